@@ -1,0 +1,65 @@
+import { createLabelSet } from "./labels.js";
+import { cacheLooked } from "./listeners.js";
+import { activeRequest, type Request } from "./request.js";
+
+/** `telltale.cache.result`. There is no official cache convention; this one is Telltale's own. */
+export type CacheResult = "hit" | "miss" | "stale" | "error";
+
+/** A number of keys looked up in one cache with one outcome. */
+export interface CacheLookup {
+  /** `telltale.cache.name`, bounded. */
+  readonly cache: string;
+  readonly result: CacheResult;
+  /** Keys, not calls: an MGET of three keys is three. */
+  readonly keys: number;
+  /** `db.system.name`, where the cache is a database. */
+  readonly system: string | undefined;
+  readonly request: Request | undefined;
+}
+
+const MAX_CACHES = 50;
+const caches = createLabelSet("telltale.cache.name", MAX_CACHES);
+
+/** Reports lookups in a cache. */
+export function reportLookup(
+  cache: string,
+  result: CacheResult,
+  keys = 1,
+  system?: string,
+  request: Request | undefined = activeRequest(),
+): void {
+  cacheLooked({ cache: caches.bound(cache), result, keys, system, request });
+}
+
+interface CachePattern {
+  readonly matches: (key: string) => boolean;
+  readonly name: string;
+}
+let patterns: readonly CachePattern[] = [];
+
+/** Names caches by key: `{ "user:*:profile": "profiles" }`; `*` stands for any text, the first match wins. */
+export function nameCaches(byPattern: Readonly<Record<string, string>>): void {
+  patterns = Object.entries(byPattern).map(([pattern, name]) => {
+    const source = pattern.replace(/[\\^$.|?+()[\]{}]/g, "\\$&").replaceAll("*", ".*");
+    const expression = new RegExp(`^${source}$`, "s");
+    return { matches: (key) => expression.test(key), name };
+  });
+}
+
+/**
+ * The cache that a key belongs to: the user's pattern, else the key's first segment (before `:`) if it looks like a word,
+ * else `other`. An id is no word: at least one letter, no more digits than letters, at most 32 characters.
+ */
+export function cacheNameOf(key: string): string {
+  for (const pattern of patterns) if (pattern.matches(key)) return pattern.name;
+  const end = key.indexOf(":");
+  if (end <= 0 || end > 32) return "other";
+  const segment = key.slice(0, end);
+  return isWord(segment) ? segment : "other";
+}
+
+function isWord(text: string): boolean {
+  if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(text)) return false;
+  const digits = text.replace(/[^0-9]/g, "").length;
+  return digits * 2 <= text.length && !/^[0-9a-f-]{12,}$/i.test(text);
+}

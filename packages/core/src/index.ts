@@ -1,0 +1,33 @@
+export { type CacheLookup, type CacheResult, cacheNameOf, nameCaches, reportLookup } from "./cache.js";
+export type { Finding, FindingKind } from "./finding.js";
+export { createGuard, type Guard } from "./guard.js";
+export {
+  defineInstrumentation,
+  type Instrumentation,
+  type InstrumentationDefinition,
+  type InstrumentationState,
+  type InstrumentedModule,
+} from "./instrumentation.js";
+export { createLabelSet, type LabelSet, OVERFLOW_LABEL } from "./labels.js";
+export { addListener, findingMade, hasListeners, type Listener, listenerSlot, operationStarted } from "./listeners.js";
+export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
+export { type LoadedModule, onModuleLoad } from "./module-hook.js";
+export {
+  annotateOperation,
+  contextOf,
+  type DatabaseOperation,
+  type DatabaseTemplate,
+  endOperation,
+  errorType,
+  failOperation,
+  type HttpClientOperation,
+  type HttpServerOperation,
+  type Operation,
+  startDatabaseOperation,
+} from "./operation.js";
+export { type Pool, type PoolReading, type PoolReporter, type PoolTiming, readPools, registerPool } from "./pool.js";
+export { activeRequest, isSuppressed, type Request, withRequest } from "./request.js";
+export { say, type SayLevel, sayOnce, setSay } from "./say.js";
+export { count, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
+export { addSpanListener, createSpanListener } from "./spans.js";
+export { VERSION } from "./version.js";

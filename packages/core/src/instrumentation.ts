@@ -1,0 +1,126 @@
+import { createGuard, type Guard } from "./guard.js";
+import type { TracerProvider } from "@opentelemetry/api";
+import { type LoadedModule, onModuleLoad } from "./module-hook.js";
+import { say, sayOnce } from "./say.js";
+import { addSpanListener } from "./spans.js";
+import { VERSION } from "./version.js";
+
+/** A library that an instrumentation patches when it loads. */
+export interface InstrumentedModule {
+  /** Package name, as in `require("pg")`. */
+  readonly module: string;
+  /** Supported major versions, oldest and newest; outside of them the library is left alone and one line says so. */
+  readonly majors: readonly [oldest: number, newest: number];
+  /**
+   * Patches the library in place (prototypes, not the exports object: importers of ES modules have already bound that).
+   * Returns what undoes it.
+   */
+  patch(loaded: LoadedModule, guard: Guard): () => void;
+}
+
+/** One driver family that Telltale hears. */
+export interface InstrumentationDefinition {
+  /** The word that turns it off in the configuration, and that the start-up line shows: `pg`. */
+  readonly name: string;
+  /** Libraries to patch as they load. */
+  readonly modules: readonly InstrumentedModule[];
+  /** What needs no library: built-in modules, diagnostics channels. Returns what undoes it. */
+  enable?(guard: Guard): () => void;
+}
+
+/** What `enable` of a definition came to. */
+export interface InstrumentationState {
+  readonly name: string;
+  /** Libraries seen so far, with their version and whether they were patched. */
+  readonly seen: ReadonlyMap<string, { readonly version: string; readonly patched: boolean; readonly why?: string }>;
+}
+
+/**
+ * An instrumentation. The first members are those of `@opentelemetry/instrumentation`'s `Instrumentation`, so that it can be
+ * handed to a plain `NodeSDK` beside `telltaleListeners`.
+ */
+export interface Instrumentation {
+  readonly instrumentationName: string;
+  readonly instrumentationVersion: string;
+  readonly state: InstrumentationState;
+  enable(): void;
+  /** Restores every patched function and stops listening to channels; patched again by the next `enable`. */
+  disable(): void;
+  setTracerProvider(provider: unknown): void;
+  setMeterProvider(provider: unknown): void;
+  setConfig(config: { enabled?: boolean }): void;
+  getConfig(): { enabled?: boolean };
+}
+
+/** Makes an instrumentation of a definition: patches what loads (and what has loaded), refuses unknown majors, can be undone. */
+export function defineInstrumentation(definition: InstrumentationDefinition): Instrumentation {
+  const seen = new Map<string, { version: string; patched: boolean; why?: string }>();
+  let undo: (() => void)[] | undefined;
+  let removeSpans: (() => void) | undefined;
+
+  function disable(): void {
+    for (const step of undo?.reverse() ?? []) step();
+    undo = undefined;
+    removeSpans?.();
+    removeSpans = undefined;
+  }
+
+  function enable(): void {
+    if (undo !== undefined) return;
+    const steps: (() => void)[] = [];
+    undo = steps;
+    const guard = createGuard(`${definition.name} instrumentation`, disable);
+    try {
+      const stop = definition.enable?.(guard);
+      if (stop !== undefined) steps.push(stop);
+    } catch (error) {
+      guard.failed(error);
+    }
+    for (const wanted of definition.modules) {
+      steps.push(
+        onModuleLoad(wanted.module, (loaded) => {
+          if (undo !== steps) return;
+          const why = unsupported(wanted, loaded.version);
+          seen.set(wanted.module, { version: loaded.version, patched: why === undefined, ...(why && { why }) });
+          if (why !== undefined) {
+            sayOnce("info", why);
+            return;
+          }
+          try {
+            steps.push(wanted.patch(loaded, guard));
+            say("debug", `${wanted.module} ${loaded.version} loaded and instrumented`);
+          } catch (error) {
+            seen.set(wanted.module, { version: loaded.version, patched: false, why: "patching it failed" });
+            guard.failed(error);
+          }
+        }),
+      );
+    }
+  }
+
+  return {
+    instrumentationName: `@telltale/instrumentation-${definition.name}`,
+    instrumentationVersion: VERSION,
+    state: { name: definition.name, seen },
+    enable,
+    disable,
+    setTracerProvider(provider) {
+      removeSpans?.();
+      removeSpans = addSpanListener(provider as TracerProvider);
+    },
+    setMeterProvider() {
+      // Metrics are a MetricProducer given to the SDK's readers, see @telltale/metrics.
+    },
+    setConfig(config) {
+      if (config.enabled === false) disable();
+    },
+    getConfig: () => ({ enabled: undo !== undefined }),
+  };
+}
+
+function unsupported({ module, majors: [oldest, newest] }: InstrumentedModule, version: string): string | undefined {
+  const major = Number.parseInt(version, 10);
+  if (major >= oldest && major <= newest) return undefined;
+  const range = oldest === newest ? `${oldest}.x` : `${oldest}.x to ${newest}.x`;
+  return `${module} ${version} is not instrumented: supported is ${range}`;
+}

@@ -1,0 +1,122 @@
+/** What an instrument is: it decides how series are added up and what Prometheus calls it. */
+export type InstrumentKind = "counter" | "updowncounter" | "gauge" | "histogram";
+
+/** One metric that Telltale records. Dashboards and alert rules are generated from these, never from strings of their own. */
+export interface MetricDefinition {
+  readonly name: string;
+  readonly unit: string;
+  readonly kind: InstrumentKind;
+  readonly description: string;
+  /** Upper bounds of the buckets, for histograms. */
+  readonly buckets?: readonly number[];
+}
+
+/** HTTP durations, in s: the convention's advice. */
+const HTTP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+/** Database durations, in s: the convention's advice. */
+const DB_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+
+function metric(
+  kind: InstrumentKind,
+  name: string,
+  unit: string,
+  description: string,
+  buckets?: readonly number[],
+): MetricDefinition {
+  return { name, unit, kind, description, ...(buckets && { buckets }) };
+}
+
+/**
+ * The metrics of HTTP, databases, pools, caches, findings and Telltale itself. Names and units follow the semantic
+ * conventions (https://opentelemetry.io/docs/specs/semconv/); those with the product's prefix have no convention yet.
+ */
+export const METRICS = {
+  httpServerDuration: metric(
+    "histogram",
+    "http.server.request.duration",
+    "s",
+    "Duration of HTTP requests served.",
+    HTTP_BUCKETS,
+  ),
+  httpServerActive: metric(
+    "updowncounter",
+    "http.server.active_requests",
+    "{request}",
+    "HTTP requests being served now.",
+  ),
+  httpClientDuration: metric(
+    "histogram",
+    "http.client.request.duration",
+    "s",
+    "Duration of HTTP requests sent.",
+    HTTP_BUCKETS,
+  ),
+  dbOperationDuration: metric(
+    "histogram",
+    "db.client.operation.duration",
+    "s",
+    "Duration of database calls.",
+    DB_BUCKETS,
+  ),
+  poolConnections: metric(
+    "updowncounter",
+    "db.client.connection.count",
+    "{connection}",
+    "Connections of the pool, by state.",
+  ),
+  poolLimit: metric(
+    "updowncounter",
+    "db.client.connection.limit",
+    "{connection}",
+    "The most connections the pool may open.",
+  ),
+  poolIdleMin: metric(
+    "updowncounter",
+    "db.client.connection.idle.min",
+    "{connection}",
+    "The fewest idle connections the pool keeps.",
+  ),
+  poolPending: metric(
+    "updowncounter",
+    "db.client.connection.pending_requests",
+    "{request}",
+    "Callers waiting for a connection now.",
+  ),
+  poolTimeouts: metric(
+    "counter",
+    "db.client.connection.timeouts",
+    "{timeout}",
+    "Waits for a connection that timed out.",
+  ),
+  poolWait: metric(
+    "histogram",
+    "db.client.connection.wait_time",
+    "s",
+    "Time from asking for a connection to having it.",
+    DB_BUCKETS,
+  ),
+  poolCreate: metric("histogram", "db.client.connection.create_time", "s", "Time to open a connection.", DB_BUCKETS),
+  poolUse: metric(
+    "histogram",
+    "db.client.connection.use_time",
+    "s",
+    "Time from having a connection to giving it back.",
+    DB_BUCKETS,
+  ),
+  cacheLookups: metric("counter", "telltale.cache.lookups", "{lookup}", "Keys looked up in a cache, by result."),
+  findings: metric("counter", "telltale.findings", "{finding}", "Findings: slow queries, N+1, duplicate queries."),
+  slowQueries: metric("counter", "telltale.db.slow_queries", "{query}", "Queries slower than their threshold."),
+  spans: metric("counter", "telltale.spans", "{span}", "Spans by what became of them."),
+  labelsOverflow: metric(
+    "counter",
+    "telltale.labels.overflow",
+    "{value}",
+    "Label values replaced because their set was full.",
+  ),
+  errors: metric(
+    "counter",
+    "telltale.instrumentation.errors",
+    "{error}",
+    "Failures inside Telltale; the app did not see them.",
+  ),
+} as const satisfies Record<string, MetricDefinition>;

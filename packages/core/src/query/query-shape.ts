@@ -1,0 +1,20 @@
+/** What a query is, whatever its literals. */
+export interface QueryShape {
+  /** `db.query.text`: the query with every literal replaced by `?`, comments gone, white space folded. */
+  readonly queryText: string;
+  /** `db.query.summary`, at most 255 characters: `SELECT orders`, `INSERT users SELECT accounts`. */
+  readonly summary: string;
+  /** First operation, upper case: `SELECT`. */
+  readonly operationName: string | undefined;
+  /** The one table that the query touches; undefined for none or several. */
+  readonly collection: string | undefined;
+  /** 16 hex digits; equal exactly for queries of one shape. */
+  readonly fingerprint: string;
+  readonly effect: "read" | "write" | "control";
+}
+
+/** Grammar differences that matter to literals and quotes. */
+export type SqlDialect = "postgresql" | "mysql" | "sqlite";
+
+/** Analyses a query. Pure and uncached; linear in the text; never throws. */
+export declare function analyzeQuery(text: string, dialect: SqlDialect): QueryShape;

@@ -1,0 +1,23 @@
+/** Telltale's own counters: what it dropped, refused or got wrong. Read by the metrics at each collection. */
+export interface SelfCounter {
+  readonly metric: SelfMetric;
+  readonly attribute: string;
+  readonly value: string;
+  total: number;
+}
+
+export type SelfMetric = "telltale.spans" | "telltale.labels.overflow" | "telltale.instrumentation.errors";
+
+const counters = new Map<string, SelfCounter>();
+
+/** Adds to one of Telltale's own counters; `value` must come from a small fixed set, as must every label. */
+export function count(metric: SelfMetric, attribute: string, value: string, by = 1): void {
+  const key = `${metric}\n${value}`;
+  const counter = counters.get(key);
+  if (counter === undefined) counters.set(key, { metric, attribute, value, total: by });
+  else counter.total += by;
+}
+
+export function selfCounters(): Iterable<SelfCounter> {
+  return counters.values();
+}

@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+// Tests inside this process run the sources, all from one copy; programs that tests start run what `npm run build` made.
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@telltale\/test\/servers$/, replacement: source("./test/src/servers/index.ts") },
+      { find: /^@telltale\/([a-z0-9-]+)$/, replacement: source("./packages/$1/src/index.ts") },
+      { find: /^telltale$/, replacement: source("./packages/telltale/src/index.ts") },
+    ],
+  },
+  test: {
+    include: ["packages/*/test/**/*.test.ts", "test/src/**/*.test.ts", "examples/*/test/**/*.test.ts"],
+    pool: "forks",
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
