@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from "node:fs";
+import { access, constants } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { findPostgres } from "./postgres-binaries.js";
+import { installWithApt } from "./install-with-apt.js";
+
+/** `redis` may be the one REDIS_URL names; `redis-server` is always a program we start ourselves. */
+export type ServerName = "postgres" | "redis" | "redis-server" | "prometheus";
+
+interface Package {
+  programs: readonly string[];
+  debian: string;
+  fedora: string;
+  alpine: string;
+  brew: string;
+}
+
+const REDIS: Package = {
+  programs: ["redis-server", "valkey-server"],
+  debian: "redis-server",
+  fedora: "valkey",
+  alpine: "redis",
+  brew: "redis",
+};
+const PROMETHEUS: Package = {
+  programs: ["prometheus"],
+  debian: "prometheus",
+  fedora: "prometheus",
+  alpine: "prometheus",
+  brew: "prometheus",
+};
+
+/**
+ * The path of a server's program (`redis`: REDIS_URL where it is set). Looks on PATH; on Debian and Ubuntu, as root,
+ * installs what is missing. Fails with the one command that gets it.
+ */
+export async function findServer(name: ServerName): Promise<string> {
+  if (name === "postgres") return (await findPostgres()).postgres;
+  const url = process.env["REDIS_URL"];
+  if (name === "redis" && url !== undefined && url !== "") return url;
+  return findProgram(name === "prometheus" ? PROMETHEUS : REDIS);
+}
+
+export async function serverAvailable(name: ServerName): Promise<boolean> {
+  return (await whyUnavailable(name)) === undefined;
+}
+
+/** What is missing and how to get it; undefined when the server is there. */
+export async function whyUnavailable(name: ServerName): Promise<string | undefined> {
+  try {
+    await findServer(name);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function findProgram(wanted: Package): Promise<string> {
+  const found = await onPath(wanted.programs);
+  if (found !== undefined) return found;
+  if (isDebian() && process.getuid?.() === 0) {
+    await installWithApt(wanted.debian);
+    const installed = await onPath(wanted.programs);
+    if (installed !== undefined) return installed;
+  }
+  throw new Error(`${wanted.programs.join(" or ")} not found; install it with: ${installCommand(wanted)}`);
+}
+
+async function onPath(programs: readonly string[]): Promise<string | undefined> {
+  for (const program of programs) {
+    for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+      if (folder === "") continue;
+      const path = join(folder, program);
+      const runs = await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      );
+      if (runs) return path;
+    }
+  }
+  return undefined;
+}
+
+function isDebian(): boolean {
+  return existsSync("/etc/debian_version") && existsSync("/usr/bin/apt-get");
+}
+
+function installCommand({ debian, fedora, alpine, brew }: Package): string {
+  if (process.platform === "darwin") return `brew install ${brew}`;
+  if (isDebian()) return `sudo apt-get install ${debian}`;
+  const release = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
+  if (/^ID(_LIKE)?=.*(fedora|rhel)/m.test(release)) return `sudo dnf install ${fedora}`;
+  if (/^ID=alpine/m.test(release)) return `apk add ${alpine}`;
+  return (
+    `sudo apt-get install ${debian} (Debian, Ubuntu), sudo dnf install ${fedora} (Fedora), ` +
+    `apk add ${alpine} (Alpine), brew install ${brew} (macOS)`
+  );
+}
