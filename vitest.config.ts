@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { createSkippedReporter } from "./test/src/skipped-reporter.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -8,12 +9,15 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^@telltale\/test\/servers$/, replacement: source("./test/src/servers/index.ts") },
+      { find: /^@telltale\/test\/describe-with$/, replacement: source("./test/src/describe-with.ts") },
       { find: /^@telltale\/([a-z0-9-]+)$/, replacement: source("./packages/$1/src/index.ts") },
       { find: /^telltale$/, replacement: source("./packages/telltale/src/index.ts") },
     ],
   },
   test: {
     include: ["packages/*/test/**/*.test.ts", "test/src/**/*.test.ts", "examples/*/test/**/*.test.ts"],
+    globalSetup: ["./test/src/fetch-nodes.ts"],
+    reporters: ["default", createSkippedReporter()],
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 60_000,

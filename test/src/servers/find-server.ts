@@ -58,7 +58,7 @@ export async function whyUnavailable(name: ServerName): Promise<string | undefin
 async function findProgram(wanted: Package): Promise<string> {
   const found = await onPath(wanted.programs);
   if (found !== undefined) return found;
-  if (isDebian() && process.getuid?.() === 0) {
+  if ((await onPath(["apt-get"])) !== undefined && process.getuid?.() === 0) {
     await installWithApt(wanted.debian);
     const installed = await onPath(wanted.programs);
     if (installed !== undefined) return installed;
@@ -81,14 +81,10 @@ async function onPath(programs: readonly string[]): Promise<string | undefined> 
   return undefined;
 }
 
-function isDebian(): boolean {
-  return existsSync("/etc/debian_version") && existsSync("/usr/bin/apt-get");
-}
-
 function installCommand({ debian, fedora, alpine, brew }: Package): string {
   if (process.platform === "darwin") return `brew install ${brew}`;
-  if (isDebian()) return `sudo apt-get install ${debian}`;
   const release = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
+  if (/^ID(_LIKE)?=.*(debian|ubuntu)/m.test(release)) return `sudo apt-get install ${debian}`;
   if (/^ID(_LIKE)?=.*(fedora|rhel)/m.test(release)) return `sudo dnf install ${fedora}`;
   if (/^ID=alpine/m.test(release)) return `apk add ${alpine}`;
   return (

@@ -1,6 +1,8 @@
 export { findServer, serverAvailable, whyUnavailable } from "./find-server.js";
 export type { ServerName } from "./find-server.js";
 export { freePort } from "./free-port.js";
+export { nodeBinary, testNodes } from "./node-binary.js";
+export type { TestNode } from "./node-binary.js";
 export { startPostgres } from "./postgres.js";
 export type { PostgresOptions, PostgresServer } from "./postgres.js";
 export { startPrometheus } from "./prometheus.js";
