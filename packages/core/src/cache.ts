@@ -1,5 +1,6 @@
 import { createLabelSet } from "./labels.js";
 import { cacheLooked } from "./listeners.js";
+import type { DatabaseOperation } from "./operation.js";
 import { activeRequest, type Request } from "./request.js";
 
 /** `telltale.cache.result`. There is no official cache convention; this one is Telltale's own. */
@@ -29,6 +30,16 @@ export function reportLookup(
   request: Request | undefined = activeRequest(),
 ): void {
   cacheLooked({ cache: caches.bound(cache), result, keys, system, request });
+}
+
+/**
+ * Reports keys that a database call looked up, for the request that the call was made for (a reply arrives in the context of the
+ * connection, not of the caller). Returns the cache's bounded name.
+ */
+export function reportLookupOf(operation: DatabaseOperation, cache: string, result: CacheResult, keys: number): string {
+  const name = caches.bound(cache);
+  cacheLooked({ cache: name, result, keys, system: operation.template.system, request: operation.request });
+  return name;
 }
 
 interface CachePattern {

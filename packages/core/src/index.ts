@@ -1,4 +1,4 @@
-export { type CacheLookup, type CacheResult, cacheNameOf, nameCaches, reportLookup } from "./cache.js";
+export { type CacheLookup, type CacheResult, cacheNameOf, nameCaches, reportLookup, reportLookupOf } from "./cache.js";
 export type { Finding, FindingKind } from "./finding.js";
 export { createGuard, type Guard } from "./guard.js";
 export {

@@ -1,0 +1,218 @@
+import { type Context, context } from "@opentelemetry/api";
+import {
+  cacheNameOf,
+  type DatabaseOperation,
+  endOperation,
+  type Guard,
+  isSuppressed,
+  reportLookupOf,
+  startDatabaseOperation,
+} from "@telltale/core";
+import { type Argument, type CommandFacts, firstKey } from "./commands.js";
+import { type Connection, connectionOf } from "./connection.js";
+import type { Client, Command } from "./ioredis.js";
+import { askedFor, found, isLookup, type LookupKind, tallyByCache } from "./lookup.js";
+import { isConnectionsOwn } from "./own-commands.js";
+import { errorWord, failCommand, isReplyError } from "./reply-error.js";
+import { shapeOf, templateOf } from "./templates.js";
+
+/** One command of the app, from its first call to its outcome, however often ioredis sends it. */
+export interface Call {
+  readonly operation: DatabaseOperation;
+  readonly facts: CommandFacts;
+  readonly command: Command;
+  /** The cache of the first key. */
+  readonly cache: string;
+  /** The client that it was last sent to. */
+  connection: Connection;
+}
+
+/** Where a command carries its call. */
+export const callOf = Symbol("telltale.call");
+
+/** In place of a call, for a command that is nobody's: of the connection itself, or of an exporter. */
+export const nobodys = Symbol("telltale.nobodys");
+
+/** Remembers who calls, for a command whose operation begins later: when its pipeline is sent. */
+export function rememberCaller(command: Command): void {
+  command[callOf] ??= { caller: context.active() };
+}
+
+/**
+ * Begins the operation of a command, once: ioredis sends a command again from its offline queue, after a reconnect, to another node of
+ * a cluster, and the first time is the app's own call.
+ */
+export function beginCall(client: Client, command: Command, guard: Guard): void {
+  const known = command[callOf];
+  if (known === nobodys) return;
+  if (known !== undefined && "operation" in known) {
+    known.connection = connectionOf(client);
+    return;
+  }
+  if (known === undefined && isConnectionsOwn(client, command)) {
+    command[callOf] = nobodys;
+    return;
+  }
+  const caller = known?.caller ?? context.active();
+  if (isSuppressed(caller)) {
+    command[callOf] = nobodys;
+    return;
+  }
+  const call = startCall(client, command, caller);
+  command[callOf] = call;
+  hearOutcome(call, guard);
+}
+
+function startCall(client: Client, command: Command, caller: Context): Call {
+  const connection = connectionOf(client);
+  const { target } = connection;
+  const shape = shapeOf(target, command);
+  const key = firstKey(shape.facts, command.args);
+  const cache = key === undefined ? "" : cacheNameOf(key);
+  const template = key === undefined ? shape.keyless : templateOf(target, shape, key, cache);
+  const operation = startDatabaseOperation(template, command.args, caller);
+  return { operation, facts: shape.facts, command, cache, connection };
+}
+
+/**
+ * Puts itself before the functions that settle the command's promise. Not a handler on the promise: with one, a rejection that the app
+ * does not handle would no longer be reported as unhandled.
+ */
+function hearOutcome(call: Call, guard: Guard): void {
+  const { command } = call;
+  const { resolve, reject } = command;
+  command.resolve = function (reply) {
+    if (guard.on) {
+      try {
+        answered(call, reply);
+      } catch (error) {
+        guard.failed(error);
+      }
+    }
+    return resolve.call(this, reply);
+  };
+  command.reject = function (error) {
+    if (guard.on) {
+      try {
+        rejected(call, error);
+      } catch (failure) {
+        guard.failed(failure);
+      }
+    }
+    return reject.call(this, error);
+  };
+}
+
+function answered(call: Call, reply: unknown): void {
+  const { operation, facts, connection, command } = call;
+  const { queued } = connection;
+  if (facts.transaction !== undefined) {
+    connection.queued = facts.transaction === "multi" ? [] : undefined;
+    if (queued !== undefined) endQueued(queued, facts.transaction === "exec" ? reply : undefined, operation);
+  } else if (queued !== undefined) {
+    if (isQueued(reply)) {
+      queued.push(call);
+      // The outcome comes with EXEC. In a pipeline that is at once; a MULTI by hand may take its time, which is not this command's.
+      if (!command.inTransaction) endOperation(operation);
+      return;
+    }
+    // The connection was lost, and with it the transaction.
+    connection.queued = undefined;
+    endQueued(queued, undefined, operation);
+  }
+  if (operation.endMs !== 0) return;
+  countLookup(call, reply, operation);
+  endOperation(operation);
+}
+
+function isQueued(reply: unknown): boolean {
+  return reply instanceof Uint8Array && reply.length === 6 && reply.toString() === "QUEUED";
+}
+
+/**
+ * Ends the calls of a transaction with what EXEC answered for each. Null (a watched key changed) or no answer (DISCARD): nothing ran,
+ * so nothing was looked up. What has ended before is counted on EXEC.
+ */
+function endQueued(queued: readonly Call[], replies: unknown, exec: DatabaseOperation): void {
+  const ran = Array.isArray(replies) && replies.length === queued.length;
+  if (ran && queued.length > 1) exec.batchSize = queued.length;
+  for (const [i, call] of queued.entries()) {
+    const { operation } = call;
+    const carrier = operation.endMs === 0 ? operation : exec;
+    if (ran && operation.errorType === undefined) {
+      const reply: unknown = replies[i];
+      if (reply instanceof Error) fail(call, reply, carrier);
+      else countLookup(call, reply, carrier);
+    }
+    endOperation(operation);
+  }
+}
+
+function rejected(call: Call, error: unknown): void {
+  const { operation, facts, connection, command } = call;
+  const { queued } = connection;
+  if (facts.transaction === "exec" && queued !== undefined) {
+    connection.queued = undefined;
+    // The server's refusal (EXECABORT) says that nothing ran; a lost connection leaves every command without an answer.
+    const isLost = !isReplyError(error);
+    for (const waiting of queued) {
+      if (isLost && waiting.operation.endMs === 0) fail(waiting, error, waiting.operation);
+      endOperation(waiting.operation);
+    }
+  }
+  if (operation.endMs !== 0) return;
+  if (isResent(command, error)) operation.statusCode = "NOSCRIPT";
+  else fail(call, error, operation);
+  endOperation(operation);
+}
+
+/** A script of `defineCommand` that the server does not know yet: ioredis sends its text at once, and the app sees no error. */
+function isResent(command: Command, error: unknown): boolean {
+  return command.constructor.name === "CustomScriptCommand" && isReplyError(error) && errorWord(error) === "NOSCRIPT";
+}
+
+function fail({ operation, facts, command: { args }, cache }: Call, error: unknown, carrier: DatabaseOperation): void {
+  failCommand(carrier, error);
+  const kind = facts.lookup;
+  if (kind === undefined || !isLookup(kind, args)) return;
+  if (!hasManyCaches(kind, args, cache)) {
+    reportLookupOf(operation, cache, "error", askedFor(kind, args));
+    return;
+  }
+  for (const [name, { misses }] of tallyByCache(args, undefined, cacheNameOf)) {
+    reportLookupOf(operation, name, "error", misses);
+  }
+}
+
+function countLookup(
+  { operation, facts, command: { args }, cache }: Call,
+  reply: unknown,
+  carrier: DatabaseOperation,
+): void {
+  const kind = facts.lookup;
+  if (kind === undefined || !isLookup(kind, args)) return;
+  const hits = found(kind, reply);
+  if (hits < 0) return;
+  const misses = askedFor(kind, args) - hits;
+  carrier.cacheHits += hits;
+  carrier.cacheMisses += misses;
+  if (!hasManyCaches(kind, args, cache)) {
+    const name = report(operation, cache, hits, misses);
+    if (carrier === operation) carrier.cacheName = name;
+    return;
+  }
+  for (const [name, tally] of tallyByCache(args, reply as unknown[], cacheNameOf)) {
+    report(operation, name, tally.hits, tally.misses);
+  }
+}
+
+function hasManyCaches(kind: LookupKind, args: readonly Argument[], cache: string): boolean {
+  return kind === "keys" && args.some((key) => cacheNameOf(key.toString()) !== cache);
+}
+
+function report(operation: DatabaseOperation, cache: string, hits: number, misses: number): string | undefined {
+  let name: string | undefined;
+  if (hits > 0) name = reportLookupOf(operation, cache, "hit", hits);
+  if (misses > 0) name = reportLookupOf(operation, cache, "miss", misses);
+  return name;
+}
