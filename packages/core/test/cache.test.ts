@@ -1,0 +1,47 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { cacheNameOf, nameCaches, reportLookup } from "../src/cache.js";
+import { addListener } from "../src/listeners.js";
+import { selfCounters } from "../src/self.js";
+
+afterEach(() => nameCaches({}));
+
+describe("the cache of a key", () => {
+  test.each([
+    ["user:17", "user"],
+    ["user:17:profile", "user"],
+    ["user_sessions:abc", "user_sessions"],
+    ["v2:thing", "v2"],
+    ["plain", "other"],
+    [":17", "other"],
+    ["", "other"],
+    ["17:user", "other"],
+    ["u12345:x", "other"],
+    ["5f3a9c1e7b2d:x", "other"],
+    ["deadbeefcafe:x", "other"],
+    ["a@b.example:x", "other"],
+    ["user name:x", "other"],
+    ["a".repeat(33) + ":x", "other"],
+    ["{tag}:x", "other"],
+  ])("%j is %s", (key, name) => {
+    expect(cacheNameOf(key)).toBe(name);
+  });
+
+  test("the user's patterns win, the first that matches", () => {
+    nameCaches({ "user:*:profile": "profiles", "user:*": "users", "a.c": "literal" });
+    expect(cacheNameOf("user:17:profile")).toBe("profiles");
+    expect(cacheNameOf("user:17")).toBe("users");
+    expect(cacheNameOf("a.c")).toBe("literal");
+    expect(cacheNameOf("abc")).toBe("other");
+  });
+});
+
+test("at most 50 caches, then other; what was refused is counted", () => {
+  const names = new Set<string>();
+  const stop = addListener({ name: "test", cacheLooked: ({ cache }) => names.add(cache) });
+  for (let n = 0; n < 60; n++) reportLookup(`cache-${n}`, "hit");
+  stop();
+  expect(names.size).toBe(51);
+  expect(names).toContain("other");
+  const overflow = [...selfCounters()].find(({ value }) => value === "telltale.cache.name");
+  expect(overflow).toMatchObject({ metric: "telltale.labels.overflow", total: 10 });
+});

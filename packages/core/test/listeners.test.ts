@@ -1,0 +1,59 @@
+import { afterEach, expect, test } from "vitest";
+import { addListener, hasListeners } from "../src/listeners.js";
+import { endOperation, failOperation, startDatabaseOperation } from "../src/operation.js";
+import { selfCounters } from "../src/self.js";
+import { setSay } from "../src/say.js";
+import { template } from "./template.js";
+
+afterEach(() => setSay(() => {}));
+
+test("every listener hears the start and the end once, in the order they were added", () => {
+  const heard: string[] = [];
+  const stops = ["a", "b"].map((name) =>
+    addListener({
+      name,
+      operationStarted: () => void heard.push(`${name} start`),
+      operationEnded: () => void heard.push(`${name} end`),
+    }),
+  );
+  const operation = startDatabaseOperation(template(), ["x"]);
+  endOperation(operation);
+  endOperation(operation);
+  for (const stop of stops) stop();
+  expect(heard).toEqual(["a start", "b start", "a end", "b end"]);
+  expect(operation.parameters).toBeUndefined();
+  expect(hasListeners()).toBe(false);
+});
+
+test("a listener that throws is counted, said once, and off after the third time; the others hear on", () => {
+  const said: string[] = [];
+  setSay((_level, line) => said.push(line));
+  let thrown = 0;
+  let heard = 0;
+  const stops = [
+    addListener({
+      name: "broken",
+      operationEnded() {
+        thrown++;
+        throw new Error("broken listener");
+      },
+    }),
+    addListener({ name: "sound", operationEnded: () => void heard++ }),
+  ];
+  for (let n = 0; n < 5; n++) endOperation(startDatabaseOperation(template(), undefined));
+  for (const stop of stops) stop();
+  expect({ thrown, heard }).toEqual({ thrown: 3, heard: 5 });
+  expect(said).toHaveLength(2);
+  expect(said[1]).toContain("broken failed 3 times and is now off");
+  expect([...selfCounters()].find(({ value }) => value === "broken")?.total).toBe(3);
+});
+
+test("the first failure of an operation stays, and none comes after its end", () => {
+  const stop = addListener({ name: "test" });
+  const operation = startDatabaseOperation(template(), undefined);
+  failOperation(operation, Object.assign(new Error("a"), { code: "ECONNRESET" }));
+  failOperation(operation, new TypeError("b"));
+  endOperation(operation);
+  stop();
+  expect(operation.errorType).toBe("ECONNRESET");
+});

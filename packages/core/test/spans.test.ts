@@ -1,0 +1,46 @@
+import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { expect, test } from "vitest";
+import { annotateOperation, endOperation, failOperation, startDatabaseOperation } from "../src/operation.js";
+import { addSpanListener } from "../src/spans.js";
+import { template } from "./template.js";
+
+test("a query is a client span with the names of the conventions", () => {
+  const exporter = new InMemorySpanExporter();
+  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
+  const stops = [addSpanListener(provider), addSpanListener(provider)];
+  const before = Date.now();
+  const operation = startDatabaseOperation(template({ poolName: "main" }), undefined);
+  operation.rows = 3;
+  operation.statusCode = "57014";
+  annotateOperation(operation, "telltale.slow.reason", "threshold");
+  failOperation(operation, Object.assign(new Error("canceled"), { code: "57014" }));
+  endOperation(operation);
+  for (const stop of stops) stop();
+  endOperation(startDatabaseOperation(template(), undefined));
+
+  const spans = exporter.getFinishedSpans();
+  expect(spans).toHaveLength(1);
+  expect(spans[0]).toMatchObject({
+    name: "SELECT orders",
+    kind: SpanKind.CLIENT,
+    status: { code: SpanStatusCode.ERROR, message: "canceled" },
+    attributes: {
+      "db.system.name": "postgresql",
+      "db.namespace": "shop",
+      "db.operation.name": "SELECT",
+      "db.collection.name": "orders",
+      "db.query.summary": "SELECT orders",
+      "db.query.text": "SELECT * FROM orders WHERE id = $1",
+      "db.client.connection.pool.name": "main",
+      "server.address": "db.example",
+      "server.port": 5432,
+      "db.response.returned_rows": 3,
+      "db.response.status_code": "57014",
+      "error.type": "57014",
+      "telltale.slow.reason": "threshold",
+    },
+  });
+  const startedMs = (spans[0]?.startTime[0] ?? 0) * 1000 + (spans[0]?.startTime[1] ?? 0) / 1e6;
+  expect(Math.abs(startedMs - before)).toBeLessThan(100);
+});
