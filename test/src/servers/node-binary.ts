@@ -53,11 +53,8 @@ export async function nodeBinary(release: string | number): Promise<string> {
   await mkdir(cache, { recursive: true });
   const work = await mkdtemp(join(cache, "fetching-"));
   try {
-    await run("npm", [
-      "install",
-      ...["--prefix", work, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"],
-      `${name}@${version}`,
-    ]);
+    const flags = ["--prefix", work, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"];
+    await run("npm", ["install", ...flags, `${name}@${version}`]);
     // Whole or not at all; a second fetcher who is later finds the folder there.
     await rename(work, folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;

@@ -42,7 +42,7 @@ async function locate(): Promise<PostgresBinaries> {
   const { version } = manifest;
   await linkLibraries(root);
   const owner = process.getuid?.() === 0 ? await findOwner("nobody") : undefined;
-  const temp = owner === undefined || (await reachable(tmpdir())) ? tmpdir() : "/tmp";
+  const temp = owner === undefined || (await reachable(tmpdir(), 0o003)) ? tmpdir() : "/tmp";
   let native = join(root, "native");
   if (owner !== undefined && !(await reachable(native))) native = await copyOnce(native, temp, version);
   const binaries = { postgres: join(native, "bin", "postgres"), initdb: join(native, "bin", "initdb") };
@@ -67,11 +67,10 @@ async function findOwner(user: string): Promise<Owner> {
   return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
 }
 
-async function reachable(path: string): Promise<boolean> {
-  for (let folder = path; ; folder = dirname(folder)) {
-    if (((await stat(folder)).mode & 0o001) === 0) return false;
-    if (folder === dirname(folder)) return true;
-  }
+/** Whether everybody has these rights on it, and may go there. */
+async function reachable(path: string, rights = 0o001): Promise<boolean> {
+  if (((await stat(path)).mode & rights) !== rights) return false;
+  return path === dirname(path) || reachable(dirname(path));
 }
 
 /** A checkout below, say, /root is closed to every user that PostgreSQL would run as. */

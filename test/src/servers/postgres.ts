@@ -1,11 +1,9 @@
-import { rename, stat, writeFile } from "node:fs/promises";
-import { execFile } from "node:child_process";
+import { rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { findPostgres } from "./postgres-binaries.js";
 import type { PostgresBinaries } from "./postgres-binaries.js";
 import { freePort } from "./free-port.js";
-import { makeFolder, startReady, supervise } from "./supervise.js";
+import { startReady, supervise } from "./supervise.js";
 
 export interface PostgresServer {
   readonly host: "127.0.0.1";
@@ -41,7 +39,8 @@ const SETTINGS: Record<string, string | number> = {
   dynamic_shared_memory_type: "mmap",
 };
 
-const run = promisify(execFile);
+const COPY_AND_RUN = `cp -R "$1" data && shift && exec "$@" -D "$PWD/data"`;
+const INITDB = `printf %s "$1" >password && shift && exec "$@" -D data --auth=scram-sha-256 --pwfile=password`;
 
 /** Starts a PostgreSQL of its own, empty, for a superuser with a password, in well under a second. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
@@ -52,13 +51,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     "postgres",
     /database system is ready to accept connections/,
     async () => {
-      const folder = await makeFolder("postgres", owner, temp);
-      await run("cp", ["-R", template, join(folder, "data")], { ...owner });
       const port = await freePort();
       const settings = Object.entries({ ...SETTINGS, ...options.settings, port });
       const flags = settings.flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-      const command = [postgres, "-D", join(folder, "data"), ...flags];
-      return { server: await supervise(folder, command, { owner, signal: "QUIT" }), details: port };
+      const command = ["sh", "-c", COPY_AND_RUN, "sh", template, postgres, ...flags];
+      return { server: await supervise("postgres", command, { owner, temp, signal: "QUIT" }), details: port };
     },
   );
   return {
@@ -80,13 +77,10 @@ async function prepareTemplate({ version, initdb, owner, temp }: PostgresBinarie
   const template = join(temp, `telltale-postgres-${version}-${uid}`);
   const there = await stat(template).catch(() => undefined);
   if (there?.uid === uid) return template;
-  const folder = await makeFolder("postgres", owner, temp);
-  const password = join(folder, "password");
-  await writeFile(password, PASSWORD, { mode: 0o644 });
-  const data = join(folder, "data");
   const flags = ["--no-sync", "--encoding=UTF8", "--locale=C", "--wal-segsize=1", `--username=${USER}`];
-  const auth = ["--auth=scram-sha-256", `--pwfile=${password}`];
-  const done = await supervise(folder, [initdb, "-D", data, ...flags, ...auth], { owner });
+  const command = ["sh", "-c", INITDB, "sh", PASSWORD, initdb, ...flags];
+  const done = await supervise("postgres", command, { owner, temp });
+  const data = join(done.folder, "data");
   try {
     await done.gone;
     await stat(join(data, "PG_VERSION")).catch(async () => {

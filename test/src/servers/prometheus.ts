@@ -1,8 +1,6 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { findServer } from "./find-server.js";
 import { freePort } from "./free-port.js";
-import { makeFolder, startReady, supervise } from "./supervise.js";
+import { startReady, supervise } from "./supervise.js";
 
 export interface PrometheusServer {
   readonly port: number;
@@ -19,7 +17,13 @@ export interface PrometheusOptions {
   scrapeInterval?: string;
 }
 
-/** Starts a Prometheus that scrapes the given targets and stores exemplars too. */
+const CONFIGURE_AND_RUN = `printf %s "$1" >prometheus.yml && shift &&
+exec "$@" --config.file=prometheus.yml --storage.tsdb.path=data --enable-feature=exemplar-storage`;
+
+/**
+ * Starts a Prometheus that scrapes the given targets and stores exemplars too. It takes its first sample some 5 s after
+ * its start, whatever the interval (a fixed period inside Prometheus 2): start it early.
+ */
 export async function startPrometheus(options: PrometheusOptions): Promise<PrometheusServer> {
   const program = await findServer("prometheus");
   const interval = options.scrapeInterval ?? "200ms";
@@ -33,18 +37,10 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     })),
   });
   const { server, details: port } = await startReady("prometheus", /ready to receive web requests/, async () => {
-    const folder = await makeFolder("prometheus");
     const port = await freePort();
-    const file = join(folder, "prometheus.yml");
-    await writeFile(file, config);
-    const command = [
-      program,
-      `--config.file=${file}`,
-      `--storage.tsdb.path=${join(folder, "data")}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-      "--enable-feature=exemplar-storage",
-    ];
-    return { server: await supervise(folder, command), details: port };
+    const address = `--web.listen-address=127.0.0.1:${port}`;
+    const command = ["sh", "-c", CONFIGURE_AND_RUN, "sh", config, program, address];
+    return { server: await supervise("prometheus", command), details: port };
   });
   return { port, url: `http://127.0.0.1:${port}`, pid: server.pid, log: server.log, stop: server.stop };
 }

@@ -1,6 +1,6 @@
 import { findServer } from "./find-server.js";
 import { freePort } from "./free-port.js";
-import { makeFolder, startReady, supervise } from "./supervise.js";
+import { startReady, supervise } from "./supervise.js";
 
 export interface RedisServer {
   readonly host: string;
@@ -24,11 +24,10 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   if (options.own !== true && url !== undefined && url !== "") return useExisting(url);
   const program = await findServer("redis-server");
   const { server, details: port } = await startReady("redis", /Ready to accept connections/, async () => {
-    const folder = await makeFolder("redis");
     const port = await freePort();
-    const settings = { bind: "127.0.0.1", save: "", appendonly: "no", dir: folder, ...options.settings, port };
+    const settings = { bind: "127.0.0.1", save: "", appendonly: "no", ...options.settings, port };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    return { server: await supervise(folder, [program, ...flags]), details: port };
+    return { server: await supervise("redis", [program, ...flags]), details: port };
   });
   return { host: "127.0.0.1", port, url: `redis://127.0.0.1:${port}`, pid: server.pid, stop: server.stop };
 }

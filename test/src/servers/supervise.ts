@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
-import { chown, readFile, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Socket } from "node:net";
@@ -11,17 +12,23 @@ import { setTimeout as sleep } from "node:timers/promises";
  * stdin, which the kernel closes when this process is gone, SIGKILL included. It is the server's parent, so the pid
  * it ends cannot have been reused, and it has a session of its own, so Ctrl-C in the terminal does not reach it first.
  * Only the server holds fd 3: that it closes tells us that the server is gone.
+ * A background command begins with SIGQUIT ignored, until it sets its own handler: hence the signal is repeated. What
+ * the command itself started (cp) may still write for a moment: hence so is the removal. We may be gone before we hear the pid: hence the trap.
  */
 const SHELL = `
 signal=$1 folder=$2; shift 2
+mkdir -m 700 "$folder" && cd "$folder" || exit 1
+: >log
 "$@" </dev/null >log 2>&1 &
 pid=$!
 exec 3>&-
+trap '' PIPE
 echo $pid
 read -r _
-kill -s "$signal" $pid
+while kill -s "$signal" $pid; do sleep 0.05; done >/dev/null 2>&1 &
 wait $pid
-cd / && rm -rf -- "$folder"`;
+cd /
+for _ in 1 2 3 4 5; do rm -rf -- "$folder" && break; sleep 0.1; done`;
 
 /** The OS user a server runs as. */
 export interface Owner {
@@ -41,21 +48,15 @@ export interface Supervised {
   stop(): Promise<void>;
 }
 
-/** A folder of its own for one server; `owner` may use it. */
-export async function makeFolder(name: string, owner?: Owner, parent = tmpdir()): Promise<string> {
-  const folder = mkdtempSync(join(parent, `telltale-${name}-`));
-  if (owner !== undefined) await chown(folder, owner.uid, owner.gid);
-  return folder;
-}
-
-/** Starts `command` inside `folder`, which goes when the command ends or this process does. */
+/** Starts `command` in a new folder of its own, which goes when the command is stopped or this process ends. */
 export async function supervise(
-  folder: string,
+  name: string,
   command: readonly string[],
-  options: { owner?: Owner | undefined; signal?: "QUIT" | "KILL" } = {},
+  options: { owner?: Owner | undefined; temp?: string; signal?: "QUIT" | "KILL" } = {},
 ): Promise<Supervised> {
+  const folder = join(options.temp ?? tmpdir(), `telltale-${name}-${randomBytes(6).toString("hex")}`);
   const shell = spawn("sh", ["-c", SHELL, "sh", options.signal ?? "KILL", folder, ...command], {
-    cwd: folder,
+    cwd: "/",
     detached: true,
     env: { PATH: process.env["PATH"], TZ: "UTC" },
     stdio: ["pipe", "pipe", "ignore", "pipe"],
@@ -65,6 +66,8 @@ export async function supervise(
     shell.once("close", () => resolve());
     shell.once("error", () => resolve());
   });
+  // EPIPE: the shell was gone before us.
+  shell.stdin?.on("error", () => {});
   const alive = shell.stdio[3] as Socket;
   const gone = new Promise<void>((resolve) => {
     alive.resume().once("close", () => resolve());
@@ -75,10 +78,7 @@ export async function supervise(
     }),
     ended.then(() => Number.NaN),
   ]);
-  if (Number.isNaN(pid)) {
-    await rm(folder, { recursive: true, force: true });
-    throw new Error(`no shell to start ${command[0] ?? ""} with`);
-  }
+  if (Number.isNaN(pid)) throw new Error(`cannot start ${name}: no shell, or ${folder} cannot be made`);
   return {
     pid,
     folder,
