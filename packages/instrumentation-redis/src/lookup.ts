@@ -26,9 +26,9 @@ export function lookupKindOf(name: string): LookupKind | undefined {
   return KINDS.get(name);
 }
 
-/** False for a range that is not the whole: `LRANGE key 0 9`, `ZRANGE key 0 -1 BYSCORE`. */
+/** False for a range that is not the whole (`LRANGE key 0 9`, `ZRANGE key 0 -1 BYSCORE`), and for a call that asks for nothing. */
 export function isLookup(kind: LookupKind, args: readonly Argument[]): boolean {
-  if (kind !== "range") return true;
+  if (kind !== "range") return askedFor(kind, args) > 0;
   if (args[1]?.toString() !== "0" || args[2]?.toString() !== "-1") return false;
   for (let i = 3; i < args.length; i++) {
     const option = args[i]?.toString().toUpperCase();
@@ -40,7 +40,7 @@ export function isLookup(kind: LookupKind, args: readonly Argument[]): boolean {
 /** How many keys (or fields) a call asks for. */
 export function askedFor(kind: LookupKind, args: readonly Argument[]): number {
   if (kind === "keys") return args.length;
-  return kind === "fields" ? args.length - 1 : 1;
+  return kind === "fields" ? args.length - 1 : Math.min(args.length, 1);
 }
 
 /**
