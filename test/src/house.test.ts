@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { VERSION } from "@telltale/core";
 import { describe, expect, test } from "vitest";
@@ -10,6 +10,7 @@ interface Manifest {
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
   optionalDependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
 }
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -45,3 +46,41 @@ describe.each(manifests)("$path", ({ path, manifest }) => {
     expect(loose, path).toEqual([]);
   });
 });
+
+// turbo.json lets every package's tests use what the root installs; what a package ships uses only what it declares.
+const shipped = manifests.filter(({ path }) => path.startsWith("packages"));
+test.each(shipped)("$manifest.name imports only what it declares", ({ path, manifest }) => {
+  const declared = { ...manifest.dependencies, ...manifest.peerDependencies, ...manifest.optionalDependencies };
+  const source = join(dirname(path), "src");
+  const stray = new Set<string>();
+  for (const file of readdirSync(join(root, source), { recursive: true, encoding: "utf8" })) {
+    if (!file.endsWith(".ts")) continue;
+    for (const name of importedPackages(readFileSync(join(root, source, file), "utf8"))) {
+      if (!(name in declared) && name !== manifest.name) stray.add(`${file}: ${name}`);
+    }
+  }
+  expect([...stray]).toEqual([]);
+});
+
+test("importedPackages sees what is loaded and leaves out types", () => {
+  const text = `
+    import type { Pool } from "types-only";
+    import { a,
+      b } from "one/part";
+    export { c } from "@two/c/d";
+    import "three";
+    const four = await import("four");
+    const five = require("five");
+    import { six } from "./six.js";
+    import { readFile } from "node:fs";`;
+  expect(importedPackages(text)).toEqual(["one", "@two/c", "three", "four", "five"]);
+});
+
+function importedPackages(text: string): string[] {
+  const code = text.replaceAll(/^\s*(\/\/|\/?\*).*$/gm, "").replaceAll(/\b(im|ex)port type [^;]*;/g, "");
+  const names = code.matchAll(/(?:\bfrom |\bimport |\bimport\(|\brequire\()"([^"]+)"/g);
+  return [...names]
+    .map(([, name = ""]) => name)
+    .filter((name) => !name.startsWith(".") && !name.startsWith("node:"))
+    .map((name) => (name.startsWith("@") ? name.split("/", 2).join("/") : name.split("/", 1).join("")));
+}

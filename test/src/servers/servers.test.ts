@@ -10,9 +10,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { describeWith } from "./describe-with.js";
-import { findServer, freePort, startPostgres, startPrometheus, startRedis } from "./servers/index.js";
-import { startReady, supervise } from "./servers/supervise.js";
+import { describeWith } from "../describe-with.js";
+import { findServer, freePort, startPostgres, startPrometheus, startRedis } from "./index.js";
+import { startReady, supervise } from "./supervise.js";
 
 function isRunning(pid: number): boolean {
   try {
@@ -146,7 +146,7 @@ describeWith(["postgres", "redis-server", "prometheus"], "however the process en
       console.log(JSON.stringify(servers.map((server) => server.pid)));
       ${ending}`;
     return spawn(process.execPath, ["--input-type=module", "-e", program], {
-      cwd: fileURLToPath(new URL("..", import.meta.url)),
+      cwd: fileURLToPath(new URL("../..", import.meta.url)),
       env: { ...process.env, TMPDIR: temp },
       stdio: ["ignore", "pipe", "ignore"],
     });
