@@ -1,0 +1,47 @@
+import { formatLatency } from "./cells.js";
+import { countAbove, histogramsBy, percentile } from "./histogram.js";
+import { sumBy } from "./prometheus-text.js";
+import { bad, warn } from "./terminal.js";
+import { formatCount, formatPercent } from "./units.js";
+
+const NAME = "db_client_connection";
+
+export function poolTable(scrapes) {
+  const samples = scrapes.at(-1);
+  const poolOf = (labels) => labels.db_client_connection_pool_name;
+  const limits = sumBy(samples, `${NAME}_limit`, poolOf);
+  const waits = histogramsBy(samples, `${NAME}_wait_time_seconds`, poolOf);
+  const uses = histogramsBy(samples, `${NAME}_use_time_seconds`, poolOf);
+  const timeouts = sumBy(samples, `${NAME}_timeouts_total`, poolOf);
+  const usedOf = (labels) => (labels.db_client_connection_state === "used" ? poolOf(labels) : undefined);
+  const used = highest(scrapes.map((scrape) => sumBy(scrape, `${NAME}_count`, usedOf)));
+  const pending = highest(scrapes.map((scrape) => sumBy(scrape, `${NAME}_pending_requests`, poolOf)));
+  return [...new Set([...limits.keys(), ...used.keys(), ...waits.keys()])].sort().flatMap((name) => {
+    const wait = waits.get(name) ?? { count: 0, buckets: [] };
+    const waited = countAbove(wait, 0.001) || 0;
+    const [most, limit, queue] = [used.get(name) ?? 0, limits.get(name), pending.get(name) ?? 0];
+    const full = most === limit ? bad : (text) => text;
+    return [
+      `  ${name}`,
+      `    ${full(`${most} of ${limit ?? "?"} connections in use`)}, ${queue === 0 ? "nobody" : warn(`${queue} callers`)} waiting`,
+      `    ${formatCount(wait.count)} checkouts, ${formatCount(waited)} waited more than 1 ms (${formatPercent(waited / wait.count)}),` +
+        ` timed out: ${formatCount(timeouts.get(name) ?? 0)}`,
+      `    wait  ${percentiles(wait)}`,
+      `    held  ${percentiles(uses.get(name))}`,
+    ];
+  });
+}
+
+function highest(readings) {
+  const most = new Map();
+  for (const reading of readings) {
+    for (const [key, value] of reading) most.set(key, Math.max(most.get(key) ?? 0, value));
+  }
+  return most;
+}
+
+function percentiles(histogram = { buckets: [] }) {
+  return [0.5, 0.95, 0.99]
+    .map((share) => `≈ p${share * 100} ${formatLatency(percentile(histogram, share))}`)
+    .join("   ");
+}

@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { parsePrometheusText } from "./report/prometheus-text.js";
+
+export async function scrape(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return parsePrometheusText(await response.text());
+}
+
+/** Reads the page every `everyMs` while `work` runs, as Prometheus would, and once more at its end. */
+export async function scrapeDuring(url, everyMs, work) {
+  const ended = new AbortController();
+  const scrapes = [];
+  const reading = (async () => {
+    while (!ended.signal.aborted) {
+      scrapes.push(await scrape(url));
+      await sleep(everyMs, undefined, { signal: ended.signal }).catch(() => {});
+    }
+  })();
+  let result;
+  try {
+    // Fails with the reading, too: a load without its figures is worth nothing.
+    result = await Promise.race([work(), reading.then(() => new Promise(() => {}))]);
+  } finally {
+    ended.abort();
+  }
+  await reading;
+  // The last requests have been answered; their ends may be recorded a moment later.
+  await sleep(200);
+  scrapes.push(await scrape(url));
+  return { result, scrapes };
+}
