@@ -14,6 +14,7 @@ export interface Client {
     readonly path?: string;
     readonly db?: number;
     readonly sentinels?: unknown;
+    readonly connectionName?: string;
   };
   /** The connection's state, present once it has begun to connect. */
   readonly condition?: { readonly select?: number } | null;

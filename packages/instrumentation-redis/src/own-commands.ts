@@ -12,7 +12,16 @@ const SETUP = new Map<string, (args: Command["args"]) => boolean>([
   ["select", () => true],
   ["info", (args) => args.length === 0],
   ["client", ([subcommand]) => /^set(name|info)$/i.test(String(subcommand))],
+  ["cluster", ([subcommand]) => subcommand === "INFO"],
 ]);
+
+/** What it asks to find the servers of a cluster or behind sentinels, with arguments as it spells them; and ASKING, after a redirect. */
+const DISCOVERY = new Map<string, (args: Command["args"], client: Client) => boolean>([
+  ["asking", () => true],
+  ["cluster", (_, { options }) => options.connectionName?.startsWith("ioredis-cluster(refresher)") === true],
+  ["sentinel", ([subcommand]) => SENTINEL.has(String(subcommand))],
+]);
+const SENTINEL = new Set(["get-master-addr-by-name", "sentinels", "slaves"]);
 
 /** What it sends once ready, after a reconnect: the state of the connection that was lost. */
 const RESTORE = new Set(["readonly", "select", "subscribe", "psubscribe", "ssubscribe"]);
@@ -26,6 +35,7 @@ export function becameReady(client: Client): void {
 }
 
 export function isConnectionsOwn(client: Client, { name, args }: Command): boolean {
-  if (client.status === "connect") return SETUP.get(name)?.(args) ?? false;
-  return RESTORE.has(name) && restoring.has(client);
+  if (client.status === "connect" && SETUP.get(name)?.(args) === true) return true;
+  if (RESTORE.has(name)) return restoring.has(client);
+  return DISCOVERY.get(name)?.(args, client) ?? false;
 }

@@ -2,7 +2,13 @@ import { type RedisServer, startRedis } from "@telltale/test/servers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeWith } from "../../../test/src/describe-with.js";
 import { factsOf, firstKey, isBlocking, isKnown } from "../src/commands.js";
-import { drivers } from "./drivers.js";
+import { drivers, type RedisClient } from "./drivers.js";
+
+function connect(url: string): RedisClient {
+  const [, driver] = drivers;
+  if (driver === undefined) throw new Error("no driver");
+  return new (driver.load())(url);
+}
 
 describeWith(["redis-server"], "the table beside the server's own", () => {
   let server: RedisServer;
@@ -10,8 +16,8 @@ describeWith(["redis-server"], "the table beside the server's own", () => {
 
   beforeAll(async () => {
     server = await startRedis();
-    const client = new (drivers[1]?.load() ?? expect.fail())(server.url);
-    commands = (await client.command()) as typeof commands;
+    const client = connect(server.url);
+    commands = (await client.call("COMMAND")) as typeof commands;
     client.disconnect();
   });
   afterAll(() => server.stop());

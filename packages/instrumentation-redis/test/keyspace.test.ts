@@ -119,7 +119,7 @@ async function run(client: RedisClient, steps: readonly Step[], random: Random):
       const pipeline = client.pipeline();
       const [first, ...rest] = steps;
       if (first !== undefined) void send(pipeline, first);
-      pipeline.multi();
+      void send(pipeline, ["multi"]);
       for (const step of rest) void send(pipeline, step);
       void pipeline.exec();
       await pipeline.exec();
@@ -236,7 +236,7 @@ describeWith(["redis-server"], "lookups beside the server's keyspace_hits and ke
         client.hgetall("text:1"),
         client.smembers("text:1"),
         client.lrange("text:1", 0, -1),
-        client.zrange("text:1", 0, -1),
+        client.zrange("text:1", "0", "-1"),
       ]);
       expect(failures.map(({ status }) => status)).toEqual(Array(7).fill("rejected"));
       expect(await client.mget("text:1", "list:1", "none:1")).toEqual(["", null, null]);
@@ -290,7 +290,7 @@ describeWith(["redis-server"], "lookups beside the server's keyspace_hits and ke
       await expect(client.multi().get("text:1").call("get").exec()).rejects.toThrow("EXECABORT");
       // Dropped in the pipeline that began it; what follows is no part of it.
       expect(heard.tally()).toEqual({});
-      const pipeline = client.pipeline().multi().get("none:1").discard().get("text:1");
+      const pipeline = client.pipeline([["multi"], ["get", "none:1"], ["discard"], ["get", "text:1"]]);
       void pipeline.exec();
       expect((await pipeline.exec())?.map(([, reply]) => reply)).toEqual(["OK", "QUEUED", "OK", "w", undefined]);
       expect(heard.tally()).toEqual({ "text hit": 1 });
