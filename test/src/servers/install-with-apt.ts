@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
  * the service is disabled as well, for it would come up at the next boot.
  */
 const INSTALL = `
+mkdir -p /run/lock
 exec 9>/run/lock/telltale-apt.lock
 flock 9
 dpkg -s "$1" >/dev/null 2>&1 && exit 0
