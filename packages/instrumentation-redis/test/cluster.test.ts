@@ -3,7 +3,7 @@ import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-ho
 import { type RedisServer, startRedis } from "@telltale/test/servers";
 import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { describeWith } from "../../../test/src/describe-with.js";
+import { describeWith } from "@telltale/test/describe-with";
 import { redisInstrumentation } from "../src/index.js";
 import { collect, type Heard } from "./collect.js";
 import { drivers } from "./drivers.js";

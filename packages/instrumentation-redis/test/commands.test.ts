@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from "@telltale/test/servers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { describeWith } from "../../../test/src/describe-with.js";
+import { describeWith } from "@telltale/test/describe-with";
 import { factsOf, firstKey, isBlocking, isKnown } from "../src/commands.js";
 import { drivers, type RedisClient } from "./drivers.js";
 

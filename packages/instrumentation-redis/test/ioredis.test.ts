@@ -5,7 +5,7 @@ import type { DatabaseOperation } from "@telltale/core";
 import { freePort, type RedisServer, startRedis } from "@telltale/test/servers";
 import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { describeWith } from "../../../test/src/describe-with.js";
+import { describeWith } from "@telltale/test/describe-with";
 import { redisInstrumentation } from "../src/index.js";
 import { collect, type Heard } from "./collect.js";
 import { drivers, type RedisClient } from "./drivers.js";

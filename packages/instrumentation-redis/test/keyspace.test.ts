@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from "@telltale/test/servers";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { describeWith } from "../../../test/src/describe-with.js";
+import { describeWith } from "@telltale/test/describe-with";
 import { redisInstrumentation } from "../src/index.js";
 import { collect, type Heard } from "./collect.js";
 import { drivers, type Ioredis, type RedisClient } from "./drivers.js";

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { describeWith } from "../../../test/src/describe-with.js";
+import { describeWith } from "@telltale/test/describe-with";
 import { drivers } from "./drivers.js";
 
 const program = fileURLToPath(new URL("./programs/rejections.mjs", import.meta.url));
