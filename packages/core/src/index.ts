@@ -21,9 +21,13 @@ export {
   errorType,
   failOperation,
   type HttpClientOperation,
+  type HttpClientStart,
   type HttpServerOperation,
+  type HttpServerStart,
   type Operation,
   startDatabaseOperation,
+  startHttpClientOperation,
+  startHttpServerOperation,
 } from "./operation.js";
 export { type Pool, type PoolReading, type PoolReporter, type PoolTiming, readPools, registerPool } from "./pool.js";
 export { activeRequest, isSuppressed, type Request, withRequest } from "./request.js";

@@ -1,7 +1,7 @@
 import type { Attributes, Context, Span } from "@opentelemetry/api";
 import { context, trace } from "@opentelemetry/api";
 import { operationEnded, operationStarted } from "./listeners.js";
-import { activeRequest, type Request } from "./request.js";
+import { activeRequest, type Request, withRequest } from "./request.js";
 
 /**
  * What all calls of one shape to one place have in common. An instrumentation makes it once per (connection target, query
@@ -135,6 +135,84 @@ export function startDatabaseOperation(
     cacheHits: 0,
     cacheMisses: 0,
     cacheName: undefined,
+  };
+  operationStarted(operation);
+  return operation;
+}
+
+/** What is known of a request when it arrives. */
+export type HttpServerStart = Pick<
+  HttpServerOperation,
+  | "method"
+  | "originalMethod"
+  | "scheme"
+  | "path"
+  | "query"
+  | "serverAddress"
+  | "serverPort"
+  | "clientAddress"
+  | "userAgent"
+  | "protocolVersion"
+>;
+
+/** Starts a served request and its `Request`; the operation's context carries both. */
+export function startHttpServerOperation(start: HttpServerStart, parent: Context): HttpServerOperation {
+  const operation = {
+    kind: "http.server" as const,
+    context: parent,
+    request: undefined as Request | undefined,
+    startMs: performance.now(),
+    endMs: 0,
+    error: undefined,
+    errorType: undefined,
+    span: undefined,
+    attributes: undefined,
+    method: start.method,
+    originalMethod: start.originalMethod,
+    scheme: start.scheme,
+    path: start.path,
+    query: start.query,
+    serverAddress: start.serverAddress,
+    serverPort: start.serverPort,
+    clientAddress: start.clientAddress,
+    userAgent: start.userAgent,
+    protocolVersion: start.protocolVersion,
+    statusCode: 0,
+  };
+  operation.request = { operation, route: undefined, slots: [] };
+  operation.context = withRequest(parent, operation.request);
+  operationStarted(operation);
+  return operation;
+}
+
+/** What is known of a request when it is sent. */
+export type HttpClientStart = Pick<
+  HttpClientOperation,
+  "method" | "originalMethod" | "url" | "serverAddress" | "serverPort"
+>;
+
+/** Starts a sent request in the context of the caller. */
+export function startHttpClientOperation(
+  start: HttpClientStart,
+  parent: Context = context.active(),
+): HttpClientOperation {
+  const operation: HttpClientOperation = {
+    kind: "http.client",
+    context: parent,
+    request: activeRequest(parent),
+    startMs: performance.now(),
+    endMs: 0,
+    error: undefined,
+    errorType: undefined,
+    span: undefined,
+    attributes: undefined,
+    method: start.method,
+    originalMethod: start.originalMethod,
+    url: start.url,
+    serverAddress: start.serverAddress,
+    serverPort: start.serverPort,
+    protocolVersion: undefined,
+    statusCode: 0,
   };
   operationStarted(operation);
   return operation;
