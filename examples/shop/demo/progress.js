@@ -1,35 +1,41 @@
-import { stripVTControlCharacters } from "node:util";
-import { bar, dim, good, terminalWidth } from "./report/terminal.js";
+import { bar, dim, good } from "./report/terminal.js";
 import { formatSeconds } from "./report/units.js";
 
+// The last line of a terminal shows what goes on; elsewhere only what is done is written.
 const live = process.stdout.isTTY === true;
-const replaceLine = (text) => process.stdout.write(`\r\x1b[K${text}`);
+let status = "";
 
-/** Says what is going on while `work` runs, and how long it took: one line, rewritten on a terminal. */
+function showStatus(text) {
+  if (!live) return;
+  status = text;
+  process.stdout.write(`\r\x1b[K${text}`);
+}
+
+/** Writes a line above the one that shows what goes on. */
+export function say(line) {
+  process.stdout.write(live ? `\r\x1b[K${line}\n${status}` : `${line}\n`);
+}
+
+/** Shows what goes on while `work` runs, then what was done and how long it took. */
 export async function step(what, work) {
-  if (live) replaceLine(`  ${dim("…")} ${what}`);
+  showStatus(`  ${dim("…")} ${what}`);
   const started = performance.now();
   try {
     const result = await work();
-    const took = formatSeconds((performance.now() - started) / 1000);
-    const line = `  ${good("✓")} ${what} ${dim(took)}`;
-    if (live) replaceLine(`${line}\n`);
-    else console.log(line);
+    status = "";
+    say(`  ${good("✓")} ${what}  ${dim(formatSeconds((performance.now() - started) / 1000))}`);
     return result;
   } catch (error) {
-    if (live) replaceLine("");
+    showStatus("");
     throw error;
   }
 }
 
-/** A progress bar on a terminal; elsewhere a line every few seconds would say nothing new. */
 export function showLoad({ elapsed, seconds, sent }) {
-  if (!live) return;
-  const share = Math.min(elapsed / seconds, 1);
-  const line = `  ${bar(share, 24)} ${Math.min(elapsed, seconds).toFixed(0).padStart(2)} of ${seconds} s  ${sent} requests`;
-  replaceLine(stripVTControlCharacters(line).length < terminalWidth() ? line : "");
+  const time = `${Math.min(elapsed, seconds).toFixed(0).padStart(2)} of ${seconds} s`;
+  showStatus(`  ${bar(Math.min(elapsed / seconds, 1), 24)}  ${time}  ${sent} requests`);
 }
 
 export function endLoad() {
-  if (live) replaceLine("");
+  showStatus("");
 }

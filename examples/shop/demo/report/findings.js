@@ -48,6 +48,11 @@ function describe({ worst, times, totalMs }) {
   ];
 }
 
+/** One finding in one line, and the trace to look at. */
+export function summarizeFinding({ title, traceId }) {
+  return `  ${bad("▲")} ${title}${traceId === undefined ? "" : dim(`  trace ${traceId}`)}`;
+}
+
 /** At most three lines, the name before the first. */
 function field(name, text) {
   if (text === undefined) return [];
