@@ -17,6 +17,7 @@ export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "test/src/**/*.test.ts", "examples/*/test/**/*.test.ts"],
     globalSetup: ["./test/src/fetch-nodes.ts"],
+    setupFiles: ["./test/src/end-with-vitest.ts"],
     reporters: ["default", createSkippedReporter()],
     pool: "forks",
     testTimeout: 30_000,

@@ -20,8 +20,8 @@ beforeAll(async () => {
 afterAll(() => rm(path, { recursive: true }));
 
 function runTests(ci: string): Promise<{ code: number; output: string }> {
-  const config = join(root, "test/fixtures/missing-server/vitest.config.ts");
-  const args = [vitest, "run", "--root", root, "--config", config];
+  const config = join(root, "test/fixtures/vitest.config.ts");
+  const args = [vitest, "run", "missing-server", "--root", root, "--config", config];
   const env = { HOME: tmpdir(), PATH: path, CI: ci, NO_COLOR: "1" };
   return new Promise((resolve) => {
     execFile(process.execPath, args, { env, cwd: root }, (error, stdout, stderr) => {

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
@@ -184,6 +185,30 @@ describeWith(["postgres", "redis-server", "prometheus"], "however the process en
       },
       { timeout: 3000, interval: 50 },
     );
+  });
+
+  test.each(["SIGKILL", "SIGINT"] as const)("%s ends vitest in the middle of a test", async (signal) => {
+    const root = fileURLToPath(new URL("../../..", import.meta.url));
+    const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
+    const config = join(root, "test/fixtures/vitest.config.ts");
+    const run = spawn(process.execPath, [vitest, "run", "killed-run", "--root", root, "--config", config], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, TMPDIR: temp },
+    });
+    const ended = new Promise((resolve) => run.once("exit", resolve));
+    let output = "";
+    const line = await new Promise<string>((resolve) => {
+      run.stdout.on("data", (data: Buffer) => {
+        output += data.toString();
+        const found = /servers: (\[.+\])/.exec(output);
+        if (found?.[1] !== undefined) resolve(found[1]);
+      });
+    });
+    const pids = JSON.parse(line) as number[];
+    expect(pids.filter(isRunning)).toEqual(pids);
+    run.kill(signal);
+    await ended;
+    await vi.waitFor(() => expect(pids.filter(isRunning)).toEqual([]), { timeout: 3000, interval: 50 });
   });
 
   test("SIGKILL at any moment of the start", async () => {
