@@ -110,17 +110,22 @@ export interface HttpClientOperation extends OperationBase {
 
 export type Operation = DatabaseOperation | HttpServerOperation | HttpClientOperation;
 
-/** Starts a query or command in the context of the caller. */
+/**
+ * Starts a query or command in the context of the caller. `startMs` is earlier than now where the call had to wait for a
+ * connection before it was known what it is; that wait is `waitMs`.
+ */
 export function startDatabaseOperation(
   template: DatabaseTemplate,
   parameters: readonly unknown[] | undefined,
   parent: Context = context.active(),
+  startMs: number = performance.now(),
+  waitMs = 0,
 ): DatabaseOperation {
   const operation: DatabaseOperation = {
     kind: "database",
     context: parent,
     request: activeRequest(parent),
-    startMs: performance.now(),
+    startMs,
     endMs: 0,
     error: undefined,
     errorType: undefined,
@@ -128,7 +133,7 @@ export function startDatabaseOperation(
     attributes: undefined,
     template,
     parameters,
-    waitMs: 0,
+    waitMs,
     rows: undefined,
     statusCode: undefined,
     batchSize: undefined,

@@ -1,0 +1,1 @@
+export { pgInstrumentation } from "./pg.js";

@@ -1,0 +1,29 @@
+import { defineInstrumentation, type Instrumentation } from "@telltale/core";
+import type { Client, Pool, Query } from "./driver.js";
+import { patchClient } from "./source-client.js";
+import { patchPool, type PoolLink } from "./source-pool.js";
+
+/**
+ * pg 8 and pg-pool 3: queries in every form, and every `Pool`. The native bindings (`pg.native`) are not heard.
+ */
+export function pgInstrumentation(): Instrumentation {
+  const link: PoolLink = { handedOver: undefined, poolNames: new WeakMap() };
+  return defineInstrumentation({
+    name: "pg",
+    modules: [
+      {
+        module: "pg",
+        majors: [8, 8],
+        patch({ exports }, guard) {
+          const { Client, Query } = exports as { Client: { prototype: Client }; Query: { prototype: Query } };
+          return patchClient(Client.prototype, Query.prototype, link, guard);
+        },
+      },
+      {
+        module: "pg-pool",
+        majors: [3, 3],
+        patch: ({ exports }, guard) => patchPool((exports as { prototype: Pool }).prototype, link, guard),
+      },
+    ],
+  });
+}

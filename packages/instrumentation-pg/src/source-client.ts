@@ -1,0 +1,192 @@
+import { context } from "@opentelemetry/api";
+import {
+  type DatabaseOperation,
+  endOperation,
+  failOperation,
+  type Guard,
+  hasListeners,
+  isSuppressed,
+  startDatabaseOperation,
+} from "@telltale/core";
+import type { Client, Query, Result } from "./driver.js";
+import type { PoolLink } from "./source-pool.js";
+import { findTarget, type Target } from "./target.js";
+
+/**
+ * Patches `Client.prototype.query`: one operation per query, whatever form the call has. Promises and callbacks are left as
+ * they are; the end is heard where the connection tells the query object of it, which serves cursors and streams too.
+ * Returns what undoes it.
+ */
+export function patchClient(prototype: Client, queryPrototype: Query, link: PoolLink, guard: Guard): () => void {
+  const { query, _pulseQueryQueue } = prototype;
+  const targets = new WeakMap<Client, Target>();
+  const running = new WeakMap<Query, DatabaseOperation>();
+  /** The operation of the `query` call that is on the stack, until its query object is known. */
+  let starting: DatabaseOperation | undefined;
+
+  function patchedQuery(this: Client, config: unknown, values?: unknown, callback?: unknown): unknown {
+    const call = link.handedOver;
+    link.handedOver = undefined;
+    const operation = guard.on && hasListeners() ? begin(this, config, values) : undefined;
+    if (operation === undefined) return query.call(this, config, values, callback);
+    if (isSubmittable(config)) follow(config, operation);
+    else starting = operation;
+    try {
+      return query.call(this, config, values, callback);
+    } catch (error) {
+      failOperation(operation, error);
+      endOperation(operation);
+      throw error;
+    } finally {
+      // Not queued: the connection is gone or was closed, and the query fails with the next tick.
+      if (starting === operation) {
+        starting = undefined;
+        failOperation(operation, new Error("the client is not queryable"));
+        endOperation(operation);
+      }
+    }
+
+    function begin(client: Client, ...args: [unknown, unknown]): DatabaseOperation | undefined {
+      try {
+        const parent = call?.context ?? context.active();
+        if (isSuppressed(parent)) return undefined;
+        const { text, parameters } = describe(...args);
+        if (text === undefined) return undefined;
+        const now = performance.now();
+        const startMs = call?.startMs ?? now;
+        return startDatabaseOperation(targetOf(client).templateOf(text), parameters, parent, startMs, now - startMs);
+      } catch (error) {
+        guard.failed(error);
+        return undefined;
+      }
+    }
+  }
+
+  /** pg makes its query object inside of `query` and puts it last in the queue just before it looks at the queue. */
+  function patchedPulse(this: Client): void {
+    if (starting !== undefined) {
+      const queued = this._queryQueue.at(-1);
+      if (queued !== undefined) running.set(queued, starting);
+      starting = undefined;
+    }
+    _pulseQueryQueue.call(this);
+  }
+
+  const { handleReadyForQuery, handleError } = queryPrototype;
+  function patchedReady(this: Query, connection: unknown): unknown {
+    const operation = running.get(this);
+    if (operation === undefined) return handleReadyForQuery.call(this, connection);
+    succeed(this, operation);
+    return context.with(operation.context, handleReadyForQuery, this, connection);
+  }
+  function patchedError(this: Query, error: unknown, connection: unknown): unknown {
+    const operation = running.get(this);
+    if (operation === undefined) return handleError.call(this, error, connection);
+    fail(operation, error);
+    return context.with(operation.context, handleError, this, error, connection);
+  }
+
+  function targetOf(client: Client): Target {
+    const known = targets.get(client);
+    if (known !== undefined) return known;
+    const target = findTarget(client.host, client.port, client.database, link.poolNames.get(client));
+    targets.set(client, target);
+    return target;
+  }
+
+  function succeed(query: Query, operation: DatabaseOperation): void {
+    try {
+      operation.rows = countRows(query);
+      endOperation(operation);
+    } catch (error) {
+      guard.failed(error);
+    }
+  }
+
+  function fail(operation: DatabaseOperation, error: unknown): void {
+    try {
+      failOperation(operation, error);
+      const code = (error as { code?: unknown } | undefined)?.code;
+      if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) operation.statusCode = code;
+      endOperation(operation);
+    } catch (failure) {
+      guard.failed(failure);
+    }
+  }
+
+  /** A cursor, a stream or a query object of the app: it may be of any class, so the object itself is listened to. */
+  function follow(submitted: Query, operation: DatabaseOperation): void {
+    if (Object.getPrototypeOf(submitted) === queryPrototype) {
+      running.set(submitted, operation);
+      return;
+    }
+    const { handleReadyForQuery: ready, handleError: failed } = submitted;
+    submitted.handleReadyForQuery = function heardReady(connection) {
+      succeed(this, operation);
+      return context.with(operation.context, ready, this, connection);
+    };
+    submitted.handleError = function heardError(error, connection) {
+      fail(operation, error);
+      return context.with(operation.context, failed, this, error, connection);
+    };
+  }
+
+  const undo = [
+    replace(prototype, "query", patchedQuery),
+    replace(prototype, "_pulseQueryQueue", patchedPulse),
+    replace(queryPrototype, "handleReadyForQuery", patchedReady),
+    replace(queryPrototype, "handleError", patchedError),
+  ];
+  return () => {
+    for (const step of undo) step();
+  };
+}
+
+function replace<T extends object, K extends keyof T & string>(target: T, name: K, method: T[K]): () => void {
+  const original = Object.getOwnPropertyDescriptor(target, name);
+  if (original === undefined || typeof original.value !== "function") throw new Error(`pg has no ${name} to hear`);
+  const { value } = original as { value: { name: string; length: number } };
+  Object.defineProperty(method, "name", { value: value.name });
+  Object.defineProperty(method, "length", { value: value.length });
+  Object.defineProperty(target, name, { ...original, value: method });
+  return () => {
+    if (target[name] === method) Object.defineProperty(target, name, original);
+  };
+}
+
+function isSubmittable(config: unknown): config is Query {
+  return typeof (config as { submit?: unknown } | null | undefined)?.submit === "function";
+}
+
+/** The text of a query, and what tells it from others of its shape. */
+function describe(
+  config: unknown,
+  values: unknown,
+): { text: string | undefined; parameters: readonly unknown[] | undefined } {
+  if (typeof config === "string") return { text: config, parameters: Array.isArray(values) ? values : [config] };
+  if (typeof config !== "object" || config === null) return { text: undefined, parameters: undefined };
+  const {
+    text,
+    name,
+    values: own,
+    cursor,
+  } = config as { text?: unknown; name?: unknown; values?: unknown; cursor?: Query };
+  if (typeof text === "string") {
+    const bound = Array.isArray(own) ? own : values;
+    return { text, parameters: Array.isArray(bound) ? bound : [text] };
+  }
+  // pg-query-stream keeps its query in a cursor; a prepared statement may be named only.
+  if (cursor !== undefined) return describe(cursor, values);
+  if (typeof name === "string")
+    return { text: `EXECUTE "${name.replaceAll('"', '""')}"`, parameters: Array.isArray(own) ? own : [name] };
+  return { text: undefined, parameters: undefined };
+}
+
+function countRows(query: Query): number | undefined {
+  const results = query._results ?? query._result;
+  if (results === undefined) return undefined;
+  const list = Array.isArray(results) ? (results as readonly Result[]) : [results as Result];
+  let rows: number | undefined;
+  for (const { rowCount } of list) if (typeof rowCount === "number") rows = (rows ?? 0) + rowCount;
+  return rows;
+}

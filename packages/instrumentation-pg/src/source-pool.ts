@@ -1,0 +1,229 @@
+import { type Context, context } from "@opentelemetry/api";
+import {
+  endOperation,
+  failOperation,
+  type Guard,
+  hasListeners,
+  registerPool,
+  type PoolReporter,
+  startDatabaseOperation,
+} from "@telltale/core";
+import type { Client, ConnectCallback, Pool } from "./driver.js";
+import { findTarget } from "./target.js";
+
+/** A `pool.query` on its way to its client: the operation began when it was called, and waits since. */
+export interface PoolCall {
+  readonly context: Context;
+  readonly startMs: number;
+  readonly text: string | undefined;
+}
+
+/** Where the pool's part and the client's part of the instrumentation meet. */
+export interface PoolLink {
+  /** Set while a pool hands a client over to the `pool.query` that waited for it; the client's `query` takes it. */
+  handedOver: PoolCall | undefined;
+  /** The name of the pool that a client belongs to. */
+  readonly poolNames: WeakMap<Client, string>;
+}
+
+/** pg-pool's own words for a wait that took too long. */
+const TIMEOUTS = new Set([
+  "timeout exceeded when trying to connect",
+  "Connection terminated due to connection timeout",
+]);
+
+/**
+ * Patches a Pool prototype: counts are read from the pool when metrics are collected; waits, use and creation are timed at
+ * the pool's own turning points. Returns what undoes it.
+ */
+export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => void {
+  const { connect, query, newClient, _acquireClient, _release } = prototype;
+  const reporters = new WeakMap<Pool, PoolReporter>();
+  const createdAt = new WeakMap<Client, number>();
+  const takenAt = new WeakMap<Client, number>();
+  let calling: PoolCall | undefined;
+
+  const patched: Partial<Record<keyof Pool, unknown>> = {
+    connect: function patchedConnect(this: Pool, callback?: ConnectCallback): unknown {
+      const call = calling;
+      calling = undefined;
+      if (!guard.on || (callback !== undefined && typeof callback !== "function")) return connect.call(this, callback);
+      const caller = call?.context ?? context.active();
+      const askedMs = performance.now();
+      const heard = (error: unknown): void => {
+        try {
+          endWait(this, askedMs, error, call);
+        } catch (failure) {
+          guard.failed(failure);
+        }
+      };
+      if (callback === undefined) return connectWithPromise(this, connect, heard);
+      return connect.call(this, (error, client, release) => {
+        heard(error);
+        link.handedOver = error === undefined || error === null ? call : undefined;
+        try {
+          context.with(caller, callback, undefined, error, client, release);
+        } finally {
+          link.handedOver = undefined;
+        }
+      });
+    },
+
+    query: function patchedQuery(this: Pool, ...args: [unknown, unknown?, unknown?]): unknown {
+      if (guard.on && hasListeners())
+        calling = { context: context.active(), startMs: performance.now(), text: textOf(args[0]) };
+      try {
+        return query.apply(this, bindCallback(args));
+      } finally {
+        calling = undefined;
+      }
+    },
+
+    newClient: function patchedNewClient(this: Pool, waiter: unknown): void {
+      const startMs = performance.now();
+      newClient.call(this, waiter);
+      if (!guard.on) return;
+      try {
+        const client = this._clients.at(-1);
+        if (client === undefined) return;
+        createdAt.set(client, startMs);
+        link.poolNames.set(client, reporterOf(this, client).pool.name);
+      } catch (error) {
+        guard.failed(error);
+      }
+    },
+
+    _acquireClient: function patchedAcquire(
+      this: Pool,
+      client: Client,
+      waiter: unknown,
+      idle: unknown,
+      isNew: boolean,
+    ): unknown {
+      if (guard.on) {
+        const now = performance.now();
+        takenAt.set(client, now);
+        const from = createdAt.get(client);
+        if (isNew && from !== undefined) reporters.get(this)?.timed("create", now - from);
+      }
+      return _acquireClient.call(this, client, waiter, idle, isNew);
+    },
+
+    _release: function patchedRelease(this: Pool, client: Client, idle: unknown, error: unknown): unknown {
+      const from = takenAt.get(client);
+      if (guard.on && from !== undefined) {
+        takenAt.delete(client);
+        reporters.get(this)?.timed("use", performance.now() - from);
+      }
+      return _release.call(this, client, idle, error);
+    },
+  };
+
+  /** The pool's first connection tells its name, whatever the options were: `host:port/database`, without credentials. */
+  function reporterOf(pool: Pool, client: Client): PoolReporter {
+    const known = reporters.get(pool);
+    if (known !== undefined) return known;
+    const reference = new WeakRef(pool);
+    const reporter = registerPool({
+      name: `${client.host}:${client.port}/${client.database}`,
+      system: "postgresql",
+      read() {
+        const living = reference.deref();
+        if (living === undefined || living.ended) return undefined;
+        const { totalCount, idleCount, waitingCount, options } = living;
+        return {
+          used: totalCount - idleCount,
+          idle: idleCount,
+          pending: waitingCount,
+          limit: options.max,
+          idleMin: options.min,
+        };
+      },
+    });
+    reporters.set(pool, reporter);
+    return reporter;
+  }
+
+  function endWait(pool: Pool, askedMs: number, error: unknown, call: PoolCall | undefined): void {
+    const reporter = reporters.get(pool);
+    if (error === undefined || error === null) {
+      reporter?.timed("wait", performance.now() - askedMs);
+      return;
+    }
+    if (error instanceof Error && TIMEOUTS.has(error.message)) reporter?.timedOut();
+    if (call?.text !== undefined) failUnsent(pool, call, call.text, error);
+  }
+
+  /** A query that never got a connection is a failed call all the same. */
+  function failUnsent(pool: Pool, call: PoolCall, text: string, error: unknown): void {
+    const name = reporters.get(pool)?.pool.name;
+    const [, host = "unknown", port = "5432", database = ""] = /^(.*):(\d+)\/(.*?)(?:#\d+)?$/.exec(name ?? "") ?? [];
+    const { templateOf } = findTarget(host, Number(port), database, name);
+    const operation = startDatabaseOperation(
+      templateOf(text),
+      undefined,
+      call.context,
+      call.startMs,
+      performance.now() - call.startMs,
+    );
+    failOperation(operation, error);
+    endOperation(operation);
+  }
+
+  for (const [name, method] of Object.entries(patched)) {
+    const original = (prototype as unknown as Record<string, (...args: never[]) => unknown>)[name];
+    // Older pools do these steps elsewhere; what cannot be timed is not timed.
+    if (typeof original !== "function") continue;
+    Object.defineProperty(method, "name", { value: original.name });
+    Object.defineProperty(method, "length", { value: original.length });
+    Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true, enumerable: false });
+  }
+  return () => {
+    const originals = { connect, query, newClient, _acquireClient, _release };
+    for (const [name, method] of Object.entries(originals)) {
+      if (Reflect.get(prototype, name) === patched[name as keyof Pool]) {
+        Object.defineProperty(prototype, name, {
+          value: method,
+          writable: true,
+          configurable: true,
+          enumerable: false,
+        });
+      }
+    }
+  };
+}
+
+/**
+ * `connect()` without a callback. The pool would make a promise around its own callback; we make the same one around ours, so
+ * that the wait is heard without a handler on the app's promise (which would hide an unhandled rejection).
+ */
+function connectWithPromise(pool: Pool, connect: Pool["connect"], heard: (error: unknown) => void): unknown {
+  let settle: ConnectCallback = () => {};
+  const result = new pool.Promise<Client | undefined>((resolve, reject) => {
+    settle = (error, client) => {
+      heard(error);
+      if (error) reject(error as Error);
+      else resolve(client);
+    };
+  }).catch((error: unknown) => {
+    // As the pool does: the stack then leads to the caller, not to a timer or a socket.
+    if (error instanceof Error) Error.captureStackTrace(error);
+    throw error;
+  });
+  connect.call(pool, settle);
+  return result;
+}
+
+function textOf(config: unknown): string | undefined {
+  if (typeof config === "string") return config;
+  const text = (config as { text?: unknown } | null | undefined)?.text;
+  return typeof text === "string" ? text : undefined;
+}
+
+/** The callback of `pool.query` runs when another caller's query ends or a connection is handed on: give it its own context. */
+function bindCallback(args: [unknown, unknown?, unknown?]): [unknown, unknown?, unknown?] {
+  const at = typeof args[1] === "function" ? 1 : 2;
+  const callback = args[at];
+  if (typeof callback === "function") args[at] = context.bind(context.active(), callback);
+  return args;
+}

@@ -1,0 +1,65 @@
+import { createShapeCache, type DatabaseTemplate, type QueryShape } from "@telltale/core";
+
+/** Where the connections of one pool, or of single clients to one database, lead; holds the templates of its queries. */
+export interface Target {
+  templateOf(text: string): DatabaseTemplate;
+}
+
+/** Servers and databases in one process; a service for many tenants may meet more, which then share no templates. */
+const MAX_TARGETS = 200;
+/** Query shapes per target; beyond, the oldest are made anew. */
+const MAX_TEMPLATES = 1_000;
+
+const shapes = createShapeCache("postgresql");
+const targets = new Map<string, Target>();
+
+/** The target of a connection; one for all connections of a pool. */
+export function findTarget(host: string, port: number, database: string, poolName: string | undefined): Target {
+  const key = `${host}\n${port}\n${database}\n${poolName ?? ""}`;
+  const known = targets.get(key);
+  if (known !== undefined) return known;
+  const target = createTarget(host, port, database, poolName);
+  if (targets.size < MAX_TARGETS) targets.set(key, target);
+  return target;
+}
+
+function createTarget(host: string, port: number, database: string, poolName: string | undefined): Target {
+  const isSocket = host.startsWith("/");
+  // Keyed by shape, which the shape cache keeps: queries that differ in literals only meet in one template.
+  const templates = new Map<string, DatabaseTemplate>();
+  return {
+    templateOf(text) {
+      const shape = shapes.get(text);
+      const known = templates.get(shape.fingerprint);
+      if (known !== undefined) return known;
+      const template = createTemplate(shape, isSocket ? `${host}/.s.PGSQL.${port}` : host, isSocket ? undefined : port);
+      if (templates.size >= MAX_TEMPLATES) deleteOldest(templates);
+      templates.set(shape.fingerprint, template);
+      return template;
+    },
+  };
+
+  function createTemplate(shape: QueryShape, serverAddress: string, serverPort: number | undefined): DatabaseTemplate {
+    return {
+      system: "postgresql",
+      namespace: database,
+      operationName: shape.operationName,
+      collection: shape.collection,
+      querySummary: shape.summary,
+      queryText: shape.queryText,
+      fingerprint: shape.fingerprint,
+      effect: shape.effect,
+      serverAddress,
+      serverPort,
+      poolName,
+      slots: [],
+    };
+  }
+}
+
+function deleteOldest(map: Map<string, unknown>): void {
+  for (const key of map.keys()) {
+    map.delete(key);
+    return;
+  }
+}
