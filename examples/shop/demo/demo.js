@@ -5,7 +5,7 @@ import { driveLoad } from "./load.js";
 import { choosePort } from "./ports.js";
 import { endLoad, say, showLoad, step } from "./progress.js";
 import { summarizeFinding } from "./report/findings.js";
-import { writeCheck, writeReport } from "./report/report.js";
+import { writeChecks, writeReport } from "./report/report.js";
 import { bold, dim } from "./report/terminal.js";
 import { scrapeDuring } from "./scrape.js";
 import { rejectOn, seedShop, startShop } from "./shop-process.js";
@@ -21,6 +21,8 @@ try {
   if (!stop.signal.aborted) console.error(`\n${error.message}`);
   process.exitCode = stop.signal.aborted ? 130 : 1;
 }
+// Everything has stopped; what may still wait for something (a poll, an idle socket) would wait in vain.
+process.exit();
 
 function readArguments() {
   const { values } = parseArgs({
@@ -39,8 +41,7 @@ function stopAll() {
 
 /** Whatever is started with it is stopped in the end, also when the end comes while it still starts. */
 function createStart(running) {
-  return (starting) => {
-    const stopIt = (started) => started.stop();
+  return (starting, stopIt = (started) => started.stop()) => {
     running.defer(() => starting.then(stopIt, () => {}));
     return Promise.race([starting, rejectOn(stop.signal)]);
   };
@@ -51,7 +52,9 @@ async function runDemo({ once, seconds, start }) {
   const port = await choosePort("PORT", 3000);
   const metricsPort = await choosePort("OTEL_EXPORTER_PROMETHEUS_PORT", 9464);
   const servers = await startServers(start);
-  const endpoint = process.env.OTEL_EXPORTER_OTLP_ENDPOINT || (await start(startOtlpReceiver())).url;
+  const theirs = process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const receiver = theirs ? undefined : await start(startOtlpReceiver(), (receiver) => receiver.close());
+  const endpoint = theirs || receiver.url;
   const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
   const findings = [];
   let onFinding = (finding) => findings.push(finding);
@@ -75,15 +78,19 @@ async function runDemo({ once, seconds, start }) {
   );
 
   const { result: load, scrapes } = await scrapeDuring(metricsUrl, 500, () => visit(shop, seconds));
-  say(writeReport({ scrapes, findings, seconds: load.elapsed }).join("\n"));
-  say(`\n${writeCheck(scrapes.at(-1), load.sent)}`);
+  const arrived = receiver?.waitForSpans((spans) => countServerSpans(spans) >= load.sent, 5_000).catch(() => {});
+  await Promise.race([arrived, rejectOn(stop.signal)]);
+  const spans = receiver?.spans;
+  say(writeReport({ scrapes, findings, spans, seconds: load.elapsed }).join("\n"));
+  say("");
+  for (const line of writeChecks({ samples: scrapes.at(-1), spans, sent: load.sent })) say(line);
   if (once) return;
 
   onFinding = (finding) => say(summarizeFinding(finding));
   say(`
   Metrics  ${bold(metricsUrl)}
   Shop     ${bold(shop.url)}  ${dim(`new findings appear here: curl ${shop.url}/orders`)}
-  Traces   ${bold(endpoint)}  ${dim(process.env.OTEL_EXPORTER_OTLP_ENDPOINT ? "" : "received by this demo")}
+  Traces   ${bold(endpoint)}  ${dim(theirs ? "" : "received by this demo")}
 
   Ctrl-C stops everything.
 `);
@@ -115,4 +122,8 @@ async function visit(shop, seconds) {
   } finally {
     endLoad();
   }
+}
+
+function countServerSpans(spans) {
+  return spans.filter(({ kind }) => kind === "server").length;
 }

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import { groupFindings, readFinding } from "../demo/report/findings.js";
 import { parsePrometheusText } from "../demo/report/prometheus-text.js";
-import { writeCheck, writeReport } from "../demo/report/report.js";
+import { writeChecks, writeReport } from "../demo/report/report.js";
 import { formatCount, formatPercent, formatRate, formatSeconds } from "../demo/report/units.js";
 
 const request = (route: string, status: number, fast: number, slow: number) => {
@@ -68,7 +68,7 @@ function row(lines: string[], start: string) {
 }
 
 describe("the report", () => {
-  const lines = writeReport({ scrapes: [busy, last], findings: [finding], seconds: 10 });
+  const lines = writeReport({ scrapes: [busy, last], findings: [finding], spans: undefined, seconds: 10 });
 
   test("adds up a route's statuses", () => {
     // 102 requests: rank 51 of 90 in (0, 0.1]; rank 96.9 is 6.9 of 12 in (0.1, 0.5]; rank 100.98 is 10.98 of 12.
@@ -100,18 +100,24 @@ describe("the report", () => {
   });
 
   test("has something to say about nothing", () => {
-    const empty = writeReport({ scrapes: [[]], findings: [], seconds: 10 });
+    const empty = writeReport({ scrapes: [[]], findings: [], spans: undefined, seconds: 10 });
     expect(empty.filter((line) => line === "  none")).toHaveLength(5);
   });
 });
 
-test("the check compares Telltale's count of requests with the sender's", () => {
-  expect(stripVTControlCharacters(writeCheck(last, 105))).toBe(
+test("the checks compare Telltale's counts of requests with the sender's", () => {
+  const spans = [...Array.from({ length: 105 }, () => ({ kind: "server" })), { kind: "client" }];
+  const check = (sent: number) =>
+    writeChecks({ samples: last, spans, sent }).map((line) => stripVTControlCharacters(line));
+  expect(check(105)).toEqual([
     "✓ Telltale counted 105 requests, the load driver sent 105",
-  );
-  expect(stripVTControlCharacters(writeCheck(last, 106))).toBe(
+    "✓ 106 spans arrived over OTLP, 105 of them requests",
+  ]);
+  expect(check(106)).toEqual([
     "✗ Telltale counted 105 requests, the load driver sent 106",
-  );
+    "✗ 106 spans arrived over OTLP, 105 of them requests",
+  ]);
+  expect(writeChecks({ samples: last, spans: undefined, sent: 105 })).toHaveLength(1);
 });
 
 describe("findings", () => {

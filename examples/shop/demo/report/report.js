@@ -1,34 +1,53 @@
 import { cacheTable } from "./caches.js";
-import { findingList } from "./findings.js";
+import { findingList, groupFindings } from "./findings.js";
 import { poolTable } from "./pools.js";
 import { sumOf } from "./prometheus-text.js";
 import { queryTable } from "./queries.js";
 import { requestTable } from "./requests.js";
+import { drawWaterfall } from "./trace.js";
 import { bad, bold, dim, good } from "./terminal.js";
 import { formatCount } from "./units.js";
 
 /**
  * What Telltale saw, from its own exports: `scrapes` of its /metrics page (parsed, oldest first; the last one was read after
- * the load) and the findings it logged. Lines of text.
+ * the load), the findings it logged and the spans it sent; `spans` is undefined where they went elsewhere. Lines of text.
  */
-export function writeReport({ scrapes, findings, seconds }) {
+export function writeReport({ scrapes, findings, spans, seconds }) {
   const samples = scrapes.at(-1);
   return [
-    ...section("Requests by route", `≈ interpolated from histogram buckets`, requestTable(samples, seconds)),
+    ...section("Requests by route", "≈ interpolated from histogram buckets", requestTable(samples, seconds)),
     ...section("Slowest queries and commands", "by time spent, with their share of it", queryTable(samples)),
     ...section("Caches", "keys looked up in Redis", cacheTable(samples)),
     ...section("Connection pools", `busiest of ${scrapes.length} scrapes`, poolTable(scrapes)),
     ...section("Findings", `${findings.length} of them, the costliest first`, findingList(findings)),
+    ...traceSection(findings, spans),
   ];
+}
+
+/** The first N+1 shows best what a trace is good for. */
+function traceSection(findings, spans = []) {
+  const groups = groupFindings(findings);
+  const { worst } = groups.find(({ worst }) => worst.kind === "n_plus_one") ?? groups[0] ?? {};
+  const trace = spans.filter(({ traceId }) => traceId === worst?.traceId);
+  return trace.length === 0 ? [] : section("Trace", worst.traceId, drawWaterfall(trace));
 }
 
 function section(title, note, lines) {
   return ["", `${bold(title)}  ${dim(note)}`, "", ...(lines.length > 0 ? lines : ["  none"])];
 }
 
-/** Telltale's count of requests beside that of the one who sent them. */
-export function writeCheck(samples, sent) {
-  const counted = sumOf(samples, `http_server_request_duration_seconds_count`);
-  const line = `Telltale counted ${formatCount(counted)} requests, the load driver sent ${formatCount(sent)}`;
-  return counted === sent ? `${good("✓")} ${line}` : `${bad("✗")} ${line}`;
+/** Telltale's counts beside that of the one who sent the requests: they must be equal. */
+export function writeChecks({ samples, spans, sent }) {
+  const counted = sumOf(samples, "http_server_request_duration_seconds_count");
+  const checks = [
+    [counted, `Telltale counted ${formatCount(counted)} requests, the load driver sent ${formatCount(sent)}`],
+  ];
+  if (spans !== undefined) {
+    const traced = spans.filter(({ kind }) => kind === "server").length;
+    checks.push([
+      traced,
+      `${formatCount(spans.length)} spans arrived over OTLP, ${formatCount(traced)} of them requests`,
+    ]);
+  }
+  return checks.map(([value, text]) => `${value === sent ? good("✓") : bad("✗")} ${text}`);
 }
