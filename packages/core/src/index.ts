@@ -30,7 +30,10 @@ export {
   startHttpServerOperation,
 } from "./operation.js";
 export { type Pool, type PoolReading, type PoolReporter, type PoolTiming, readPools, registerPool } from "./pool.js";
-export { activeRequest, isSuppressed, type Request, withRequest } from "./request.js";
+export { analyzeQuery } from "./query/analyze-query.js";
+export type { QueryShape, SqlDialect } from "./query/query-shape.js";
+export { createShapeCache, type ShapeCache } from "./query/shape-cache.js";
+export { activeRequest, isSuppressed, type Request, suppress, withRequest } from "./request.js";
 export { say, type SayLevel, sayOnce, setSay } from "./say.js";
 export { count, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
 export { addSpanListener, createSpanListener } from "./spans.js";

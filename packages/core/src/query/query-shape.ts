@@ -15,6 +15,3 @@ export interface QueryShape {
 
 /** Grammar differences that matter to literals and quotes. */
 export type SqlDialect = "postgresql" | "mysql" | "sqlite";
-
-/** Analyses a query. Pure and uncached; linear in the text; never throws. */
-export declare function analyzeQuery(text: string, dialect: SqlDialect): QueryShape;
