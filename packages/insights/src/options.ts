@@ -1,0 +1,23 @@
+/** Thresholds and exceptions; every field has a default. */
+export interface InsightsOptions {
+  /** Queries slower than this are findings, in ms; 0 turns slow queries off. Default 100. */
+  readonly slowQueryMs?: number;
+  readonly slowQueries?: {
+    /** Thresholds in ms by `db.system.name`, stronger than `slowQueryMs`. */
+    readonly bySystem?: Readonly<Record<string, number>>;
+    /** Thresholds in ms by `db.query.summary`, stronger than `bySystem`. */
+    readonly bySummary?: Readonly<Record<string, number>>;
+  };
+  readonly nPlusOne?: {
+    /** Calls of one shape in one request that make a finding. Default 5. */
+    readonly minCount?: number;
+    /** Time they must take together, in ms … Default 20. */
+    readonly minTotalMs?: number;
+    /** … or their share of the request. Default 0.2. */
+    readonly minShare?: number;
+    /** Routes (`/orders/:id`) in which repeated queries are meant. */
+    readonly ignoreRoutes?: readonly string[];
+    /** Fingerprints that may repeat. */
+    readonly ignoreFingerprints?: readonly string[];
+  };
+}

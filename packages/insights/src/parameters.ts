@@ -1,0 +1,46 @@
+/** Values looked at, and characters or bytes of each: enough to tell calls apart, and a bound on the work. */
+const MAX_VALUES = 20;
+const MAX_LENGTH = 256;
+
+/**
+ * A 32-bit hash (FNV-1a) of what tells one call from another of its shape; equal parameters have equal hashes.
+ */
+export function hashParameters(parameters: readonly unknown[] | undefined): number {
+  let hash = 0x811c9dc5;
+  if (parameters === undefined) return hash;
+  const values = Math.min(parameters.length, MAX_VALUES);
+  hash = mix(hash, parameters.length);
+  for (let n = 0; n < values; n++) hash = hashValue(hash, parameters[n]);
+  return hash >>> 0;
+}
+
+function hashValue(hash: number, value: unknown): number {
+  if (typeof value === "string") return hashText(mix(hash, 1), value);
+  if (value instanceof Uint8Array) return hashBytes(mix(hash, 2), value);
+  if (Array.isArray(value)) {
+    let result = mix(hash, 3);
+    for (const item of value.slice(0, MAX_VALUES)) result = hashValue(result, item);
+    return mix(result, value.length);
+  }
+  if (value instanceof Date) return hashText(mix(hash, 4), String(value.getTime()));
+  // Anything else that is an object is told apart by its kind only: to look inside may run the app's code.
+  return hashText(mix(hash, 5), typeof value === "object" && value !== null ? "object" : String(value));
+}
+
+function hashText(hash: number, text: string): number {
+  const length = Math.min(text.length, MAX_LENGTH);
+  let result = mix(hash, text.length);
+  for (let n = 0; n < length; n++) result = Math.imul(result ^ text.charCodeAt(n), 0x01000193);
+  return result;
+}
+
+function hashBytes(hash: number, bytes: Uint8Array): number {
+  const length = Math.min(bytes.length, MAX_LENGTH);
+  let result = mix(hash, bytes.length);
+  for (let n = 0; n < length; n++) result = Math.imul(result ^ (bytes[n] ?? 0), 0x01000193);
+  return result;
+}
+
+function mix(hash: number, value: number): number {
+  return Math.imul(hash ^ value, 0x01000193);
+}

@@ -1,0 +1,118 @@
+import { parseKeyPairsIntoRecord } from "@opentelemetry/core";
+import type { FileOptions, InstrumentationName, SourceOptions } from "./options.js";
+import { FILE_SCHEMA, isGroup, type Schema, show, url } from "./schema.js";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Parse = (text: string) => unknown;
+
+const asText: Parse = (text) => text;
+const asNumber: Parse = (text) => (text.trim() === "" ? Number.NaN : Number(text));
+const asFlag: Parse = (text) => ({ true: true, false: false, 1: true, 0: false })[text.toLowerCase()] ?? text;
+const asList: Parse = (text) =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+
+const asHeaders: Parse = (text) => parseKeyPairsIntoRecord(text);
+
+/** Variables that set one option each. Those of resources, limits, propagators and logs are read by the SDK. */
+const VARIABLES: readonly (readonly [variable: string, option: string, parse: Parse])[] = [
+  ["TELLTALE_LOG", "log", asText],
+  ["TELLTALE_SLOW_QUERY_MS", "slowQueryMs", asNumber],
+  ["TELLTALE_FINDINGS_LOG", "findingsLog", asFlag],
+  ["OTEL_SERVICE_NAME", "serviceName", asText],
+  ["OTEL_TRACES_EXPORTER", "traces.exporters", asList],
+  ["OTEL_TRACES_SAMPLER", "traces.sampler", asText],
+  ["OTEL_TRACES_SAMPLER_ARG", "traces.samplerArg", asNumber],
+  ["OTEL_METRICS_EXPORTER", "metrics.exporters", asList],
+  ["OTEL_EXPORTER_PROMETHEUS_HOST", "metrics.host", asText],
+  ["OTEL_EXPORTER_PROMETHEUS_PORT", "metrics.port", asNumber],
+  ["OTEL_METRIC_EXPORT_INTERVAL", "metrics.intervalMs", asNumber],
+];
+const ENVIRONMENT_SCHEMA: Schema = {
+  ...FILE_SCHEMA,
+  traces: { ...(FILE_SCHEMA["traces"] as Schema), url },
+  metrics: { ...(FILE_SCHEMA["metrics"] as Schema), url },
+};
+
+/** Per signal; each also exists without the signal's name, for all signals. */
+const OTLP_VARIABLES: readonly (readonly [suffix: string, option: string, parse: Parse])[] = [
+  ["ENDPOINT", "endpoint", asText],
+  ["HEADERS", "headers", asHeaders],
+  ["PROTOCOL", "protocol", asText],
+  ["COMPRESSION", "compression", asText],
+  ["TIMEOUT", "timeoutMs", asNumber],
+];
+
+/** What the environment says, as options; a variable that is empty counts as not set, as the specification says. */
+export function readEnvironment(env: Environment): { options: SourceOptions; problems: string[] } {
+  const options: Record<string, unknown> = {};
+  const problems: string[] = [];
+  if (env["OTEL_SDK_DISABLED"]?.trim().toLowerCase() === "true") options["enabled"] = false;
+  const take = (variable: string, option: string, parse: Parse): void => {
+    const given = env[variable]?.trim();
+    if (given === undefined || given === "") return;
+    const value = parse(given);
+    const expected = checkOf(option)(value);
+    if (expected === undefined) setOption(options, option, value);
+    else
+      problems.push(
+        `${variable} must be ${expected}, got ${variable.endsWith("HEADERS") ? "something else" : show(given)}`,
+      );
+  };
+  for (const [variable, option, parse] of VARIABLES) take(variable, option, parse);
+  for (const signal of ["traces", "metrics"]) {
+    for (const [suffix, option, parse] of OTLP_VARIABLES) {
+      take(`OTEL_EXPORTER_OTLP_${suffix}`, `${signal}.${option}`, parse);
+      // The endpoint of one signal is its whole URL, nothing is added to it.
+      const own = suffix === "ENDPOINT" ? "url" : option;
+      take(`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_${suffix}`, `${signal}.${own}`, parse);
+    }
+  }
+  readResource(env, options);
+  const chosen = readInstrumentations(env);
+  if (chosen !== undefined) options["instrumentations"] = chosen;
+  return { options, problems: [...new Set(problems)] };
+}
+
+function checkOf(option: string): (value: unknown) => string | undefined {
+  let node: Schema | ((value: unknown) => string | undefined) = ENVIRONMENT_SCHEMA;
+  for (const key of option.split(".")) node = (node as Schema)[key] as typeof node;
+  return node as (value: unknown) => string | undefined;
+}
+
+function setOption(options: Record<string, unknown>, option: string, value: unknown): void {
+  const [first = "", second] = option.split(".");
+  if (second === undefined) {
+    options[first] = value;
+    return;
+  }
+  const group = isGroup(options[first]) ? options[first] : {};
+  const before = group[second];
+  group[second] = isGroup(value) && isGroup(before) ? { ...before, ...value } : value;
+  options[first] = group;
+}
+
+/** `OTEL_RESOURCE_ATTRIBUTES`, as the source of this strength: stronger than a file, weaker than code. */
+function readResource(env: Environment, options: Record<string, unknown>): void {
+  const given = env["OTEL_RESOURCE_ATTRIBUTES"];
+  if (given === undefined || given.trim() === "") return;
+  const attributes = parseKeyPairsIntoRecord(given);
+  options["resourceAttributes"] = attributes;
+  options["serviceName"] ??= attributes["service.name"];
+}
+
+/**
+ * The variables of upstream's auto-instrumentation: a list of names to enable (all others are off) and one to disable. Names
+ * of libraries that Telltale has no instrumentation for are not its business.
+ */
+function readInstrumentations(env: Environment): FileOptions["instrumentations"] | undefined {
+  const names: InstrumentationName[] = ["http", "express", "pg", "ioredis"];
+  const enabled = env["OTEL_NODE_ENABLED_INSTRUMENTATIONS"]?.split(",").map((name) => name.trim());
+  const disabled = env["OTEL_NODE_DISABLED_INSTRUMENTATIONS"]?.split(",").map((name) => name.trim());
+  if (enabled === undefined && disabled === undefined) return undefined;
+  return Object.fromEntries(
+    names.map((name) => [name, (enabled?.includes(name) ?? true) && !(disabled?.includes(name) ?? false)]),
+  );
+}

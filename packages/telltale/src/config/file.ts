@@ -1,0 +1,47 @@
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { FILE_SCHEMA, findProblems } from "./schema.js";
+import type { FileOptions } from "./options.js";
+
+const NAMES = ["telltale.config.json", "telltale.config.js", "telltale.config.mjs"];
+
+/** The folder of the app: where the nearest package.json above its main script is, else the working directory. */
+export function findAppFolder(script: string | undefined, workingDirectory: string): string {
+  for (let folder = script === undefined ? workingDirectory : dirname(script); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "package.json"))) return folder;
+    if (folder === dirname(folder)) return workingDirectory;
+  }
+}
+
+/** `name` in the app's package.json. */
+export function readPackageName(appFolder: string): string | undefined {
+  try {
+    const { name } = JSON.parse(readFileSync(join(appFolder, "package.json"), "utf8")) as { name?: unknown };
+    return typeof name === "string" && name !== "" ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The options of the app's configuration file, if there is one. */
+export function readConfigFile(appFolder: string): { options: FileOptions; problems: string[] } {
+  const found = NAMES.filter((name) => existsSync(join(appFolder, name)));
+  const [name] = found;
+  if (name === undefined) return { options: {}, problems: [] };
+  if (found.length > 1) return { options: {}, problems: [`found ${found.join(" and ")}; keep one of them`] };
+  try {
+    const options = load(join(appFolder, name));
+    const problems = findProblems(FILE_SCHEMA, options, name);
+    return { options: problems.length === 0 ? (options as FileOptions) : {}, problems };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    return { options: {}, problems: [`${name} cannot be read: ${reason}`] };
+  }
+}
+
+function load(file: string): unknown {
+  if (file.endsWith(".json")) return JSON.parse(readFileSync(file, "utf8"));
+  const loaded = createRequire(file)(file) as unknown;
+  return typeof loaded === "object" && loaded !== null && "default" in loaded ? loaded.default : loaded;
+}

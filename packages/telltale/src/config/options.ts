@@ -1,0 +1,119 @@
+import type { Finding } from "@telltale/core";
+import type { NodeSDKConfiguration } from "@opentelemetry/sdk-node";
+
+/** How much Telltale says on stderr. */
+export type LogLevel = "silent" | "info" | "debug";
+/** What Telltale instruments itself. */
+export type InstrumentationName = "http" | "express" | "pg" | "ioredis";
+export type TracesExporterName = "otlp" | "console" | "zipkin" | "none";
+export type MetricsExporterName = "prometheus" | "otlp" | "console" | "none";
+export type OtlpProtocol = "http/protobuf" | "http/json" | "grpc";
+/** The names of `OTEL_TRACES_SAMPLER`. */
+export type SamplerName =
+  | "always_on"
+  | "always_off"
+  | "traceidratio"
+  | "parentbased_always_on"
+  | "parentbased_always_off"
+  | "parentbased_traceidratio";
+
+/** Where and how OTLP is sent; what is not set here comes from the `OTEL_EXPORTER_OTLP_*` variables. */
+export interface OtlpOptions {
+  /** Base URL, to which `/v1/traces` or `/v1/metrics` is added. Default `http://localhost:4318`. */
+  endpoint?: string;
+  /** Sent with every export; never printed. */
+  headers?: Record<string, string>;
+  /** Default `http/protobuf`. */
+  protocol?: OtlpProtocol;
+  /** Default none. */
+  compression?: "gzip" | "none";
+  /** Time for one export with its retries, in ms. Default 10,000. */
+  timeoutMs?: number;
+}
+
+export interface TracesOptions extends OtlpOptions {
+  /** Default `["otlp"]`. */
+  exporters?: TracesExporterName[];
+  /** Default `parentbased_always_on`. */
+  sampler?: SamplerName;
+  /** Share of traces kept by the ratio samplers, 0 to 1. Default 1. */
+  samplerArg?: number;
+}
+
+export interface MetricsOptions extends OtlpOptions {
+  /** Default `["prometheus"]`. */
+  exporters?: MetricsExporterName[];
+  /** Address of the Prometheus endpoint. Default `127.0.0.1`. */
+  host?: string;
+  /** Port of the Prometheus endpoint; 0 takes a free one. Default 9464. */
+  port?: number;
+  /** Time between two OTLP or console exports, in ms. Default 60,000. */
+  intervalMs?: number;
+}
+
+export interface NPlusOneOptions {
+  /** Calls of one shape in one request that make a finding. Default 5. */
+  minCount?: number;
+  /** Time they must take together, in ms … Default 20. */
+  minTotalMs?: number;
+  /** … or their share of the request. Default 0.2. */
+  minShare?: number;
+  /** Routes (`/orders/:id`) in which repeated queries are meant. */
+  ignoreRoutes?: string[];
+  /** Fingerprints, as findings show them, that may repeat. */
+  ignoreFingerprints?: string[];
+}
+
+export interface SlowQueryOptions {
+  /** Thresholds in ms by `db.system.name`: `{ "redis": 20 }`. */
+  bySystem?: Record<string, number>;
+  /** Thresholds in ms by query summary: `{ "SELECT reports": 2000 }`; stronger than `bySystem`. */
+  bySummary?: Record<string, number>;
+}
+
+/** What a configuration file may say. */
+export interface FileOptions {
+  /** False leaves the app alone. Default true. */
+  enabled?: boolean;
+  /** `service.name`. Default: the name in the app's package.json. */
+  serviceName?: string;
+  resourceAttributes?: Record<string, string | number | boolean>;
+  /** Default `info`: one line at the start, and what went wrong. */
+  log?: LogLevel;
+  /** What to leave alone: `{ "pg": false }`. Default: all on. */
+  instrumentations?: Partial<Record<InstrumentationName, boolean>>;
+  traces?: TracesOptions;
+  metrics?: MetricsOptions;
+  /** Queries slower than this are findings, in ms; 0 turns them off. Default 100. */
+  slowQueryMs?: number;
+  slowQueries?: SlowQueryOptions;
+  nPlusOne?: NPlusOneOptions;
+  /** One JSON line on stderr per finding. Default false. */
+  findingsLog?: boolean;
+  /** Names of caches by key pattern: `{ "user:*": "profiles" }`. Default: the key's first segment. */
+  caches?: Record<string, string>;
+}
+
+/** What `start()` takes: all that a file may say, and what only code can. */
+export interface TelltaleOptions extends FileOptions {
+  /** Called for every finding, synchronously: be quick. What it throws is caught. */
+  onFinding?: (finding: Finding) => void;
+  /** Handed to `NodeSDK`: span processors (added to ours), sampler, propagator, id generator, views, instrumentations. */
+  sdk?: Partial<NodeSDKConfiguration>;
+}
+
+/** The options of one source, with the whole URL of a signal that only the environment can give. */
+export interface SourceOptions extends TelltaleOptions {
+  traces?: TracesOptions & { url?: string };
+  metrics?: MetricsOptions & { url?: string };
+}
+
+/** A wrong configuration: every problem found, each with the option, what came and what is accepted. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join("; "));
+    this.problems = problems;
+  }
+}

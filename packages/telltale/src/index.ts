@@ -1,0 +1,29 @@
+export type { Telltale } from "./assemble.js";
+export {
+  ConfigError,
+  type FileOptions,
+  type InstrumentationName,
+  type LogLevel,
+  type MetricsExporterName,
+  type MetricsOptions,
+  type NPlusOneOptions,
+  type OtlpOptions,
+  type OtlpProtocol,
+  type SamplerName,
+  type SlowQueryOptions,
+  type TelltaleOptions,
+  type TracesExporterName,
+  type TracesOptions,
+} from "./config/options.js";
+export { onFinding } from "./on-finding.js";
+export {
+  cacheLookup,
+  type MapLike,
+  observeCache,
+  type ObservedPool,
+  observePool,
+  type PoolObserver,
+} from "./observe.js";
+export { annotate, span, traced } from "./span.js";
+export { start } from "./start.js";
+export type { CacheResult, Finding, FindingKind, PoolReading } from "@telltale/core";

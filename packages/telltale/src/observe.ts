@@ -1,0 +1,82 @@
+import { type CacheResult, type PoolReading, registerPool, reportLookup } from "@telltale/core";
+
+/** A pool that Telltale cannot see by itself. */
+export interface ObservedPool {
+  /** `db.client.connection.pool.name`; a name that is taken gets a number. */
+  name: string;
+  /** `db.system.name`, for pools of database connections. */
+  system?: string;
+  /** Read when metrics are collected; undefined when the pool has ended. */
+  read(): PoolReading | undefined;
+}
+
+/** What you report of an observed pool while it lives; durations in ms. */
+export interface PoolObserver {
+  waited(ms: number): void;
+  created(ms: number): void;
+  used(ms: number): void;
+  timedOut(): void;
+  /** Ends the pool's gauges. */
+  close(): void;
+}
+
+/** Puts a pool on the pool metrics: used, idle, pending, limit, and what you report of waits and use. */
+export function observePool({ name, system, read }: ObservedPool): PoolObserver {
+  if (typeof name !== "string" || name === "" || typeof read !== "function") {
+    throw new TypeError('observePool needs { name: "…", read: () => ({ used, idle, pending }) }');
+  }
+  const reporter = registerPool({ name, system, read });
+  return {
+    waited: (ms) => reporter.timed("wait", ms),
+    created: (ms) => reporter.timed("create", ms),
+    used: (ms) => reporter.timed("use", ms),
+    timedOut: () => reporter.timedOut(),
+    close: () => reporter.close(),
+  };
+}
+
+/** Counts lookups in a cache that Telltale cannot see: keys, not calls. At most 50 cache names in a process, then `other`. */
+export function cacheLookup(cache: string, result: CacheResult, keys = 1): void {
+  reportLookup(cache, result, keys);
+}
+
+/** Anything with a `get`: a Map, an LRU cache, a client of your own. */
+export interface MapLike {
+  get(key: never, ...rest: never[]): unknown;
+}
+
+/**
+ * Counts what `get` of this one object finds: undefined and null are misses, a rejection or a throw is an error. The object
+ * stays the same; the result puts its `get` back.
+ */
+export function observeCache(name: string, cache: MapLike): () => void {
+  const original = cache.get as (...args: unknown[]) => unknown;
+  const own = Object.getOwnPropertyDescriptor(cache, "get");
+  const found = (value: unknown): unknown => {
+    reportLookup(name, value === undefined || value === null ? "miss" : "hit");
+    return value;
+  };
+  const failed = (error: unknown): never => {
+    reportLookup(name, "error");
+    throw error;
+  };
+  function get(this: unknown, ...args: unknown[]): unknown {
+    let value: unknown;
+    try {
+      value = original.apply(this, args);
+    } catch (error) {
+      return failed(error);
+    }
+    return value instanceof Promise ? value.then(found, failed) : found(value);
+  }
+  Object.defineProperty(cache, "get", {
+    value: get,
+    writable: true,
+    configurable: true,
+    enumerable: own?.enumerable ?? false,
+  });
+  return () => {
+    if (own !== undefined) Object.defineProperty(cache, "get", own);
+    else delete (cache as { get?: unknown }).get;
+  };
+}

@@ -1,0 +1,135 @@
+import { createRequire } from "node:module";
+import { context } from "@opentelemetry/api";
+import { type ExportResult, ExportResultCode, suppressTracing } from "@opentelemetry/core";
+import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
+import type { SpanExporter } from "@opentelemetry/sdk-trace";
+import { sayOnce, say, VERSION } from "@telltale/core";
+import type { OtlpOptions } from "../config/options.js";
+import { createSender, type Delivery, type Sender } from "./sender.js";
+
+/** OTLP options of one signal, in force. */
+export interface SignalOptions extends OtlpOptions {
+  url?: string;
+}
+type Signal = "traces" | "metrics";
+
+const require = createRequire(import.meta.url);
+const DEFAULT_URL = "http://localhost:4318";
+
+/** Where a signal goes, for the start-up line: no credentials, no query. */
+export function destinationOf(options: SignalOptions, signal: Signal): string {
+  const url = new URL(
+    options.url ?? options.endpoint ?? (options.protocol === "grpc" ? "http://localhost:4317" : DEFAULT_URL),
+  );
+  const path = url.pathname.replace(new RegExp(`/?v1/${signal}$`), "").replace(/\/$/, "");
+  return `${url.protocol}//${url.host}${path}`;
+}
+
+/** An exporter that can be told to give up what it would try again, because the process is ending. */
+export interface HurriedExporter {
+  hurry?(): void;
+}
+
+/** The exporter of traces, by protocol. Serializers and gRPC load only when they are chosen. */
+export function createTraceExporter(options: SignalOptions): SpanExporter & HurriedExporter {
+  if (options.protocol === "grpc") {
+    const { OTLPTraceExporter } = require("@opentelemetry/exporter-trace-otlp-grpc") as {
+      OTLPTraceExporter: new (config: object) => SpanExporter;
+    };
+    return new OTLPTraceExporter(grpcConfig(options));
+  }
+  const { JsonTraceSerializer, ProtobufTraceSerializer } =
+    require("@opentelemetry/otlp-transformer") as typeof import("@opentelemetry/otlp-transformer");
+  const serializer = options.protocol === "http/json" ? JsonTraceSerializer : ProtobufTraceSerializer;
+  return createHttpExporter("traces", options, (spans) => serializer.serializeRequest(spans));
+}
+
+/** The exporter of metrics, by protocol. */
+export function createMetricExporter(options: SignalOptions): PushMetricExporter & HurriedExporter {
+  if (options.protocol === "grpc") {
+    const { OTLPMetricExporter } = require("@opentelemetry/exporter-metrics-otlp-grpc") as {
+      OTLPMetricExporter: new (config: object) => PushMetricExporter;
+    };
+    return new OTLPMetricExporter(grpcConfig(options));
+  }
+  const { JsonMetricsSerializer, ProtobufMetricsSerializer } =
+    require("@opentelemetry/otlp-transformer") as typeof import("@opentelemetry/otlp-transformer");
+  const serializer = options.protocol === "http/json" ? JsonMetricsSerializer : ProtobufMetricsSerializer;
+  return createHttpExporter("metrics", options, (metrics) => serializer.serializeRequest(metrics));
+}
+
+function createHttpExporter<T>(
+  signal: Signal,
+  options: SignalOptions,
+  serialize: (items: T) => Uint8Array | undefined,
+) {
+  const sender = createSignalSender(signal, options);
+  const pending = new Set<Promise<void>>();
+  return {
+    export(items: T, done: (result: ExportResult) => void): void {
+      const payload = serialize(items);
+      const delivered =
+        payload === undefined
+          ? Promise.resolve<Delivery>({ ok: false, reason: "could not be encoded" })
+          : context.with(suppressTracing(context.active()), () => sender.send(payload));
+      const settled = delivered.then((delivery) => {
+        pending.delete(settled);
+        report(signal, destinationOf(options, signal), delivery);
+        done(
+          delivery.ok
+            ? { code: ExportResultCode.SUCCESS }
+            : { code: ExportResultCode.FAILED, error: new Error(delivery.reason) },
+        );
+      });
+      pending.add(settled);
+    },
+    hurry: sender.hurry,
+    async forceFlush(): Promise<void> {
+      await Promise.all(pending);
+    },
+    async shutdown(): Promise<void> {
+      await Promise.all(pending);
+    },
+  };
+}
+
+function createSignalSender(signal: Signal, options: SignalOptions): Sender {
+  const name = signal.toUpperCase();
+  const file = (suffix: string) =>
+    process.env[`OTEL_EXPORTER_OTLP_${name}_${suffix}`] ?? process.env[`OTEL_EXPORTER_OTLP_${suffix}`];
+  return createSender({
+    url: options.url ?? `${DEFAULT_URL}/v1/${signal}`,
+    headers: options.headers ?? {},
+    contentType: options.protocol === "http/json" ? "application/json" : "application/x-protobuf",
+    gzip: options.compression === "gzip",
+    timeoutMs: options.timeoutMs ?? 10_000,
+    tls: { ca: file("CERTIFICATE"), cert: file("CLIENT_CERTIFICATE"), key: file("CLIENT_KEY") },
+    userAgent: `telltale/${VERSION}`,
+  });
+}
+
+/** The first failure is one line; after that there is silence until `debug` asks. */
+function report(signal: Signal, destination: string, delivery: Delivery): void {
+  if (delivery.ok) return;
+  const off = `OTEL_${signal.toUpperCase()}_EXPORTER=none turns this off`;
+  sayOnce(
+    "info",
+    `cannot deliver ${signal} to ${destination} (${firstReason(signal, delivery.reason)}); still trying, without another word; ${off}`,
+  );
+  say("debug", `${signal} not delivered: ${delivery.reason}`);
+}
+
+const reasons = new Map<Signal, string>();
+/** The reason of the first failure, so that a later, different one makes no second line. */
+function firstReason(signal: Signal, reason: string): string {
+  const first = reasons.get(signal) ?? reason;
+  reasons.set(signal, first);
+  return first;
+}
+
+function grpcConfig(options: SignalOptions): object {
+  return {
+    ...(options.endpoint !== undefined && { url: options.endpoint }),
+    ...(options.timeoutMs !== undefined && { timeoutMillis: options.timeoutMs }),
+  };
+}

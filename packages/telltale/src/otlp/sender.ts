@@ -1,0 +1,148 @@
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+
+/** Where and how to send OTLP over HTTP. */
+export interface SenderSettings {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly contentType: "application/x-protobuf" | "application/json";
+  readonly gzip: boolean;
+  /** Time for a delivery with its retries, in ms. */
+  readonly timeoutMs: number;
+  /** PEM files, for https. */
+  readonly tls: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined };
+  readonly userAgent: string;
+}
+
+/** What became of a delivery. */
+export type Delivery = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+/** Delivers payloads. */
+export interface Sender {
+  /** Delivers one payload; never throws, and never keeps the process alive. */
+  send(payload: Uint8Array): Promise<Delivery>;
+  /** The process is ending: what waits to be tried again is given up, and nothing is tried twice any more. */
+  hurry(): void;
+}
+
+interface Attempt {
+  /** 0 when there was no answer. */
+  readonly status: number;
+  readonly reason: string;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** https://opentelemetry.io/docs/specs/otlp/#failures-1: these may be tried again, and so may a lost connection. */
+const RETRYABLE = new Set([0, 429, 502, 503, 504]);
+const FIRST_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 5_000;
+const MAX_ANSWER_BYTES = 64 * 1024;
+const compress = promisify(gzip);
+
+/**
+ * OTLP over HTTP, one connection kept alive. The upstream exporter is not used because its retries and its sockets keep a
+ * process alive that wants to end.
+ */
+export function createSender(settings: SenderSettings): Sender {
+  const client = settings.url.startsWith("https:") ? https : http;
+  const agent = new client.Agent({ keepAlive: true, maxSockets: 1, ...readTls(settings.tls) });
+  const hurry = new AbortController();
+
+  async function send(payload: Uint8Array): Promise<Delivery> {
+    const deadline = Date.now() + settings.timeoutMs;
+    try {
+      const body = settings.gzip ? await compress(payload) : payload;
+      for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 1.5, MAX_BACKOFF_MS)) {
+        const attempt = await post(client, agent, settings, body, deadline - Date.now());
+        if (attempt.status >= 200 && attempt.status < 300) return { ok: true };
+        const waitMs = attempt.retryAfterMs ?? backoffMs * (0.8 + Math.random() * 0.4);
+        const last = hurry.signal.aborted || !RETRYABLE.has(attempt.status) || Date.now() + waitMs >= deadline;
+        if (last) return { ok: false, reason: attempt.reason };
+        await pause(waitMs, hurry.signal);
+        if (hurry.signal.aborted) return { ok: false, reason: attempt.reason };
+      }
+    } catch (error) {
+      return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  return { send, hurry: () => hurry.abort() };
+}
+
+function post(
+  client: typeof http | typeof https,
+  agent: http.Agent,
+  settings: SenderSettings,
+  body: Uint8Array,
+  timeoutMs: number,
+): Promise<Attempt> {
+  return new Promise((resolve) => {
+    const request = client.request(settings.url, {
+      method: "POST",
+      agent: agent as https.Agent,
+      headers: {
+        ...settings.headers,
+        "content-type": settings.contentType,
+        "content-length": body.length,
+        "user-agent": settings.userAgent,
+        ...(settings.gzip && { "content-encoding": "gzip" }),
+      },
+    });
+    const timer = setTimeout(
+      () => {
+        resolve({ status: 0, reason: `no answer in ${Math.round(timeoutMs)} ms` });
+        request.destroy();
+      },
+      Math.max(0, timeoutMs),
+    ).unref();
+    request.on("socket", (socket) => socket.unref());
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      resolve({ status: 0, reason: error.code ?? error.message });
+    });
+    request.on("response", (response) => {
+      clearTimeout(timer);
+      let received = 0;
+      response.on("data", (chunk: Buffer) => {
+        received += chunk.length;
+        if (received > MAX_ANSWER_BYTES) response.destroy();
+      });
+      const status = response.statusCode ?? 0;
+      response.on("close", () =>
+        resolve({ status, reason: `HTTP ${status}`, retryAfterMs: retryAfter(response.headers["retry-after"]) }),
+      );
+    });
+    request.end(body);
+  });
+}
+
+/** `Retry-After` in seconds or as a date, in ms. */
+function retryAfter(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const seconds = Number(header);
+  const ms = Number.isNaN(seconds) ? Date.parse(header) - Date.now() : seconds * 1000;
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+function pause(ms: number, until: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      until.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms).unref();
+    until.addEventListener("abort", end);
+  });
+}
+
+function readTls(files: SenderSettings["tls"]): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
+  return {
+    ...(files.ca !== undefined && { ca: readFileSync(files.ca) }),
+    ...(files.cert !== undefined && { cert: readFileSync(files.cert) }),
+    ...(files.key !== undefined && { key: readFileSync(files.key) }),
+  };
+}

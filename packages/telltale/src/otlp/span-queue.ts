@@ -1,0 +1,129 @@
+import { context } from "@opentelemetry/api";
+import { ExportResultCode, getNumberFromEnv, suppressTracing } from "@opentelemetry/core";
+import type { ReadableSpan, SpanExporter, SpanProcessor } from "@opentelemetry/sdk-trace";
+import { count } from "@telltale/core";
+
+/** Bounds of the queue; the names and defaults of `OTEL_BSP_*`. */
+export interface SpanQueueLimits {
+  /** Spans kept while the collector is slow or away. Default 2,048; older ones make room and are counted as dropped. */
+  readonly maxQueueSize: number;
+  /** Spans per export. Default 512. */
+  readonly maxExportBatchSize: number;
+  /** Longest time a span waits, in ms. Default 5,000. */
+  readonly scheduledDelayMs: number;
+  /** Time for one export, in ms. Default 30,000. */
+  readonly exportTimeoutMs: number;
+}
+
+export function readSpanQueueLimits(): SpanQueueLimits {
+  const maxQueueSize = positive("OTEL_BSP_MAX_QUEUE_SIZE", 2048);
+  return {
+    maxQueueSize,
+    maxExportBatchSize: Math.min(positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512), maxQueueSize),
+    scheduledDelayMs: positive("OTEL_BSP_SCHEDULE_DELAY", 5000),
+    exportTimeoutMs: positive("OTEL_BSP_EXPORT_TIMEOUT", 30_000),
+  };
+}
+
+function positive(variable: string, otherwise: number): number {
+  const value = getNumberFromEnv(variable);
+  return value !== undefined && value > 0 ? value : otherwise;
+}
+
+/** A span processor with a bounded queue that loses the oldest first, counts what it loses, and holds no process open. */
+export interface SpanQueue extends SpanProcessor {
+  /** Spans that wait or are on their way. */
+  size(): number;
+  /** Whether the last export succeeded; undefined before the first one has ended. */
+  delivering(): boolean | undefined;
+}
+
+export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits): SpanQueue {
+  // A ring would save the shift; a batch is taken at once, so the array is cut once per export.
+  let queue: ReadableSpan[] = [];
+  let exporting: Promise<void> | undefined;
+  let inFlight = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let delivering: boolean | undefined;
+  let closed = false;
+
+  function schedule(): void {
+    if (closed || timer !== undefined || queue.length === 0) return;
+    const delay = queue.length >= limits.maxExportBatchSize && delivering !== false ? 0 : limits.scheduledDelayMs;
+    timer = setTimeout(() => {
+      timer = undefined;
+      void exportBatch().then(schedule);
+    }, delay).unref();
+  }
+
+  function exportBatch(): Promise<void> {
+    exporting ??= exportNext().finally(() => {
+      exporting = undefined;
+    });
+    return exporting;
+  }
+
+  async function exportNext(): Promise<void> {
+    const batch = queue.slice(0, limits.maxExportBatchSize);
+    if (batch.length === 0) return;
+    queue = queue.slice(batch.length);
+    inFlight = batch.length;
+    await Promise.all(batch.map((span) => span.resource.waitForAsyncAttributes?.()));
+    delivering = await deliver(batch);
+    inFlight = 0;
+    count("telltale.spans", "telltale.outcome", delivering ? "exported" : "dropped", batch.length);
+  }
+
+  function deliver(batch: ReadableSpan[]): Promise<boolean> {
+    return new Promise((resolve) => {
+      const late = setTimeout(() => resolve(false), limits.exportTimeoutMs).unref();
+      const done = (ok: boolean): void => {
+        clearTimeout(late);
+        resolve(ok);
+      };
+      try {
+        context.with(suppressTracing(context.active()), () => {
+          exporter.export(batch, (result) => done(result.code === ExportResultCode.SUCCESS));
+        });
+      } catch {
+        done(false);
+      }
+    });
+  }
+
+  async function forceFlush(): Promise<void> {
+    if (exporting !== undefined) await exporting;
+    // What ends during the flush is for the next one, or a busy service would never finish.
+    for (let left = queue.length; left > 0 && queue.length > 0; left -= limits.maxExportBatchSize) await exportBatch();
+    await exporter.forceFlush?.();
+  }
+
+  return {
+    size: () => queue.length + inFlight,
+    delivering: () => delivering,
+    onStart() {},
+    onEnd(span) {
+      // eslint-disable-next-line no-bitwise
+      if (closed || (span.spanContext().traceFlags & 1) === 0) return;
+      queue.push(span);
+      if (queue.length > limits.maxQueueSize) {
+        const excess = queue.length - limits.maxQueueSize;
+        queue.splice(0, excess);
+        count("telltale.spans", "telltale.outcome", "dropped", excess);
+      }
+      if (queue.length === limits.maxExportBatchSize && timer !== undefined && delivering !== false) {
+        clearTimeout(timer);
+        timer = undefined;
+      }
+      schedule();
+    },
+    forceFlush,
+    async shutdown() {
+      if (closed) return;
+      closed = true;
+      clearTimeout(timer);
+      await forceFlush();
+      await exporter.shutdown();
+    },
+  };
+}

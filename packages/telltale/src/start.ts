@@ -1,0 +1,28 @@
+import { createRequire } from "node:module";
+import type { Telltale } from "./assemble.js";
+import type { TelltaleOptions } from "./config/options.js";
+
+const require = createRequire(import.meta.url);
+const runningKey = Symbol.for("telltale.running");
+const global = globalThis as { [runningKey]?: Telltale };
+
+/**
+ * Starts Telltale in this process; the preload does the same with no options. Call it before the libraries it should see are
+ * loaded. Options win over `OTEL_*` and `TELLTALE_*` variables, which win over `telltale.config.{json,js,mjs}` beside the app's
+ * package.json. Where it is running already, that one is returned and the options are ignored.
+ *
+ * @throws ConfigError with every problem found, when any source has a wrong option; nothing is then started.
+ */
+export function start(options: TelltaleOptions = {}): Telltale {
+  const running = global[runningKey];
+  if (running !== undefined) return running;
+  // All of this loads here, so that `import { span } from "telltale"` alone costs next to nothing.
+  const { resolveConfig } = require("./config/resolve.js") as typeof import("./config/resolve.js");
+  const config = resolveConfig(options, process.env, process.argv[1], process.cwd());
+  const { assemble } = require("./assemble.js") as typeof import("./assemble.js");
+  const telltale = assemble(config, () => {
+    delete global[runningKey];
+  });
+  global[runningKey] = telltale;
+  return telltale;
+}

@@ -1,0 +1,205 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { readEnvironment } from "../src/config/environment.js";
+import { ConfigError, type TelltaleOptions } from "../src/config/options.js";
+import { resolveConfig } from "../src/config/resolve.js";
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function app(files: Record<string, string> = {}): string {
+  const folder = mkdtempSync(join(tmpdir(), "telltale-config-"));
+  folders.push(folder);
+  writeFileSync(join(folder, "package.json"), '{"name":"my-app"}');
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+function resolve(folder: string, env: Record<string, string> = {}, code: TelltaleOptions = {}) {
+  return resolveConfig(code, env, join(folder, "app.js"), "/");
+}
+
+function problemsOf(run: () => unknown): readonly string[] {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("precedence: code, environment, file, default", () => {
+  const file = '{"slowQueryMs": 1, "serviceName": "from-file", "traces": {"endpoint": "http://file:1"}}';
+
+  test("nothing set leaves the defaults to the parts, and takes the package's name", () => {
+    expect(resolve(app())).toEqual({ packageName: "my-app" });
+  });
+
+  test("the file alone", () => {
+    expect(resolve(app({ "telltale.config.json": file }))).toMatchObject({
+      slowQueryMs: 1,
+      serviceName: "from-file",
+      traces: { url: "http://file:1/v1/traces" },
+    });
+  });
+
+  test("the environment beats the file", () => {
+    const env = {
+      TELLTALE_SLOW_QUERY_MS: "2",
+      OTEL_SERVICE_NAME: "from-env",
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://env:1/",
+    };
+    expect(resolve(app({ "telltale.config.json": file }), env)).toMatchObject({
+      slowQueryMs: 2,
+      serviceName: "from-env",
+      traces: { url: "http://env:1/v1/traces" },
+      metrics: { url: "http://env:1/v1/metrics" },
+    });
+  });
+
+  test("code beats both, even the whole URL of one signal", () => {
+    const env = { TELLTALE_SLOW_QUERY_MS: "2", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://env:1/custom" };
+    const code = { slowQueryMs: 3, traces: { endpoint: "http://code:1" } };
+    expect(resolve(app({ "telltale.config.json": file }), env, code)).toMatchObject({
+      slowQueryMs: 3,
+      traces: { url: "http://code:1/v1/traces" },
+    });
+  });
+
+  test.each([
+    ["telltale.config.json", '{"slowQueryMs": 7}'],
+    ["telltale.config.js", "module.exports = { slowQueryMs: 7 };"],
+    ["telltale.config.mjs", "export default { slowQueryMs: 7 };"],
+  ])("%s is read", (name, text) => {
+    expect(resolve(app({ [name]: text })).slowQueryMs).toBe(7);
+  });
+});
+
+describe("the environment", () => {
+  test.each<[Record<string, string>, object]>([
+    [{ OTEL_SDK_DISABLED: "true" }, { enabled: false }],
+    [{ OTEL_SDK_DISABLED: "1" }, {}],
+    [{ OTEL_TRACES_EXPORTER: "otlp, console" }, { traces: { exporters: ["otlp", "console"] } }],
+    [{ OTEL_METRICS_EXPORTER: "none" }, { metrics: { exporters: ["none"] } }],
+    [
+      { OTEL_EXPORTER_PROMETHEUS_PORT: "0", OTEL_EXPORTER_PROMETHEUS_HOST: "::1" },
+      { metrics: { port: 0, host: "::1" } },
+    ],
+    [{ OTEL_SERVICE_NAME: "" }, {}],
+    [
+      { OTEL_RESOURCE_ATTRIBUTES: "service.name=a%20b,team=x" },
+      { serviceName: "a b", resourceAttributes: { "service.name": "a b", team: "x" } },
+    ],
+    [
+      { OTEL_RESOURCE_ATTRIBUTES: "service.name=weaker", OTEL_SERVICE_NAME: "stronger" },
+      { serviceName: "stronger", resourceAttributes: { "service.name": "weaker" } },
+    ],
+    [
+      { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.25" },
+      { traces: { sampler: "traceidratio", samplerArg: 0.25 } },
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_HEADERS: "a=1,b=2", OTEL_EXPORTER_OTLP_TRACES_HEADERS: "b=3" },
+      { traces: { headers: { a: "1", b: "3" } }, metrics: { headers: { a: "1", b: "2" } } },
+    ],
+    [
+      { OTEL_NODE_DISABLED_INSTRUMENTATIONS: "pg" },
+      { instrumentations: { http: true, express: true, pg: false, ioredis: true } },
+    ],
+    [
+      { OTEL_NODE_ENABLED_INSTRUMENTATIONS: "http" },
+      { instrumentations: { http: true, express: false, pg: false, ioredis: false } },
+    ],
+  ])("%o", (env, options) => {
+    expect(readEnvironment(env)).toEqual({ options, problems: [] });
+  });
+});
+
+describe("wrong input is one clear line per problem", () => {
+  test.each<
+    [string, Record<string, string>, Record<string, string>, TelltaleOptions | Record<string, unknown>, RegExp]
+  >([
+    [
+      "unknown key",
+      { "telltale.config.json": '{"slowQuerryMs": 5}' },
+      {},
+      {},
+      /telltale\.config\.json: unknown option slowQuerryMs; known are .*slowQueryMs/,
+    ],
+    [
+      "unknown nested key",
+      { "telltale.config.json": '{"traces": {"url": "x"}}' },
+      {},
+      {},
+      /unknown option traces\.url/,
+    ],
+    ["prototype key", { "telltale.config.json": '{"toString": 1}' }, {}, {}, /unknown option toString/],
+    [
+      "wrong type",
+      { "telltale.config.json": '{"slowQueryMs": "fast"}' },
+      {},
+      {},
+      /slowQueryMs must be a number of milliseconds, 0 or more, got "fast"/,
+    ],
+    ["wrong type in code", {}, {}, { findingsLog: "yes" }, /start\(\): findingsLog must be true or false, got "yes"/],
+    ["unreadable file", { "telltale.config.json": "{" }, {}, {}, /telltale\.config\.json cannot be read: /],
+    [
+      "throwing file",
+      { "telltale.config.js": 'throw new Error("boom")' },
+      {},
+      {},
+      /telltale\.config\.js cannot be read: boom/,
+    ],
+    [
+      "two files",
+      { "telltale.config.json": "{}", "telltale.config.js": "" },
+      {},
+      {},
+      /found telltale\.config\.json and telltale\.config\.js; keep one/,
+    ],
+    ["file is a list", { "telltale.config.json": "[]" }, {}, {}, /the configuration must be an object, got \[\]/],
+    [
+      "bad URL",
+      {},
+      { OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4318" },
+      {},
+      /OTEL_EXPORTER_OTLP_ENDPOINT must be a URL such as .*, got "localhost:4318"/,
+    ],
+    [
+      "unknown exporter",
+      {},
+      { OTEL_TRACES_EXPORTER: "jaeger" },
+      {},
+      /OTEL_TRACES_EXPORTER must be a list, each one of otlp, console, zipkin, none, got "jaeger"/,
+    ],
+    [
+      "bad port",
+      {},
+      { OTEL_EXPORTER_PROMETHEUS_PORT: "http" },
+      {},
+      /OTEL_EXPORTER_PROMETHEUS_PORT must be a port from 0 to 65535, got "http"/,
+    ],
+    ["bad sampler", {}, { OTEL_TRACES_SAMPLER: "half" }, {}, /OTEL_TRACES_SAMPLER must be one of always_on/],
+    ["bad log level", {}, { TELLTALE_LOG: "loud" }, {}, /TELLTALE_LOG must be one of silent, info, debug, got "loud"/],
+    ["bad protocol", {}, { OTEL_EXPORTER_OTLP_PROTOCOL: "http" }, {}, /OTEL_EXPORTER_OTLP_PROTOCOL must be one of/],
+  ])("%s", (_, files, env, code, expected) => {
+    const problems = problemsOf(() => resolve(app(files), env, code as TelltaleOptions));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(expected);
+  });
+
+  test("all problems come at once", () => {
+    const folder = app({ "telltale.config.json": '{"a": 1, "b": 2}' });
+    expect(problemsOf(() => resolve(folder, { TELLTALE_LOG: "x" }))).toHaveLength(3);
+  });
+
+  test("credentials and headers are never shown", () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "ftp://user:secret@host", OTEL_EXPORTER_OTLP_HEADERS: "=secret" };
+    expect(problemsOf(() => resolve(app(), env)).join("\n")).not.toContain("secret");
+  });
+});

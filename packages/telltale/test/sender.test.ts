@@ -1,0 +1,111 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gunzipSync } from "node:zlib";
+import { afterEach, expect, test } from "vitest";
+import { createSender, type SenderSettings } from "../src/otlp/sender.js";
+
+// A collector here is a plain HTTP server that answers as told: what is tested is the sender's side of the wire.
+let server: Server | undefined;
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+});
+
+interface Seen {
+  readonly at: number;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: Buffer;
+}
+
+async function collector(answer: (response: ServerResponse, nth: number) => void): Promise<{ url: string; seen: Seen[] }> {
+  const seen: Seen[] = [];
+  server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    seen.push({ at: performance.now(), headers: request.headers, body: Buffer.concat(chunks) });
+    answer(response, seen.length);
+  });
+  await new Promise<void>((resolve) => {
+    server?.listen(0, "127.0.0.1", resolve);
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces`, seen };
+}
+
+function settings(url: string, changes: Partial<SenderSettings> = {}): SenderSettings {
+  return {
+    url,
+    headers: { "x-token": "t" },
+    contentType: "application/x-protobuf",
+    gzip: false,
+    timeoutMs: 3_000,
+    tls: {},
+    userAgent: "telltale/test",
+    ...changes,
+  };
+}
+
+const payload = Buffer.from("payload");
+
+test("posts the payload with its headers", async () => {
+  const { url, seen } = await collector((response) => response.end());
+  await expect(createSender(settings(url)).send(payload)).resolves.toEqual({ ok: true });
+  expect(seen[0]?.headers).toMatchObject({ "content-type": "application/x-protobuf", "x-token": "t", "user-agent": "telltale/test" });
+  expect(seen[0]?.body).toEqual(payload);
+});
+
+test("compresses when asked", async () => {
+  const { url, seen } = await collector((response) => response.end());
+  await createSender(settings(url, { gzip: true })).send(payload);
+  expect(seen[0]?.headers["content-encoding"]).toBe("gzip");
+  expect(gunzipSync(seen[0]?.body ?? "")).toEqual(payload);
+});
+
+test.each([429, 502, 503, 504])("%i is tried again", async (status) => {
+  const { url, seen } = await collector((response, nth) => response.writeHead(nth === 1 ? status : 200).end());
+  await expect(createSender(settings(url)).send(payload)).resolves.toEqual({ ok: true });
+  expect(seen).toHaveLength(2);
+});
+
+test.each([400, 401, 404, 500])("%i is not tried again", async (status) => {
+  const { url, seen } = await collector((response) => response.writeHead(status).end());
+  await expect(createSender(settings(url)).send(payload)).resolves.toEqual({ ok: false, reason: `HTTP ${status}` });
+  expect(seen).toHaveLength(1);
+});
+
+test("Retry-After is obeyed", async () => {
+  const { url, seen } = await collector((response, nth) =>
+    response.writeHead(nth === 1 ? 503 : 200, nth === 1 ? { "retry-after": "1" } : {}).end(),
+  );
+  await createSender(settings(url)).send(payload);
+  expect((seen[1]?.at ?? 0) - (seen[0]?.at ?? 0)).toBeGreaterThan(950);
+});
+
+test("a Retry-After beyond the timeout is given up at once", async () => {
+  const { url } = await collector((response) => response.writeHead(503, { "retry-after": "60" }).end());
+  const from = performance.now();
+  await expect(createSender(settings(url)).send(payload)).resolves.toEqual({ ok: false, reason: "HTTP 503" });
+  expect(performance.now() - from).toBeLessThan(1_000);
+});
+
+test("no answer ends with the timeout", async () => {
+  const { url } = await collector(() => {});
+  const delivery = await createSender(settings(url, { timeoutMs: 200 })).send(payload);
+  expect(delivery).toMatchObject({ ok: false, reason: expect.stringMatching(/^no answer in \d+ ms$/) });
+});
+
+test("hurry gives up what waits to be tried again, and tries nothing twice", async () => {
+  const { url, seen } = await collector((response) => response.writeHead(503).end());
+  const sender = createSender(settings(url));
+  const waiting = sender.send(payload);
+  await expect.poll(() => seen.length).toBe(1);
+  sender.hurry();
+  await expect(waiting).resolves.toMatchObject({ ok: false });
+  await expect(sender.send(payload)).resolves.toMatchObject({ ok: false });
+  expect(seen).toHaveLength(2);
+});
+
+test("nobody there is told by its code", async () => {
+  const { url } = await collector(() => {});
+  server?.close();
+  await expect(createSender(settings(url, { timeoutMs: 300 })).send(payload)).resolves.toEqual({ ok: false, reason: "ECONNREFUSED" });
+});
