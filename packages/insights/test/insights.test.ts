@@ -1,0 +1,274 @@
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import {
+  addListener,
+  type DatabaseOperation,
+  type DatabaseTemplate,
+  endOperation,
+  type Finding,
+  type HttpServerOperation,
+  startDatabaseOperation,
+  startHttpServerOperation,
+} from "@telltale/core";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createFindingLog, createInsights, type InsightsOptions } from "../src/index.js";
+
+let findings: Finding[] = [];
+let stops: (() => void)[] = [];
+let options: InsightsOptions = {};
+
+beforeEach(() => {
+  findings = [];
+  options = {};
+});
+afterEach(() => {
+  for (const stop of stops) stop();
+  stops = [];
+});
+
+function listen(): void {
+  stops.push(
+    addListener(createInsights(options)),
+    addListener({ name: "test", findingMade: (finding) => void findings.push(finding) }),
+  );
+}
+
+function template(changes: Partial<DatabaseTemplate> = {}): DatabaseTemplate {
+  return {
+    system: "postgresql",
+    namespace: "shop",
+    operationName: "SELECT",
+    collection: "items",
+    querySummary: "SELECT items",
+    queryText: "SELECT * FROM items WHERE id = $1",
+    fingerprint: "00000000000000aa",
+    effect: "read",
+    serverAddress: "db",
+    serverPort: 5432,
+    poolName: undefined,
+    slots: [],
+    ...changes,
+  };
+}
+
+function request(route: string | undefined = "/orders"): HttpServerOperation {
+  const operation = startHttpServerOperation(
+    {
+      method: "GET",
+      originalMethod: undefined,
+      scheme: "http",
+      path: "/orders",
+      query: undefined,
+      serverAddress: undefined,
+      serverPort: undefined,
+      clientAddress: undefined,
+      userAgent: undefined,
+      protocolVersion: "1.1",
+    },
+    ROOT_CONTEXT,
+  );
+  if (operation.request !== undefined) operation.request.route = route;
+  return operation;
+}
+
+/** Ends an operation at a time of the test's choosing: `fromMs` and `ms` on the request's clock. */
+function run(
+  served: HttpServerOperation | undefined,
+  of: DatabaseTemplate,
+  parameters: unknown[],
+  fromMs: number,
+  ms: number,
+  waitMs = 0,
+) {
+  const base = served?.startMs ?? performance.now();
+  const operation = startDatabaseOperation(of, parameters, served?.context ?? ROOT_CONTEXT, base + fromMs, waitMs);
+  return at(base + fromMs + ms, () => endOperation(operation), operation);
+}
+
+function end(served: HttpServerOperation, ms: number): void {
+  at(served.startMs + ms, () => endOperation(served), served);
+}
+
+function at<T extends DatabaseOperation | HttpServerOperation>(ms: number, act: () => void, operation: T): T {
+  const { now } = performance;
+  performance.now = () => ms;
+  try {
+    act();
+  } finally {
+    performance.now = now;
+  }
+  return operation;
+}
+
+describe("slow queries", () => {
+  test.each<[string, InsightsOptions, Partial<DatabaseTemplate>, number, number, boolean]>([
+    ["below the default", {}, {}, 99, 0, false],
+    ["at the default", {}, {}, 100, 0, true],
+    ["the wait for a connection does not count", {}, {}, 150, 60, false],
+    ["a threshold of one's own", { slowQueryMs: 20 }, {}, 25, 0, true],
+    ["0 turns it off", { slowQueryMs: 0 }, {}, 60_000, 0, false],
+    ["by system", { slowQueries: { bySystem: { redis: 10 } } }, { system: "redis" }, 11, 0, true],
+    [
+      "by summary, over by system",
+      { slowQueries: { bySystem: { postgresql: 10 }, bySummary: { "SELECT items": 500 } } },
+      {},
+      400,
+      0,
+      false,
+    ],
+    ["a write", {}, { effect: "write" }, 100, 0, true],
+    ["control statements never", {}, { effect: "control" }, 5_000, 0, false],
+  ])("%s", (_, chosen, changes, ms, waitMs, found) => {
+    options = chosen;
+    listen();
+    run(undefined, template(changes), [], 0, ms, waitMs);
+    expect(findings.map(({ kind }) => kind)).toEqual(found ? ["slow_query"] : []);
+  });
+
+  test("says what, where, how long, against what, and notes it on the operation", () => {
+    listen();
+    const served = request("/search");
+    const operation = run(served, template(), [], 0, 250, 50);
+    expect(findings[0]).toMatchObject({
+      title: "SELECT items took 200 ms in GET /search, after 50.0 ms waiting for a connection (threshold 100 ms)",
+      endpoint: "GET /search",
+      durationMs: expect.closeTo(200, 6),
+      waitMs: 50,
+      againstMs: 100,
+      reason: "threshold",
+      traceId: undefined,
+      sampled: false,
+    });
+    expect(operation.attributes).toEqual({ "telltale.slow.reason": "threshold", "telltale.slow.threshold_ms": 100 });
+  });
+});
+
+describe("N+1 and duplicates", () => {
+  /** `calls`: parameter, start, duration. */
+  function kinds(
+    calls: [unknown, number, number][],
+    requestMs: number,
+    changes: Partial<DatabaseTemplate> = {},
+    waitMs = 0,
+  ): string[] {
+    listen();
+    const served = request();
+    const shape = template(changes);
+    for (const [parameter, from, ms] of calls) run(served, shape, [parameter], from, ms, waitMs);
+    end(served, requestMs);
+    return findings.map(({ kind }) => kind);
+  }
+  const loop = (times: number, ms: number, parameter: (n: number) => unknown = (n) => n): [unknown, number, number][] =>
+    Array.from({ length: times }, (_, n) => [parameter(n), n * ms, ms]);
+
+  test.each<[string, [unknown, number, number][], number, string[], Partial<DatabaseTemplate>?, number?]>([
+    ["five in a loop, 20 ms together", loop(5, 4), 1_000, ["n_plus_one"]],
+    ["four are none", loop(4, 10), 100, []],
+    ["too short, and too small a share", loop(5, 3), 1_000, []],
+    ["short, but a fifth of the request", loop(5, 1), 25, ["n_plus_one"]],
+    ["equal parameters are duplicates", loop(5, 4, () => 7), 1_000, ["duplicate_query"]],
+    ["equal texts too", loop(6, 4, () => "same"), 1_000, ["duplicate_query"]],
+    ["five different among many equal", loop(20, 4, (n) => n % 5), 1_000, ["n_plus_one"]],
+    ["neither five different nor five equal", loop(8, 10, (n) => n % 4), 1_000, []],
+    [
+      "in parallel, one after the other's time: counted once",
+      Array.from({ length: 10 }, (_, n) => [n, 0, 15]),
+      1_000,
+      [],
+    ],
+    ["in parallel, long enough", Array.from({ length: 10 }, (_, n) => [n, 0, 25]), 1_000, ["n_plus_one"]],
+    ["writes", loop(10, 10), 200, [], { effect: "write" }],
+    ["BEGIN and COMMIT", loop(10, 10), 200, [], { effect: "control" }],
+    ["IN chunks", loop(10, 10), 200, [], { queryText: "SELECT * FROM items WHERE id IN (?, ...)" }],
+    ["IN chunks of parameters", loop(10, 10), 200, [], { queryText: "SELECT * FROM items WHERE id IN ($1, $2)" }],
+    [
+      "IN with one value is no batch",
+      loop(10, 10),
+      200,
+      ["n_plus_one"],
+      { queryText: "SELECT * FROM items WHERE id IN ($1)" },
+    ],
+    [
+      "IN a subquery is no batch",
+      loop(10, 10),
+      200,
+      ["n_plus_one"],
+      { queryText: "SELECT * FROM items WHERE id IN (SELECT $1)" },
+    ],
+    ["= ANY", loop(10, 10), 200, [], { queryText: "SELECT * FROM items WHERE id = ANY($1)" }],
+    ["MGET", loop(10, 10), 200, [], { system: "redis", operationName: "MGET" }],
+    ["pool waits do not count", loop(10, 10), 10_000, [], {}, 9],
+  ])("%s", (_, calls, requestMs, expected, changes, waitMs) => {
+    expect(kinds(calls, requestMs, changes, waitMs)).toEqual(expected);
+  });
+
+  test("ignored by route or fingerprint", () => {
+    options = { nPlusOne: { ignoreRoutes: ["/orders"] } };
+    expect(kinds(loop(9, 9), 100)).toEqual([]);
+    for (const stop of stops.splice(0)) stop();
+    options = { nPlusOne: { ignoreFingerprints: ["00000000000000aa"] } };
+    expect(kinds(loop(9, 9), 100)).toEqual([]);
+  });
+
+  test("says how often, how long and where, and marks the spans concerned", () => {
+    listen();
+    const served = request();
+    const shape = template();
+    const operations = loop(6, 10).map(([parameter, from, ms]) => run(served, shape, [parameter], from, ms));
+    end(served, 80);
+    expect(findings[0]).toMatchObject({
+      title: "GET /orders runs SELECT items 6 times (60.0 ms of 80.0 ms)",
+      count: 6,
+      durationMs: expect.closeTo(60, 6),
+      againstMs: expect.closeTo(80, 6),
+      advice: expect.stringContaining("in one query"),
+    });
+    expect(operations.map(({ attributes }) => attributes?.["telltale.repeat"])).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      5,
+      6,
+    ]);
+    expect(served.attributes).toMatchObject({ "telltale.finding.kind": "n_plus_one", "telltale.finding.count": 6 });
+  });
+
+  test("requests do not mix, and what ends after its request is nobody's", () => {
+    listen();
+    const shape = template();
+    const [first, second] = [request(), request()];
+    for (let n = 0; n < 8; n++) run(n % 2 === 0 ? first : second, shape, [n], n * 10, 10);
+    end(first, 100);
+    for (let n = 0; n < 8; n++) run(first, shape, [n], 200 + n * 10, 10);
+    end(second, 100);
+    expect(findings).toEqual([]);
+  });
+});
+
+test("the log writes a finding once a minute, and says what came in between", () => {
+  const lines: string[] = [];
+  let now = 0;
+  listen();
+  stops.push(
+    addListener(
+      createFindingLog(
+        (line) => lines.push(line),
+        () => now,
+      ),
+    ),
+  );
+  const slow = () => run(undefined, template(), [], 0, 200);
+  slow();
+  slow();
+  run(undefined, template({ fingerprint: "other" }), [], 0, 200);
+  now = 61_000;
+  slow();
+  expect(lines.map((line) => (JSON.parse(line) as { repeated?: number }).repeated)).toEqual([undefined, undefined, 1]);
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+    telltale: "finding",
+    kind: "slow_query",
+    query_summary: "SELECT items",
+    duration_ms: 200,
+    against_ms: 100,
+  });
+});
