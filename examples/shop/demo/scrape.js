@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parsePrometheusText } from "./report/prometheus-text.js";
 
-export async function scrape(url) {
-  const response = await fetch(url);
+async function scrape(url) {
+  const response = await fetch(url).catch((error) => {
+    throw new Error(`cannot read ${url}: ${error.cause?.message ?? error.message}`);
+  });
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return parsePrometheusText(await response.text());
 }

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
-import { groupFindings, readFinding } from "../demo/report/findings.js";
+import { rankFindings, readFinding } from "../demo/report/findings.js";
 import { parsePrometheusText } from "../demo/report/prometheus-text.js";
 import { writeChecks, writeReport } from "../demo/report/report.js";
 import { formatCount, formatPercent, formatRate, formatSeconds } from "../demo/report/units.js";
@@ -35,6 +35,9 @@ db_client_connection_wait_time_seconds_bucket{db_client_connection_pool_name="sh
 db_client_connection_wait_time_seconds_sum{db_client_connection_pool_name="shop"} 0.4
 db_client_connection_wait_time_seconds_count{db_client_connection_pool_name="shop"} 40`;
 
+const counted = (kind: string, route: string, times: number) =>
+  `telltale_findings_total{telltale_finding_kind="${kind}",http_route="${route}",db_system_name="postgresql"} ${times}`;
+
 const last = parsePrometheusText(
   [
     request("/orders", 200, 90, 10),
@@ -45,19 +48,22 @@ const last = parsePrometheusText(
     'telltale_cache_lookups_total{telltale_cache_name="product",telltale_cache_result="hit"} 75',
     'telltale_cache_lookups_total{telltale_cache_name="product",telltale_cache_result="miss"} 25',
     pool(0, 0),
+    counted("n_plus_one", "/orders", 412),
   ].join("\n"),
 );
 const busy = parsePrometheusText(pool(5, 3));
 
 const finding = {
+  telltale: "finding",
   kind: "n_plus_one",
-  title: "GET /orders runs SELECT order_items 25 times",
-  advice: "Fetch them in one query.",
+  title: "GET /orders runs SELECT order_items 25 times (31.2 ms of 42.0 ms)",
+  advice: "Read the rows of order_items for all keys in one query.",
   endpoint: "GET /orders",
-  queryText: "SELECT line FROM order_items WHERE order_id = $1",
+  system: "postgresql",
+  query_text: "SELECT line FROM order_items WHERE order_id = $1",
   fingerprint: "f1",
-  durationMs: 40,
-  traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+  duration_ms: 40,
+  trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
   sampled: true,
 };
 
@@ -91,7 +97,7 @@ describe("the report", () => {
   });
 
   test("describes findings", () => {
-    expect(row(lines, "▲")).toBe("▲ N+1 in GET /orders|once, 40 ms in all");
+    expect(row(lines, "▲")).toBe("▲ N+1 in GET /orders|412 times");
     expect(row(lines, "trace")).toBe("trace|4bf92f3577b34da6a3ce929d0e0e4736");
   });
 
@@ -121,24 +127,24 @@ test("the checks compare Telltale's counts of requests with the sender's", () =>
 });
 
 describe("findings", () => {
-  test("are the JSON lines that have a kind and a title", () => {
+  test("are the JSON lines that say so", () => {
     expect(readFinding(JSON.stringify(finding))).toEqual(finding);
     expect(readFinding("shop: something else")).toBeUndefined();
     expect(readFinding('{"level":30,"msg":"hello"}')).toBeUndefined();
-    expect(readFinding("{ not JSON")).toBeUndefined();
+    expect(readFinding('{"telltale":"finding"')).toBeUndefined();
   });
 
   test("of one query in one endpoint are one, the costliest first", () => {
-    const groups = groupFindings([
-      finding,
-      { ...finding, durationMs: 60 },
-      { ...finding, kind: "slow_query", durationMs: 90 },
-      { ...finding, fingerprint: "f2", durationMs: 5 },
-    ]);
-    expect(groups.map(({ worst, times, totalMs }) => [worst.kind, worst.durationMs, times, totalMs])).toEqual([
-      ["n_plus_one", 60, 2, 100],
-      ["slow_query", 90, 1, 90],
-      ["n_plus_one", 5, 1, 5],
+    const samples = parsePrometheusText(
+      [counted("n_plus_one", "/orders", 3), counted("slow_query", "/search", 2)].join("\n"),
+    );
+    const slow = { ...finding, kind: "slow_query", endpoint: "GET /search", duration_ms: 90 };
+    const unmatched = { ...finding, kind: "slow_query", endpoint: undefined, duration_ms: 200 };
+    const ranked = rankFindings([finding, { ...finding, duration_ms: 50 }, slow, unmatched], samples);
+    expect(ranked.map(({ worst, times }) => [worst.kind, worst.endpoint, worst.duration_ms, times])).toEqual([
+      ["slow_query", undefined, 200, 1],
+      ["slow_query", "GET /search", 90, 2],
+      ["n_plus_one", "GET /orders", 50, 3],
     ]);
   });
 });

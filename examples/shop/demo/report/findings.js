@@ -1,55 +1,61 @@
+import { sumBy } from "./prometheus-text.js";
 import { bad, bold, dim, terminalWidth, truncate, wrap } from "./terminal.js";
-import { formatCount, formatSeconds } from "./units.js";
+import { formatCount } from "./units.js";
 
 const MOST = 5;
 const KINDS = { n_plus_one: "N+1", slow_query: "Slow query", duplicate_query: "Duplicate query" };
 
 /** A finding as Telltale logs it, one JSON object on a line; undefined for any other line. */
 export function readFinding(line) {
-  if (!line.startsWith("{")) return undefined;
+  if (!line.startsWith('{"telltale":"finding"')) return undefined;
   try {
-    const value = JSON.parse(line);
-    return typeof value.kind === "string" && typeof value.title === "string" ? value : undefined;
+    return JSON.parse(line);
   } catch {
     return undefined;
   }
 }
 
-/** Findings of one kind about one query of one endpoint are one; what cost the most in all comes first. */
-export function groupFindings(findings) {
-  const groups = Map.groupBy(findings, ({ kind, endpoint, fingerprint }) =>
-    JSON.stringify([kind, endpoint, fingerprint]),
+/**
+ * What to look at first. The log writes a finding once a minute, the metric counts them all, by kind, route and system; what
+ * cost the most in all comes first.
+ */
+export function rankFindings(findings, samples) {
+  const counted = sumBy(samples, "telltale_findings_total", (labels) =>
+    keyOf(labels.telltale_finding_kind, labels.http_route, labels.db_system_name),
   );
-  return [...groups.values()]
-    .map((group) => ({
-      worst: group.reduce((worst, finding) => (finding.durationMs > worst.durationMs ? finding : worst)),
-      times: group.length,
-      totalMs: group.reduce((sum, finding) => sum + finding.durationMs, 0),
-    }))
-    .sort((a, b) => b.totalMs - a.totalMs);
+  return [...Map.groupBy(findings, ({ kind, endpoint, fingerprint }) => keyOf(kind, endpoint, fingerprint)).values()]
+    .map((same) => {
+      const worst = same.reduce((one, other) => (other.duration_ms > one.duration_ms ? other : one));
+      const route = worst.endpoint?.split(" ")[1];
+      const times = counted.get(keyOf(worst.kind, route, worst.system)) ?? same.length;
+      return { worst, times };
+    })
+    .sort((a, b) => b.times * b.worst.duration_ms - a.times * a.worst.duration_ms);
 }
 
-export function findingList(findings) {
-  const groups = groupFindings(findings);
-  const lines = groups.slice(0, MOST).flatMap(describe);
-  const rest = groups.length - MOST;
-  return rest > 0 ? [...lines, dim(`  and ${rest} more of them`)] : lines.slice(0, -1);
+const keyOf = (...parts) => JSON.stringify(parts.map((part) => part ?? ""));
+
+export function findingList(findings, samples) {
+  const ranked = rankFindings(findings, samples);
+  const lines = ranked.slice(0, MOST).flatMap(describe);
+  const rest = ranked.length - MOST;
+  return rest > 0 ? [...lines, dim(`  and ${rest} more`)] : lines.slice(0, -1);
 }
 
-function describe({ worst, times, totalMs }) {
+function describe({ worst, times }) {
   const kind = `${bad("▲")} ${bold(KINDS[worst.kind] ?? worst.kind)} in ${bold(worst.endpoint ?? "no request")}`;
   return [
-    `  ${kind}  ${dim(`${times === 1 ? "once" : `${formatCount(times)} times`}, ${formatSeconds(totalMs / 1000)} in all`)}`,
-    ...field("worst", worst.title),
-    ...field("query", worst.queryText),
+    `  ${kind}  ${dim(times === 1 ? "once" : `${formatCount(times)} times`)}`,
+    ...field("seen", worst.title),
+    ...field("query", worst.query_text),
     ...field("cure", worst.advice),
-    ...field("trace", worst.sampled === false ? "not sampled" : worst.traceId),
+    ...field("trace", worst.sampled === false ? "not sampled" : worst.trace_id),
     "",
   ];
 }
 
 /** One finding in one line, and the trace to look at. */
-export function summarizeFinding({ title, traceId }) {
+export function summarizeFinding({ title, trace_id: traceId }) {
   return `  ${bad("▲")} ${title}${traceId === undefined ? "" : dim(`  trace ${traceId}`)}`;
 }
 

@@ -1,5 +1,5 @@
 import { cacheTable } from "./caches.js";
-import { findingList, groupFindings } from "./findings.js";
+import { findingList, rankFindings } from "./findings.js";
 import { poolTable } from "./pools.js";
 import { sumOf } from "./prometheus-text.js";
 import { queryTable } from "./queries.js";
@@ -19,17 +19,16 @@ export function writeReport({ scrapes, findings, spans, seconds }) {
     ...section("Slowest queries and commands", "by time spent, with their share of it", queryTable(samples)),
     ...section("Caches", "keys looked up in Redis", cacheTable(samples)),
     ...section("Connection pools", `busiest of ${scrapes.length} scrapes`, poolTable(scrapes)),
-    ...section("Findings", `${findings.length} of them, the costliest first`, findingList(findings)),
-    ...traceSection(findings, spans),
+    ...section("Findings", "the costliest first", findingList(findings, samples)),
+    ...traceSection(rankFindings(findings, samples), spans),
   ];
 }
 
 /** The first N+1 shows best what a trace is good for. */
-function traceSection(findings, spans = []) {
-  const groups = groupFindings(findings);
-  const { worst } = groups.find(({ worst }) => worst.kind === "n_plus_one") ?? groups[0] ?? {};
-  const trace = spans.filter(({ traceId }) => traceId === worst?.traceId);
-  return trace.length === 0 ? [] : section("Trace", worst.traceId, drawWaterfall(trace));
+function traceSection(ranked, spans = []) {
+  const { worst } = ranked.find(({ worst }) => worst.kind === "n_plus_one") ?? ranked[0] ?? {};
+  const trace = spans.filter(({ traceId }) => traceId === worst?.trace_id);
+  return trace.length === 0 ? [] : section("Trace", worst.trace_id, drawWaterfall(trace));
 }
 
 function section(title, note, lines) {
