@@ -17,7 +17,9 @@ interface Seen {
   readonly body: Buffer;
 }
 
-async function collector(answer: (response: ServerResponse, nth: number) => void): Promise<{ url: string; seen: Seen[] }> {
+async function collector(
+  answer: (response: ServerResponse, nth: number) => void,
+): Promise<{ url: string; seen: Seen[] }> {
   const seen: Seen[] = [];
   server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
@@ -49,7 +51,11 @@ const payload = Buffer.from("payload");
 test("posts the payload with its headers", async () => {
   const { url, seen } = await collector((response) => response.end());
   await expect(createSender(settings(url)).send(payload)).resolves.toEqual({ ok: true });
-  expect(seen[0]?.headers).toMatchObject({ "content-type": "application/x-protobuf", "x-token": "t", "user-agent": "telltale/test" });
+  expect(seen[0]?.headers).toMatchObject({
+    "content-type": "application/x-protobuf",
+    "x-token": "t",
+    "user-agent": "telltale/test",
+  });
   expect(seen[0]?.body).toEqual(payload);
 });
 
@@ -107,5 +113,8 @@ test("hurry gives up what waits to be tried again, and tries nothing twice", asy
 test("nobody there is told by its code", async () => {
   const { url } = await collector(() => {});
   server?.close();
-  await expect(createSender(settings(url, { timeoutMs: 300 })).send(payload)).resolves.toEqual({ ok: false, reason: "ECONNREFUSED" });
+  await expect(createSender(settings(url, { timeoutMs: 300 })).send(payload)).resolves.toEqual({
+    ok: false,
+    reason: "ECONNREFUSED",
+  });
 });

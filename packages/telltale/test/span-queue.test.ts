@@ -61,7 +61,9 @@ test("while the collector hangs the oldest make room, and are counted", async ()
   expect(counted("dropped") - before).toBe(5);
   exporter.held = false;
   exporter.answer(ExportResultCode.SUCCESS);
-  await expect.poll(() => exporter.batches.flat()).toEqual(["s0", "s1", "s2", "s3", ...Array.from({ length: 10 }, (_, n) => `s${n + 9}`)]);
+  await expect
+    .poll(() => exporter.batches.flat())
+    .toEqual(["s0", "s1", "s2", "s3", ...Array.from({ length: 10 }, (_, n) => `s${n + 9}`)]);
 });
 
 test("an export that fails, throws or takes too long is dropped and counted; delivery goes on", async () => {
