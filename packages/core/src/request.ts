@@ -29,3 +29,8 @@ export function withRequest(parent: Context, request: Request): Context {
 export function isSuppressed(from: Context): boolean {
   return from.getValue(suppressKey) === true;
 }
+
+/** A context in which nothing is recorded, neither by Telltale nor by other instrumentations. */
+export function suppress(parent: Context): Context {
+  return parent.setValue(suppressKey, true);
+}
