@@ -10,8 +10,12 @@ export function analyzeQuery(text: string, dialect: SqlDialect): QueryShape {
   return { queryText: write(tokens), ...summarize(tokens), fingerprint: fingerprint(tokens) };
 }
 
+/** Joined, as a string grown by `+=` would keep slices of the query, and so the whole of it, in memory. */
 function write(tokens: readonly Token[]): string {
-  let text = "";
-  for (const token of tokens) text += token.spaced && text !== "" ? ` ${token.text}` : token.text;
-  return text;
+  const parts: string[] = [];
+  for (const token of tokens) {
+    if (token.spaced && parts.length > 0) parts.push(" ");
+    parts.push(token.text);
+  }
+  return parts.join("");
 }

@@ -1,3 +1,4 @@
+import { AFTER_ORDER } from "./keywords.js";
 import type { Token } from "./tokenize.js";
 
 /**
@@ -38,7 +39,7 @@ function keyOf(tokens: readonly Token[], i: number, token: Token, inOrder: boole
     case "sign":
       return token.text === "!=" ? "<>" : token.text;
     case "word":
-      return tokens[i - 1]?.key === "savepoint" && i <= 3 ? "?" : token.key;
+      return token.key;
     case "param":
       return token.text;
   }
@@ -50,8 +51,6 @@ function isPosition(tokens: readonly Token[], i: number): boolean {
   const after = tokens[i + 1];
   return after === undefined || after.kind === "word" || after.text === "," || after.text === ")" || after.text === ";";
 }
-
-const AFTER_ORDER = new Set("limit offset fetch for having window union except intersect select where from".split(" "));
 
 function trackClause(clauses: number[], tokens: readonly Token[], i: number, token: Token): void {
   const last = clauses.length - 1;

@@ -1,14 +1,9 @@
+import { controlValue, isInStatement } from "./fold-control.js";
+import { BEFORE_OPERAND } from "./keywords.js";
 import type { Token } from "./tokenize.js";
 
-const COLLAPSED: Token = { kind: "literal", text: "?", key: "?,...", spaced: false };
-
-/** Words after which `-` is a sign and no subtraction. */
-const BEFORE_OPERAND = new Set(
-  (
-    "all and any between by case distinct else from having ilike in interval is like limit not offset on or returning " +
-    "select set similar some then to values when where return"
-  ).split(" "),
-);
+/** Apart from a lone `?`, as in PostgreSQL, where `IN (1)` is `= 1`. */
+const LIST: Token = { kind: "literal", text: "?", key: "?,...", spaced: false };
 
 /**
  * What PostgreSQL's parser folds, too: signs into numbers, TRUE, FALSE and NULL into literals, a list of two or more
@@ -16,9 +11,16 @@ const BEFORE_OPERAND = new Set(
  */
 export function fold(tokens: readonly Token[]): Token[] {
   const folded: Token[] = [];
+  let value = controlValue(tokens, 0);
   for (let i = 0; i < tokens.length; i += 1) {
     const token = tokens[i];
     if (token === undefined) break;
+    if (i === value) {
+      folded.push({ kind: "literal", text: "?", key: "?", spaced: token.spaced });
+      while (isInStatement(tokens, i + 1)) i += 1;
+      continue;
+    }
+    if (token.text === ";") value = controlValue(tokens, i + 1);
     if (isSign(tokens, i, token)) {
       i += 1;
       folded.push({ kind: "literal", text: "?", key: "?", spaced: token.spaced });
@@ -28,7 +30,7 @@ export function fold(tokens: readonly Token[]): Token[] {
     const list = listEnd(tokens, i);
     if (list !== undefined) {
       const close = tokens[list];
-      folded.push(COLLAPSED);
+      folded.push(LIST);
       if (close !== undefined) folded.push(close);
       i = list;
     }
@@ -85,12 +87,9 @@ function constantEnd(tokens: readonly Token[], start: number): number | undefine
   let at = start;
   if (tokens[at]?.text === "-") at += 1;
   // date '…', timestamp with time zone '…'
-  else
-    while (tokens[at]?.kind === "word" && tokens[at]?.key !== "null" && at < start + 4 && !isBoolean(tokens[at]))
-      at += 1;
+  else if (!isConstantWord(tokens[at])) while (at < start + 4 && isTypeName(tokens[at])) at += 1;
   const token = tokens[at];
-  if (token === undefined) return undefined;
-  if (token.kind !== "literal" && token.kind !== "param" && token.key !== "null" && !isBoolean(token)) return undefined;
+  if (token?.kind !== "literal" && token?.kind !== "param" && !isConstantWord(token)) return undefined;
   at += 1;
   while (tokens[at]?.text === "::") {
     at += 1;
@@ -99,8 +98,12 @@ function constantEnd(tokens: readonly Token[], start: number): number | undefine
   return at;
 }
 
-function isBoolean(token: Token | undefined): boolean {
-  return token?.key === "true" || token?.key === "false";
+function isConstantWord(token: Token | undefined): boolean {
+  return token?.kind === "word" && (token.key === "true" || token.key === "false" || token.key === "null");
+}
+
+function isTypeName(token: Token | undefined): boolean {
+  return token?.kind === "word" && token.key !== "select" && token.key !== "not";
 }
 
 function isTypePart(tokens: readonly Token[], at: number): boolean {

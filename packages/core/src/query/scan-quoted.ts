@@ -7,7 +7,7 @@ export function scanQuoted(text: string, from: number, backslashes: boolean): nu
   const close = open === "[" ? "]" : open;
   if (!backslashes) {
     let at = text.indexOf(close, from + 1);
-    while (at !== -1 && open !== "[" && text.charAt(at + 1) === close) at = text.indexOf(close, at + 2);
+    if (open !== "[") while (at !== -1 && text.charAt(at + 1) === close) at = text.indexOf(close, at + 2);
     return at === -1 ? -text.length : at + 1;
   }
   for (let at = from + 1; at < text.length; at += 1) {

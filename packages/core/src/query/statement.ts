@@ -1,3 +1,14 @@
+import {
+  BEFORE_CLAUSE,
+  BEFORE_NAME,
+  BEFORE_OBJECT,
+  CONTROL,
+  END_OF_FROM,
+  JOINS,
+  MODIFY,
+  OBJECTS,
+  READ,
+} from "./keywords.js";
 import type { QueryShape } from "./query-shape.js";
 import type { Token } from "./tokenize.js";
 
@@ -8,30 +19,6 @@ export interface Statement {
   operationName: string | undefined;
   effect: QueryShape["effect"];
 }
-
-const words = (list: string): Set<string> => new Set(list.split(" "));
-
-const READ = words("select with values table show explain fetch move declare describe desc pragma");
-const CONTROL = words(
-  "begin start commit end rollback abort savepoint release set reset discard listen unlisten notify deallocate " +
-    "prepare lock close use unlock",
-);
-const MODIFY = words("insert update delete merge replace");
-/** `ON CONFLICT DO UPDATE`, `WHEN MATCHED THEN DELETE`, `FOR UPDATE`, `ON DELETE CASCADE`: no operations of their own. */
-const BEFORE_CLAUSE = words("do then for key on or before after instead , . and");
-const JOINS = words("inner left right full cross natural join outer straight_join");
-const END_OF_FROM = words(
-  "where group order limit offset fetch having window union except intersect set values returning when for on select",
-);
-/** Stand between a DDL verb or FROM and the name. */
-const BEFORE_NAME = words("if not exists only concurrently lateral");
-const BEFORE_OBJECT = words(
-  "or replace temp temporary unlogged global local unique recursive force algorithm ignore low_priority",
-);
-const OBJECTS = words(
-  "table index view sequence schema database type function procedure trigger extension role user domain policy " +
-    "materialized tablespace publication subscription aggregate rule server collation",
-);
 
 interface Frame {
   /** Holds a query, or is the statement itself: FROM names tables here. */
@@ -112,10 +99,10 @@ export function summarizeStatement(tokens: readonly Token[], start: number, end:
 
   function modify(key: string, frame: Frame): void {
     operation(key.toUpperCase());
-    statement.effect = verb === "explain" && wordAt(start + 1) !== "analyze" ? statement.effect : "write";
+    if (verb !== "explain" || analyzes()) statement.effect = "write";
     frame.isQuery = true;
     frame.inWith = false;
-    while (BEFORE_OBJECT.has(wordAt(at) ?? "")) at += 1;
+    skip(BEFORE_OBJECT);
     if (key === "update") target(frame);
     else if (wordAt(at) === "into" || (wordAt(at) === "from" && key === "delete")) {
       at += 1;
@@ -127,13 +114,13 @@ export function summarizeStatement(tokens: readonly Token[], start: number, end:
   /** A table, a function, or nothing where a subquery follows. */
   function target(frame: Frame): void {
     frame.inFrom = true;
-    while (BEFORE_NAME.has(wordAt(at) ?? "")) at += 1;
-    if (tokens[at]?.text === "(") {
-      const next = tokens[at + 1];
-      if (next === undefined || READ.has(next.key)) return;
+    skip(BEFORE_NAME);
+    while (tokens[at]?.text === "(") {
+      // A subquery, which its own SELECT announces; else a join in parentheses.
+      if (READ.has(tokens[at + 1]?.key ?? "")) return;
       at += 1;
       frames.push({ isQuery: true, inFrom: true, inWith: false });
-      return target(frames[frames.length - 1] ?? frame);
+      skip(BEFORE_NAME);
     }
     const begin = at;
     const name = nameAt();
@@ -192,7 +179,7 @@ export function summarizeStatement(tokens: readonly Token[], start: number, end:
       }
       return;
     }
-    while (BEFORE_OBJECT.has(wordAt(at) ?? "")) at += 1;
+    skip(BEFORE_OBJECT);
     let isTable = verb === "truncate" || verb === "table" || verb === "analyze" || verb === "vacuum";
     while (OBJECTS.has(wordAt(at) ?? "")) {
       const object = wordAt(at);
@@ -208,11 +195,21 @@ export function summarizeStatement(tokens: readonly Token[], start: number, end:
   }
 
   function named(isTable: boolean): void {
-    while (BEFORE_NAME.has(wordAt(at) ?? "")) at += 1;
+    skip(BEFORE_NAME);
     const name = nameAt();
     if (name === undefined) return;
     statement.words.push(name);
     if (isTable) statement.tables.push(name);
+  }
+
+  function skip(words: ReadonlySet<string>): void {
+    while (words.has(wordAt(at) ?? "")) at += 1;
+  }
+
+  /** EXPLAIN ANALYZE does what it explains. */
+  function analyzes(): boolean {
+    for (let option = first + 1; option < at; option += 1) if (tokens[option]?.key === "analyze") return true;
+    return false;
   }
 
   function wordAt(position: number): string | undefined {

@@ -12,6 +12,9 @@ export interface Token {
   readonly spaced: boolean;
 }
 
+/** As PostgreSQL's; keeps `+++…` linear. */
+const MAX_OPERATOR = 63;
+
 const OTHER = 0;
 const SPACE = 1;
 const DIGIT = 2;
@@ -124,7 +127,7 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
     let to = at + 1;
     while (to < end) {
       const char = text.charAt(to);
-      if (char === "." ? text.charAt(to + 1) === "." : !isWordPart(text, to)) {
+      if (char === "." ? text.charAt(to + 1) === "." : char === "$" || !isWordPart(text, to)) {
         const before = text.charAt(to - 1);
         const isExponent = (before === "e" || before === "E") && !isRadix && (char === "+" || char === "-");
         if (!isExponent || classOf(text, to + 1) !== DIGIT) break;
@@ -143,7 +146,7 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
 
   function param(): void {
     let to = at + 1;
-    while (isWordPart(text, to)) to += 1;
+    while (isPostgres ? classOf(text, to) === DIGIT : isWordPart(text, to)) to += 1;
     add("param", to);
   }
 
@@ -153,7 +156,8 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
       return add("sign", pair === "::" || pair === ":=" ? at + 2 : at + 1);
     }
     let to = at + 1;
-    while (classOf(text, to) === OPERATOR && !startsComment(to) && !isQuoteOrParam(to)) to += 1;
+    while (to < at + MAX_OPERATOR && classOf(text, to) === OPERATOR && !startsComment(to) && !isQuoteOrParam(to))
+      to += 1;
     // `=-5` is `=` and `-`; `@-` is one operator: https://www.postgresql.org/docs/18/sql-syntax-lexical.html
     let keep = to;
     while (keep > at + 1 && /[+-]/.test(text.charAt(keep - 1))) keep -= 1;
