@@ -15,6 +15,8 @@ export interface MetricDefinition {
 const HTTP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 /** Database durations, in s: the convention's advice. */
 const DB_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+/** Garbage collections, in s: most take about a millisecond. */
+const GC_BUCKETS = [0.001, 0.01, 0.1, 1, 10];
 
 function metric(
   kind: InstrumentKind,
@@ -27,7 +29,7 @@ function metric(
 }
 
 /**
- * The metrics of HTTP, databases, pools, caches, findings and Telltale itself. Names and units follow the semantic
+ * The metrics of HTTP, databases, pools, caches, findings, the runtime and Telltale itself. Names and units follow the semantic
  * conventions (https://opentelemetry.io/docs/specs/semconv/); those with the product's prefix have no convention yet.
  */
 export const METRICS = {
@@ -119,26 +121,60 @@ export const METRICS = {
     "{error}",
     "Failures inside Telltale; the app did not see them.",
   ),
-  loopDelayMin: metric("gauge", "nodejs.eventloop.delay.min", "s", "Event loop delay, minimum."),
-  loopDelayMax: metric("gauge", "nodejs.eventloop.delay.max", "s", "Event loop delay, maximum."),
-  loopDelayMean: metric("gauge", "nodejs.eventloop.delay.mean", "s", "Event loop delay, mean."),
-  loopDelayStddev: metric("gauge", "nodejs.eventloop.delay.stddev", "s", "Event loop delay, standard deviation."),
-  loopDelayP50: metric("gauge", "nodejs.eventloop.delay.p50", "s", "Event loop delay, median."),
-  loopDelayP90: metric("gauge", "nodejs.eventloop.delay.p90", "s", "Event loop delay, 90th percentile."),
-  loopDelayP99: metric("gauge", "nodejs.eventloop.delay.p99", "s", "Event loop delay, 99th percentile."),
-  loopUtilization: metric("gauge", "nodejs.eventloop.utilization", "1", "Share of time the event loop was busy."),
-  loopTime: metric("counter", "nodejs.eventloop.time", "s", "Time the event loop was in each state."),
-  gcDuration: metric("histogram", "v8js.gc.duration", "s", "Garbage collections.", [0.01, 0.1, 1, 10]),
-  heapUsed: metric("updowncounter", "v8js.memory.heap.used", "By", "Heap memory in use, by space."),
-  heapLimit: metric("updowncounter", "v8js.memory.heap.limit", "By", "Heap memory allocated, by space."),
-  heapAvailable: metric("updowncounter", "v8js.memory.heap.space.available_size", "By", "Heap memory free, by space."),
-  cpuTime: metric("counter", "process.cpu.time", "s", "CPU time of the process."),
+  metricsDropped: metric(
+    "counter",
+    "telltale.metrics.dropped",
+    "{metric}",
+    "Metrics that the Prometheus endpoint cannot show, by reason.",
+  ),
+  loopDelayMin: metric("gauge", "nodejs.eventloop.delay.min", "s", "The least delay of the event loop."),
+  loopDelayMax: metric("gauge", "nodejs.eventloop.delay.max", "s", "The worst delay of the event loop."),
+  loopDelayMean: metric("gauge", "nodejs.eventloop.delay.mean", "s", "The mean delay of the event loop."),
+  loopDelayStddev: metric(
+    "gauge",
+    "nodejs.eventloop.delay.stddev",
+    "s",
+    "The standard deviation of the event loop's delay.",
+  ),
+  loopDelayP50: metric("gauge", "nodejs.eventloop.delay.p50", "s", "The median delay of the event loop."),
+  loopDelayP90: metric("gauge", "nodejs.eventloop.delay.p90", "s", "The 90th percentile of the event loop's delay."),
+  loopDelayP99: metric("gauge", "nodejs.eventloop.delay.p99", "s", "The 99th percentile of the event loop's delay."),
+  loopUtilization: metric(
+    "gauge",
+    "nodejs.eventloop.utilization",
+    "1",
+    "The part of the time in which the event loop was busy.",
+  ),
+  loopTime: metric("counter", "nodejs.eventloop.time", "s", "Time the event loop was active, and idle."),
+  gcDuration: metric("histogram", "v8js.gc.duration", "s", "Duration of garbage collections.", GC_BUCKETS),
+  heapUsed: metric("updowncounter", "v8js.memory.heap.used", "By", "Memory of the heap in use, by space."),
+  heapSize: metric("updowncounter", "v8js.memory.heap.space.size", "By", "Memory reserved for a space of the heap."),
+  heapAvailable: metric(
+    "updowncounter",
+    "v8js.memory.heap.space.available_size",
+    "By",
+    "Memory free in a space of the heap.",
+  ),
+  heapPhysical: metric(
+    "updowncounter",
+    "v8js.memory.heap.space.physical_size",
+    "By",
+    "Memory committed to a space of the heap.",
+  ),
+  resourcesActive: metric(
+    "gauge",
+    "v8js.resource.active",
+    "{resource}",
+    "Resources that keep the event loop alive, by type.",
+  ),
+  cpuTime: metric("counter", "process.cpu.time", "s", "CPU time of the process, by mode."),
   cpuUtilization: metric(
     "gauge",
     "process.cpu.utilization",
     "1",
-    "CPU time of the process per second, since last collected.",
+    "CPU time of the process over the time that all its CPUs had.",
   ),
-  memoryUsage: metric("updowncounter", "process.memory.usage", "By", "Resident memory of the process."),
-  uptime: metric("gauge", "process.uptime", "s", "Age of the process."),
+  memoryUsage: metric("updowncounter", "process.memory.usage", "By", "Physical memory of the process."),
+  uptime: metric("gauge", "process.uptime", "s", "How long the process has been running."),
+  heapLimit: metric("updowncounter", "v8js.memory.heap.limit", "By", "Heap memory allocated, by space."),
 } as const satisfies Record<string, MetricDefinition>;

@@ -70,7 +70,7 @@ export function assemble(config: Config, ended: () => void): Telltale {
     undo.push(addSpanListener(trace.getTracerProvider()));
   }
   const instrumentations = enableInstrumentations(config);
-  undo.push(...instrumentations.map((instrumentation) => () => instrumentation.disable()));
+  undo.push(...instrumentations.map(([, instrumentation]) => () => instrumentation.disable()));
 
   const ending: Ending = {
     pending: tracing.pending,
@@ -81,7 +81,7 @@ export function assemble(config: Config, ended: () => void): Telltale {
   if (role !== "thread") undo.push(flushOnSignals(ending));
 
   void readers.url.then((url) => {
-    const names = instrumentations.map((instrumentation) => instrumentation.state.name).join(", ") || "nothing";
+    const names = instrumentations.map(([name]) => name).join(", ") || "nothing";
     const parts = [
       `${VERSION} watches ${names}`,
       `metrics: ${url ?? readers.destination}`,
@@ -103,14 +103,14 @@ export function assemble(config: Config, ended: () => void): Telltale {
   };
 }
 
-function enableInstrumentations({ instrumentations = {} }: Config): Instrumentation[] {
+function enableInstrumentations({ instrumentations = {} }: Config): [InstrumentationName, Instrumentation][] {
   const names = Object.keys(INSTRUMENTATIONS) as InstrumentationName[];
   return names
     .filter((name) => instrumentations[name] !== false)
     .map((name) => {
       const instrumentation = INSTRUMENTATIONS[name]();
       instrumentation.enable();
-      return instrumentation;
+      return [name, instrumentation];
     });
 }
 

@@ -76,10 +76,12 @@ export function readEnvironment(env: Environment): { options: SourceOptions; pro
   return { options, problems: [...new Set(problems)] };
 }
 
-function checkOf(option: string): (value: unknown) => string | undefined {
-  let node: Schema | ((value: unknown) => string | undefined) = ENVIRONMENT_SCHEMA;
-  for (const key of option.split(".")) node = (node as Schema)[key] as typeof node;
-  return node as (value: unknown) => string | undefined;
+type Check = (value: unknown) => string | undefined;
+
+function checkOf(option: string): Check {
+  let node: Schema | Check = ENVIRONMENT_SCHEMA;
+  for (const key of option.split(".")) if (typeof node !== "function") node = node[key] ?? node;
+  return node as Check;
 }
 
 function setOption(options: Record<string, unknown>, option: string, value: unknown): void {
