@@ -35,6 +35,7 @@ export function summarizeStatement(tokens: readonly Token[], start: number, end:
   while (tokens[first]?.text === "(") first += 1;
   const verb = wordAt(first) ?? "";
   const statement: Statement = { words: [], tables: [], operationName: undefined, effect: effectOf(verb) };
+  const isDryRun = verb === "explain" && !analyzes();
   const ctes = new Set<string>();
   const frames: Frame[] = [{ isQuery: true, inFrom: false, inWith: false }];
   let at = start;
@@ -99,7 +100,7 @@ export function summarizeStatement(tokens: readonly Token[], start: number, end:
 
   function modify(key: string, frame: Frame): void {
     operation(key.toUpperCase());
-    if (verb !== "explain" || analyzes()) statement.effect = "write";
+    if (!isDryRun) statement.effect = "write";
     frame.isQuery = true;
     frame.inWith = false;
     skip(BEFORE_OBJECT);
@@ -206,10 +207,12 @@ export function summarizeStatement(tokens: readonly Token[], start: number, end:
     while (words.has(wordAt(at) ?? "")) at += 1;
   }
 
-  /** EXPLAIN ANALYZE does what it explains. */
+  /** EXPLAIN ANALYZE, or (ANALYZE, …), does what it explains. */
   function analyzes(): boolean {
-    for (let option = first + 1; option < at; option += 1) if (tokens[option]?.key === "analyze") return true;
-    return false;
+    let option = first + 1;
+    if (tokens[option]?.text === "(")
+      while (option < end && tokens[option]?.text !== ")" && wordAt(option) !== "analyze") option += 1;
+    return wordAt(option) === "analyze";
   }
 
   function wordAt(position: number): string | undefined {

@@ -155,14 +155,20 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
       const pair = text.slice(at, at + 2);
       return add("sign", pair === "::" || pair === ":=" ? at + 2 : at + 1);
     }
-    let to = at + 1;
-    while (to < at + MAX_OPERATOR && classOf(text, to) === OPERATOR && !startsComment(to) && !isQuoteOrParam(to))
+    const limit = at + MAX_OPERATOR;
+    let to = at;
+    /** After the last character that is neither + nor -. */
+    let keep = at + 1;
+    let mayEndInSign = false;
+    do {
+      const char = text.charAt(to);
       to += 1;
+      if (char !== "+" && char !== "-") keep = to;
+      if ("~!@#%^&|`?".includes(char)) mayEndInSign = true;
+    } while (to < limit && classOf(text, to) === OPERATOR && !startsComment(to) && !isQuoteOrParam(to));
     // `=-5` is `=` and `-`; `@-` is one operator: https://www.postgresql.org/docs/18/sql-syntax-lexical.html
-    let keep = to;
-    while (keep > at + 1 && /[+-]/.test(text.charAt(keep - 1))) keep -= 1;
-    if (keep < to && !/[~!@#%^&|`?]/.test(text.slice(at, to))) to = keep;
-    add("sign", to);
+    add("sign", mayEndInSign ? to : keep);
+    while (at < to) add("sign", at + 1);
   }
 
   function startsComment(position: number): boolean {

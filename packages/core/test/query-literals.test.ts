@@ -1,0 +1,190 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { analyzeQuery, type SqlDialect } from "../src/index.js";
+
+const DIALECTS: readonly SqlDialect[] = ["postgresql", "mysql", "sqlite"];
+
+/** Ways to write a marker that is all letters, or for numbers all digits; `open` ones are never closed. */
+const STRINGS: Record<SqlDialect, readonly ((marker: string) => string)[]> = {
+  postgresql: [
+    (m) => `'${m}'`,
+    (m) => `'it''s ${m} -- "'`,
+    (m) => `E'\\'${m}\\\\'`,
+    (m) => `e'${m}'\n 'more \\' ${m}'`,
+    (m) => `U&'\\0041${m}'`,
+    (m) => `B'${m}'`,
+    (m) => `X'${m}'`,
+    (m) => `N'${m}'`,
+    (m) => `'x'\n'${m}'`,
+    (m) => `$$${m} ' $$`,
+    (m) => `$tag$ $$ ${m} $other$ $tag$`,
+    (m) => `date '${m}'`,
+    (m) => `interval'${m}'`,
+    (m) => `'${m}'::text`,
+    (m) => `ARRAY['${m}', '${m}']`,
+    (m) => `IN ('${m}', E'\\'${m}')`,
+    (m) => `/* ${m} /* ' */ ${m} */`,
+    (m) => `-- ${m} ' "\n`,
+  ],
+  mysql: [
+    (m) => `'${m}'`,
+    (m) => `'\\'${m}\\\\'`,
+    (m) => `"${m}"`,
+    (m) => `"\\"${m} '"`,
+    (m) => `'a' "${m}"`,
+    (m) => `x'${m}'`,
+    (m) => `_utf8mb4'${m}\\'${m}'`,
+    (m) => `n'\\'${m}'`,
+    (m) => `IN ("${m}", '${m}')`,
+    (m) => `# ${m} '\n`,
+    (m) => `-- ${m} "\n`,
+    (m) => `/* ${m} ' */`,
+    (m) => `/*! ${m} */`,
+  ],
+  sqlite: [
+    (m) => `'${m}'`,
+    (m) => `'it''s \\''${m}'`,
+    (m) => `x'${m}'`,
+    (m) => `IN ('${m}', '${m}')`,
+    (m) => `/* ${m} ' */`,
+    (m) => `-- ${m} "\n`,
+  ],
+};
+
+const NUMBERS: readonly ((digits: string) => string)[] = [
+  (n) => n,
+  (n) => `-${n}`,
+  (n) => `+ ${n}`,
+  (n) => `1.${n}`,
+  (n) => `.${n}`,
+  (n) => `${n}.`,
+  (n) => `${n}e-5`,
+  (n) => `1E+${n}`,
+  (n) => `0x${n}`,
+  (n) => `1_${n}`,
+  (n) => `IN (${n}, -${n})`,
+  (n) => `LIMIT ${n}`,
+  (n) => `ORDER BY ${n}`,
+  (n) => `${n}x`,
+];
+
+const OPEN: Record<SqlDialect, readonly ((marker: string) => string)[]> = {
+  postgresql: [
+    (m) => `'${m}`,
+    (m) => `E'\\'${m}`,
+    (m) => `$$${m}`,
+    (m) => `$a$ ${m} $b$`,
+    (m) => `"${m}`,
+    (m) => `/* /* */ ${m}`,
+    (m) => `-- ${m}`,
+  ],
+  mysql: [(m) => `'${m}`, (m) => `"\\"${m}`, (m) => `'\\'${m}`, (m) => `\`${m}`, (m) => `# ${m}`, (m) => `/* ${m}`],
+  sqlite: [(m) => `'${m}`, (m) => `"${m}`, (m) => `[${m}`, (m) => `\`${m}`, (m) => `/* ${m}`],
+};
+
+const CODE =
+  "SELECT;*;FROM;orders;WHERE;a;=;AND;(;);,;IN;JOIN;ON;INSERT INTO;VALUES;UPDATE;SET;DELETE FROM;WITH x AS (;AS;CASE WHEN;" +
+  "THEN;END;CREATE TABLE;CALL;COPY;TRUNCATE;||;-;::int;[;];NOT;NULL;ORDER BY;GROUP BY;UNION;BEGIN;SAVEPOINT;RETURNING;EXPLAIN;" +
+  "MERGE INTO;USING;$1;public.t;EXTRACT(year FROM;LATERAL";
+const space = fc.constantFrom(" ", "\n", "\t", "  ", " /* c */ ", " -- it's\n");
+const marker = fc.stringMatching(/^[jqvxz]{8,12}$/);
+const digits = fc.stringMatching(/^[1-9]{9,14}$/);
+
+describe.each(DIALECTS)("literals in %s", (dialect) => {
+  // An opening [ in SQLite is a name's, whatever follows.
+  const code = fc.constantFrom(...CODE.split(";").filter((piece) => dialect !== "sqlite" || piece !== "["), ";");
+  const literal = fc.oneof(
+    fc.tuple(fc.constantFrom(...STRINGS[dialect]), marker).map(([write, secret]) => ({ text: write(secret), secret })),
+    fc.tuple(fc.constantFrom(...NUMBERS), digits).map(([write, secret]) => ({ text: write(secret), secret })),
+  );
+  const open = fc
+    .tuple(fc.constantFrom(...OPEN[dialect]), marker)
+    .map(([write, secret]) => ({ text: write(secret), secret }));
+  const word = code.map((text) => ({ text, secret: "" }));
+  const query = fc.array(fc.tuple(fc.oneof(word, word, literal), space), { maxLength: 40 });
+
+  test("none survives", () => {
+    fc.assert(
+      fc.property(query, fc.option(open, { nil: undefined }), (parts, last) => {
+        const text = parts.map(([part, between]) => part.text + between).join("") + (last?.text ?? "");
+        const shape = analyzeQuery(text, dialect);
+        const shown = JSON.stringify({ ...shape, fingerprint: "" });
+        for (const { secret } of [...parts.map(([part]) => part), ...(last === undefined ? [] : [last])]) {
+          if (secret !== "" && shown.includes(secret)) return false;
+        }
+        return true;
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  test("any text at all has a shape", () => {
+    const hostile = fc.string({
+      unit: fc.constantFrom(..."'\"`$[](){}-/*#;,.:eExX01a \n\\?&U@\u0000é\ud800"),
+      maxLength: 60,
+    });
+    fc.assert(
+      fc.property(fc.oneof(hostile, fc.string({ unit: "binary" })), (text) => {
+        const shape = analyzeQuery(text, dialect);
+        expect(shape.fingerprint).toMatch(/^[0-9a-f]{16}$/);
+        expect(shape.summary.length).toBeLessThanOrEqual(255);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  const HOSTILE = [
+    "'",
+    '"',
+    "`",
+    "$$",
+    "$a",
+    "$a$b",
+    "(",
+    ")",
+    "FROM (",
+    "[",
+    "/*",
+    "*/",
+    "--",
+    "-",
+    "+",
+    "-+",
+    "@-",
+    "#",
+    "1",
+    "1e",
+    ".",
+    "a.",
+    ",",
+    ";",
+    "IN (",
+    "IN (1,",
+    "IN (1::a",
+    "::a",
+    "\\'",
+    "'\\",
+    "e'",
+    "SELECT ",
+    "WITH a AS (",
+    "FROM a,",
+    "SET a",
+    "SAVEPOINT a;",
+    "null ",
+    "date ",
+    "EXPLAIN INSERT ",
+    "é",
+    "\ud800",
+  ];
+  test.each(HOSTILE)("100 KB of %j take no longer than 100 ms", (piece) => {
+    const text = piece.repeat(Math.ceil(100_000 / piece.length));
+    const best = Math.min(
+      ...[1, 2, 3].map(() => {
+        const start = performance.now();
+        analyzeQuery(text, dialect);
+        return performance.now() - start;
+      }),
+    );
+    expect(best).toBeLessThan(100);
+  });
+});
