@@ -8,6 +8,7 @@ const ROWS: readonly Row[] = [
   ["select * from orders o join items i on i.order_id = o.id", "SELECT orders items", undefined, "read"],
   ["SELECT * FROM orders o LEFT JOIN items AS i USING (id), users", "SELECT orders items users", undefined, "read"],
   ["SELECT * FROM orders a JOIN orders b ON a.id = b.parent", "SELECT orders orders", "orders", "read"],
+  ["SELECT * FROM a JOIN b ON f(a.id, 1) = b.id, c ORDER BY 1, 2", "SELECT a b c", undefined, "read"],
   ["SELECT 1", "SELECT", undefined, "read"],
   ["SELECT pg_sleep(1)", "SELECT", undefined, "read"],
   ["SELECT * FROM generate_series(1, 5) AS g", "SELECT generate_series", undefined, "read"],
@@ -100,6 +101,17 @@ test.each(ROWS)("%s", (text, summary, collection, effect) => {
   expect(shape).toMatchObject({ summary, effect });
   expect(shape.collection).toBe(collection);
   expect(shape.operationName).toBe(summary === "" ? undefined : summary.split(/[ ;]/)[0]);
+});
+
+const OTHERS: readonly (readonly [SqlDialect, string, string])[] = [
+  ["mysql", "REPLACE INTO `t` VALUES (1)", "REPLACE `t`"],
+  ["mysql", "INSERT IGNORE INTO t (a) VALUES (replace('a', 'b', 'c')) ON DUPLICATE KEY UPDATE a = 1", "INSERT t"],
+  ["mysql", 'UPDATE a JOIN b ON a.id = b.id SET a.x = "FROM c"', "UPDATE a b"],
+  ["sqlite", "INSERT OR ABORT INTO [my table] VALUES (1)", "INSERT [my table]"],
+  ["sqlite", "PRAGMA journal_mode = 'wal'", "PRAGMA"],
+];
+test.each(OTHERS)("%s: %s", (dialect, text, summary) => {
+  expect(analyzeQuery(text, dialect).summary).toBe(summary);
 });
 
 test("a summary is at most 255 characters long, cut at a word", () => {

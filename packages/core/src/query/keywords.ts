@@ -9,15 +9,16 @@ export const CONTROL = words(
 export const MODIFY = words("insert update delete merge replace");
 /** `ON CONFLICT DO UPDATE`, `WHEN MATCHED THEN DELETE`, `FOR UPDATE`, `ON DELETE CASCADE`: no operations of their own. */
 export const BEFORE_CLAUSE = words("do then for key on or before after instead , . and");
-export const JOINS = words("inner left right full cross natural join outer straight_join");
+/** Where these stand no name does. */
+export const JOINS = words("inner left right full cross natural join outer straight_join on using as");
 export const END_OF_FROM = words(
-  "where group order limit offset fetch having window union except intersect set values returning when for on select",
+  "where group order limit offset fetch having window union except intersect set values returning when for select",
 );
 /** Between a verb, or FROM, and the name. */
 export const BEFORE_NAME = words("if not exists only concurrently lateral");
 /** Between a verb and the kind of object, or INTO. */
 export const BEFORE_OBJECT = words(
-  "or replace temp temporary unlogged global local unique recursive force ignore low_priority",
+  "or replace abort rollback fail temp temporary unlogged global local unique recursive force ignore low_priority",
 );
 export const OBJECTS = words(
   "table index view sequence schema database type function procedure trigger extension role user domain policy " +
