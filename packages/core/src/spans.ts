@@ -6,6 +6,7 @@ import {
   type Tracer,
   type TracerProvider,
 } from "@opentelemetry/api";
+import { toEpochMs } from "./clock.js";
 import { addListener, type Listener, listenerSlot } from "./listeners.js";
 import type {
   DatabaseOperation,
@@ -50,7 +51,7 @@ export function createSpanListener(tracer: Tracer): Listener {
 }
 
 function startSpan(tracer: Tracer, operation: Operation): Span {
-  const startTime = operation.startMs;
+  const startTime = toEpochMs(operation.startMs);
   switch (operation.kind) {
     case "database": {
       const { template } = operation;
@@ -84,7 +85,7 @@ function endSpan(span: Span, operation: Operation): void {
     }
     if (operation.attributes !== undefined) span.setAttributes(operation.attributes);
   }
-  span.end(operation.endMs);
+  span.end(toEpochMs(operation.endMs));
 }
 
 const slot = listenerSlot();

@@ -6,7 +6,7 @@ export type Ioredis = typeof import("ioredis").Redis;
 export type RedisClient = InstanceType<Ioredis>;
 
 const here = createRequire(import.meta.url);
-const old = createRequire(new URL("../../../test/old-majors/package.json", import.meta.url));
+const old = createRequire(new URL("../../../.old-majors/package.json", import.meta.url));
 
 /** Both supported majors, each loaded from its own copy; loaded after the instrumentation is on. */
 export const drivers = [load(5, old), load(6, here)];

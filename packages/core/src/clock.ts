@@ -1,0 +1,19 @@
+/** How far the system's clock may run away from the monotonic one (by slewing, or a suspended machine) before it is followed. */
+const MAX_DRIFT_MS = 50;
+const CHECK_EVERY_MS = 10_000;
+
+let originMs = performance.timeOrigin;
+let checkedMs = 0;
+
+/**
+ * `performance.now()` as milliseconds since the epoch. One origin for all spans, so that spans that began one after the other
+ * stay in that order; the SDK's own conversion corrects each span by `Date.now()`, which moves them by up to 1 ms.
+ */
+export function toEpochMs(ms: number): number {
+  if (ms - checkedMs > CHECK_EVERY_MS) {
+    checkedMs = ms;
+    const now = Date.now() - performance.now();
+    if (Math.abs(now - originMs) > MAX_DRIFT_MS) originMs = now;
+  }
+  return originMs + ms;
+}
