@@ -91,7 +91,8 @@ export function createVariants(seed: number): { next(shape: number): Variant } {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * limit);
   };
-  const pick = <T>(from: readonly [T, ...T[]]): T => from[below(from.length)] ?? from[0];
+  const pick = (from: readonly string[]): string => from[below(from.length)] ?? "";
+  const write = (ways: readonly (() => string)[]): string => ways[below(ways.length)]?.() ?? "";
   /** A shape's savepoint must exist, so their name is the same within one round. */
   let savepoint = "s";
 
@@ -101,17 +102,17 @@ export function createVariants(seed: number): { next(shape: number): Variant } {
   const content = (): string =>
     pick(["", "a", "it''s", "-- no comment", "/* neither */", "$1", '"x"', "SELECT 1;", "ü€😀", "\\"]) + below(1_000);
   const string = (): string =>
-    pick([
+    write([
       () => `'${content()}'`,
       () => `E'${below(99)}\\'\\\\ \\n'`,
       () => `U&'\\0041${below(99)}'`,
       () => `$$it's ${below(99)}$$`,
       () => `$tag$ $$ ' ${below(99)} $tag$`,
       () => `'a${below(99)}'\n  '${content()}'`,
-    ])();
+    ]);
   const whole = (): string => `${below(9_999)}`;
   const value = (): string =>
-    pick([
+    write([
       integer,
       integer,
       () => `'${whole()}'`,
@@ -119,7 +120,7 @@ export function createVariants(seed: number): { next(shape: number): Variant } {
       () => `$$${whole()}$$`,
       () => `$q$${whole()}$q$`,
       () => "null",
-    ])();
+    ]);
   const time = (): string => `'20${10 + below(20)}-0${1 + below(9)}-11 10:00:${10 + below(49)}'`;
   const list = (of: () => string): string =>
     Array.from({ length: 2 + below(9) }, of).join(pick([",", " , ", ",\n\t", ", /* next */ "]));
@@ -136,13 +137,13 @@ export function createVariants(seed: number): { next(shape: number): Variant } {
         "1_000.5",
         "7.",
       ]),
-    "#s": () => pick([string, string, string, () => "NULL"])(),
+    "#s": () => write([string, string, string, () => "NULL"]),
     "#t": time,
     "#h": () => `'${1 + below(99)} ${pick(["hours", "days"])}'`,
     "#b": () => pick(["true", "false", "TRUE", "'t'", "False"]),
     "#is": () =>
-      list(() => pick([integer, () => `${integer()}`, () => `'${whole()}'::int`, () => `${positive()}::int4`])()),
-    "#ss": () => list(() => pick([string, () => `'${below(99)}'::text`])()),
+      list(() => write([integer, () => `${integer()}`, () => `'${whole()}'::int`, () => `${positive()}::int4`])),
+    "#ss": () => list(() => write([string, () => `'${below(99)}'::text`])),
     "#m": () => pick([`'${1 + below(9)}MB'`, `${1_000 + below(9_000)}`]),
     "#w": () => savepoint,
   };
@@ -163,10 +164,10 @@ export function createVariants(seed: number): { next(shape: number): Variant } {
   const cased = (word: string): string =>
     pick([word, word.toUpperCase(), word.charAt(0).toUpperCase() + word.slice(1)]);
 
-  function write(part: string): string {
+  function expand(part: string): string {
     const literal = LITERALS[part];
     if (literal !== undefined) return literal();
-    if (part.startsWith("~")) return pick([cased, cased, (name: string) => `"${name}"`])(part.slice(1));
+    if (part.startsWith("~")) return pick([cased(part.slice(1)), cased(part.slice(1)), `"${part.slice(1)}"`]);
     return part.startsWith("'") ? part : cased(part);
   }
 
@@ -175,7 +176,7 @@ export function createVariants(seed: number): { next(shape: number): Variant } {
       const template = SHAPES[shape] ?? "";
       if (template === "savepoint #w") savepoint = `s${below(1_000)}`;
       let text = pick(["", "", "  ", "/* lead */ "]);
-      for (const part of template.split(" ")) text += write(part) + space();
+      for (const part of template.split(" ")) text += expand(part) + space();
       text = text.trimEnd() + pick(["", "", ";", " ;\n", " -- the end"]);
       const parameters = new Set(template.match(/\$\d/g)).size;
       return parameters === 0 ? { text } : { text, values: Array.from({ length: parameters }, () => below(99)) };
