@@ -176,5 +176,4 @@ export const METRICS = {
   ),
   memoryUsage: metric("updowncounter", "process.memory.usage", "By", "Physical memory of the process."),
   uptime: metric("gauge", "process.uptime", "s", "How long the process has been running."),
-  heapLimit: metric("updowncounter", "v8js.memory.heap.limit", "By", "Heap memory allocated, by space."),
 } as const satisfies Record<string, MetricDefinition>;

@@ -1,4 +1,6 @@
 import { poolTimed, poolTimedOut } from "./listeners.js";
+import { sayOnce } from "./say.js";
+import { count } from "./self.js";
 
 /** What a pool says of itself at one moment. Read when metrics are collected, never added up from events. */
 export interface PoolReading {
@@ -58,13 +60,18 @@ function closePool(pool: Pool): void {
   if (pools.delete(pool)) names.delete(pool.name);
 }
 
-/** Every living pool with what it says now. */
+/** Every living pool with what it says now. One that throws (it may be the user's own) is left out and said once. */
 export function readPools(): { pool: Pool; reading: PoolReading }[] {
   const result = [];
   for (const pool of pools) {
-    const reading = pool.read();
-    if (reading === undefined) closePool(pool);
-    else result.push({ pool, reading });
+    try {
+      const reading = pool.read();
+      if (reading === undefined) closePool(pool);
+      else result.push({ pool, reading });
+    } catch (error) {
+      count("telltale.instrumentation.errors", "telltale.part", "pool reading");
+      sayOnce("error", `pool ${pool.name} has no metrics, reading it failed: ${String(error)}`);
+    }
   }
   return result;
 }

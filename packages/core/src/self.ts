@@ -6,7 +6,11 @@ export interface SelfCounter {
   total: number;
 }
 
-export type SelfMetric = "telltale.spans" | "telltale.labels.overflow" | "telltale.instrumentation.errors";
+export type SelfMetric =
+  | "telltale.spans"
+  | "telltale.labels.overflow"
+  | "telltale.instrumentation.errors"
+  | "telltale.metrics.dropped";
 
 const counters = new Map<string, SelfCounter>();
 

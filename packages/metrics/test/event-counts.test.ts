@@ -1,0 +1,88 @@
+import { DataPointType } from "@opentelemetry/sdk-metrics";
+import { count, type Finding, METRICS } from "@telltale/core";
+import { expect, test } from "vitest";
+import { createMetrics } from "../src/index.js";
+import { collected, values } from "./operations.js";
+
+const FINDING: Finding = {
+  kind: "slow_query",
+  title: "SELECT orders took 310 ms",
+  advice: "Add an index.",
+  endpoint: "GET /orders",
+  route: "/orders",
+  system: "postgresql",
+  namespace: "shop",
+  querySummary: "SELECT orders",
+  queryText: "SELECT * FROM orders WHERE note = ?",
+  fingerprint: "0123456789abcdef",
+  count: 1,
+  durationMs: 310,
+  waitMs: 0,
+  againstMs: 100,
+  reason: "threshold",
+  traceId: undefined,
+  spanId: undefined,
+  sampled: false,
+  time: 0,
+};
+
+test("cache lookups count keys", async () => {
+  const metrics = createMetrics({ runtime: false });
+  const lookup = (cache: string, result: "hit" | "miss", keys: number, system?: string) =>
+    metrics.listener.cacheLooked?.({ cache, result, keys, system, request: undefined });
+  lookup("product", "hit", 2, "redis");
+  lookup("product", "miss", 1, "redis");
+  lookup("product", "hit", 3, "redis");
+  lookup("product", "hit", 5);
+  const { data } = await collected(metrics, "telltale.cache.lookups");
+  expect(data).toMatchObject({ dataPointType: DataPointType.SUM, isMonotonic: true });
+  const redis = { "telltale.cache.name": "product", "db.system.name": "redis" };
+  expect(await values(metrics, "telltale.cache.lookups")).toEqual([
+    [{ ...redis, "telltale.cache.result": "hit" }, 5],
+    [{ ...redis, "telltale.cache.result": "miss" }, 1],
+    [{ "telltale.cache.name": "product", "telltale.cache.result": "hit" }, 5],
+  ]);
+});
+
+test("findings are counted by kind and route, slow queries by what was slow as well", async () => {
+  const metrics = createMetrics({ runtime: false });
+  metrics.listener.findingMade?.(FINDING);
+  metrics.listener.findingMade?.({ ...FINDING, route: undefined });
+  metrics.listener.findingMade?.({ ...FINDING, kind: "n_plus_one", reason: undefined });
+  const postgres = { "db.system.name": "postgresql" };
+  expect(await values(metrics, "telltale.findings")).toEqual([
+    [{ ...postgres, "telltale.finding.kind": "slow_query", "http.route": "/orders" }, 1],
+    [{ ...postgres, "telltale.finding.kind": "slow_query" }, 1],
+    [{ ...postgres, "telltale.finding.kind": "n_plus_one", "http.route": "/orders" }, 1],
+  ]);
+  expect(await values(metrics, "telltale.db.slow_queries")).toEqual([
+    [
+      {
+        ...postgres,
+        "db.namespace": "shop",
+        "db.query.summary": "SELECT orders",
+        "telltale.slow.reason": "threshold",
+      },
+      2,
+    ],
+  ]);
+});
+
+test("Telltale's own counters are read at each collection", async () => {
+  const metrics = createMetrics({ runtime: false });
+  count("telltale.spans", "telltale.outcome", "dropped", 3);
+  expect(await values(metrics, "telltale.spans")).toEqual([[{ "telltale.outcome": "dropped" }, 3]]);
+  count("telltale.spans", "telltale.outcome", "dropped");
+  expect(await values(metrics, "telltale.spans")).toEqual([[{ "telltale.outcome": "dropped" }, 4]]);
+});
+
+test("every name in use is in the registry", async () => {
+  const metrics = createMetrics();
+  metrics.listener.findingMade?.(FINDING);
+  const { resourceMetrics } = await metrics.producer.collect();
+  metrics.stop();
+  const registered = new Map(Object.values(METRICS).map(({ name, unit }) => [name, unit]));
+  const found = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics);
+  expect(found.length).toBeGreaterThan(10);
+  for (const { descriptor } of found) expect(registered.get(descriptor.name), descriptor.name).toBe(descriptor.unit);
+});

@@ -1,0 +1,119 @@
+import { addListener, type PoolReading, type PoolReporter, registerPool } from "@telltale/core";
+import { afterEach, expect, test } from "vitest";
+import { createMetrics, type Metrics, type MetricsOptions } from "../src/index.js";
+import { values } from "./operations.js";
+
+const undo: (() => void)[] = [];
+afterEach(() => {
+  for (const step of undo.splice(0)) step();
+});
+
+function start(options: MetricsOptions = {}): Metrics {
+  const metrics = createMetrics({ runtime: false, ...options });
+  undo.push(addListener(metrics.listener));
+  return metrics;
+}
+
+function pool(name: string, reading: () => PoolReading | undefined, system: string | undefined): PoolReporter {
+  const reporter = registerPool({ name, system, read: reading });
+  undo.push(reporter.close);
+  return reporter;
+}
+
+const MAIN = { "db.client.connection.pool.name": "main", "db.system.name": "postgresql" };
+
+test("gauges are what the pool says at each collection", async () => {
+  const metrics = start();
+  let reading: PoolReading = { used: 7, idle: 3, pending: 50, limit: 10 };
+  pool("main", () => reading, "postgresql");
+  expect(await values(metrics, "db.client.connection.count")).toEqual([
+    [{ ...MAIN, "db.client.connection.state": "used" }, 7],
+    [{ ...MAIN, "db.client.connection.state": "idle" }, 3],
+  ]);
+  expect(await values(metrics, "db.client.connection.pending_requests")).toEqual([[MAIN, 50]]);
+  expect(await values(metrics, "db.client.connection.limit")).toEqual([[MAIN, 10]]);
+  expect(await values(metrics, "db.client.connection.idle.min")).toEqual([]);
+  reading = { used: 0, idle: 10, pending: 0, limit: 10, idleMin: 2 };
+  expect((await values(metrics, "db.client.connection.count")).map(([, value]) => value)).toEqual([0, 10]);
+  expect(await values(metrics, "db.client.connection.idle.min")).toEqual([[MAIN, 2]]);
+});
+
+test("waits, uses, creations and time-outs are kept per pool", async () => {
+  const metrics = start();
+  const main = pool("main", () => ({ used: 0, idle: 0, pending: 0 }), "postgresql");
+  const threads = pool("threads", () => ({ used: 0, idle: 0, pending: 0 }), undefined);
+  main.timed("wait", 20);
+  main.timed("wait", 60);
+  main.timed("create", 3);
+  threads.timed("use", 1000);
+  main.timedOut();
+  expect(await values(metrics, "db.client.connection.wait_time")).toEqual([
+    [MAIN, expect.objectContaining({ count: 2, sum: 0.08, min: 0.02, max: 0.06 })],
+  ]);
+  expect(await values(metrics, "db.client.connection.create_time")).toEqual([
+    [MAIN, expect.objectContaining({ count: 1, sum: 0.003 })],
+  ]);
+  expect(await values(metrics, "db.client.connection.use_time")).toEqual([
+    [{ "db.client.connection.pool.name": "threads" }, expect.objectContaining({ count: 1, sum: 1 })],
+  ]);
+  // Zero from the start, so that an alert on its increase sees the first one.
+  expect(await values(metrics, "db.client.connection.timeouts")).toEqual([
+    [MAIN, 1],
+    [{ "db.client.connection.pool.name": "threads" }, 0],
+  ]);
+});
+
+test("an ended pool leaves nothing, and its successor of the same name begins at zero", async () => {
+  const metrics = start();
+  const first = pool("main", () => ({ used: 1, idle: 0, pending: 0 }), "postgresql");
+  first.timed("wait", 20);
+  first.timedOut();
+  expect(await values(metrics, "db.client.connection.timeouts")).toEqual([[MAIN, 1]]);
+  first.close();
+  // A connection given back after the end.
+  first.timed("use", 5);
+  for (const name of ["count", "pending_requests", "timeouts", "wait_time", "use_time"]) {
+    expect(await values(metrics, `db.client.connection.${name}`), name).toEqual([]);
+  }
+  pool("main", () => ({ used: 2, idle: 0, pending: 0 }), "postgresql");
+  expect(await values(metrics, "db.client.connection.timeouts")).toEqual([[MAIN, 0]]);
+  expect(await values(metrics, "db.client.connection.wait_time")).toEqual([]);
+});
+
+test("a pool that says it has ended leaves", async () => {
+  const metrics = start();
+  let reading: PoolReading | undefined = { used: 1, idle: 0, pending: 0 };
+  pool("main", () => reading, "postgresql");
+  expect(await values(metrics, "db.client.connection.count")).toHaveLength(2);
+  reading = undefined;
+  expect(await values(metrics, "db.client.connection.count")).toEqual([]);
+});
+
+test("a pool that fails to answer hides no other", async () => {
+  const metrics = start();
+  pool(
+    "broken",
+    () => {
+      throw new Error("no answer");
+    },
+    "postgresql",
+  );
+  pool("main", () => ({ used: 1, idle: 2, pending: 0 }), "postgresql");
+  expect(await values(metrics, "db.client.connection.count")).toEqual([
+    [{ ...MAIN, "db.client.connection.state": "used" }, 1],
+    [{ ...MAIN, "db.client.connection.state": "idle" }, 2],
+  ]);
+});
+
+test("pools beyond the bound are added up in one", async () => {
+  const metrics = start({ maxSeriesPerMetric: 8 });
+  for (let n = 0; n < 5; n++) pool(`pool-${n}`, () => ({ used: 1, idle: 2, pending: 3, limit: 4 }), undefined);
+  const overflow = { "otel.metric.overflow": true };
+  for (let round = 0; round < 2; round++) {
+    expect((await values(metrics, "db.client.connection.count")).slice(6)).toEqual([
+      [{ ...overflow, "db.client.connection.state": "used" }, 2],
+      [{ ...overflow, "db.client.connection.state": "idle" }, 4],
+    ]);
+    expect((await values(metrics, "db.client.connection.limit")).at(-1)).toEqual([overflow, 8]);
+  }
+});

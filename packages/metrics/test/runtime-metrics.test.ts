@@ -1,0 +1,107 @@
+import { execFile } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createMetrics, type Metrics } from "../src/index.js";
+import { values } from "./operations.js";
+
+let metrics: Metrics;
+beforeAll(() => {
+  metrics = createMetrics();
+});
+afterAll(() => metrics.stop());
+
+async function one(name: string): Promise<number> {
+  const points = await values(metrics, name);
+  expect(points, name).toHaveLength(1);
+  return points[0]?.[1] as number;
+}
+
+function block(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+test("a blocked event loop shows as delay, and only until the next collection", async () => {
+  await sleep(50);
+  block(300);
+  await sleep(50);
+  // What was left of a period when the block began is no delay: up to 10 ms less.
+  const max = await one("nodejs.eventloop.delay.max");
+  expect(max).toBeGreaterThan(0.28);
+  expect(max).toBeLessThan(0.6);
+  await sleep(200);
+  expect(await one("nodejs.eventloop.delay.min")).toBeLessThan(0.01);
+  await sleep(200);
+  expect(await one("nodejs.eventloop.delay.max")).toBeLessThan(0.2);
+});
+
+test("event loop utilization is that since the last collection", async () => {
+  await one("nodejs.eventloop.utilization");
+  block(200);
+  await sleep(200);
+  const half = await one("nodejs.eventloop.utilization");
+  expect(half).toBeGreaterThan(0.3);
+  expect(half).toBeLessThan(0.8);
+});
+
+test("event loop and CPU time grow by what was spent", async () => {
+  const spent = async (name: string) => (await values(metrics, name)).map(([, value]) => value as number);
+  const [active = 0, idle = 0] = await spent("nodejs.eventloop.time");
+  const cpu = (await spent("process.cpu.time")).reduce((a, b) => a + b);
+  block(200);
+  await sleep(200);
+  const [active2 = 0, idle2 = 0] = await spent("nodejs.eventloop.time");
+  expect(active2 - active).toBeGreaterThan(0.18);
+  expect(idle2 - idle).toBeGreaterThan(0.1);
+  // Another program may have had the CPU for a part of the time.
+  expect((await spent("process.cpu.time")).reduce((a, b) => a + b) - cpu).toBeGreaterThan(0.05);
+  expect(await values(metrics, "process.cpu.time")).toEqual([
+    [{ "cpu.mode": "user" }, expect.any(Number)],
+    [{ "cpu.mode": "system" }, expect.any(Number)],
+  ]);
+});
+
+test("heap, memory and uptime are those of the process", async () => {
+  const used = (await values(metrics, "v8js.memory.heap.used")).reduce((sum, [, value]) => sum + (value as number), 0);
+  const { heapUsed, rss } = process.memoryUsage();
+  expect(used).toBeGreaterThan(heapUsed * 0.5);
+  expect(used).toBeLessThan(heapUsed * 1.5);
+  expect((await one("process.memory.usage")) / rss).toBeCloseTo(1, 0);
+  expect(Math.abs((await one("process.uptime")) - process.uptime())).toBeLessThan(1);
+  const spaces = (await values(metrics, "v8js.memory.heap.space.size")).map(([attributes]) => attributes);
+  expect(spaces).toContainEqual({ "v8js.heap.space.name": "old_space" });
+});
+
+test("garbage collections, CPU share and active resources; nothing keeps the process alive", async () => {
+  const program = `
+    import { createMetrics } from ${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)};
+    const metrics = createMetrics();
+    globalThis.gc();
+    setTimeout(async () => {
+      const { resourceMetrics } = await metrics.producer.collect();
+      const points = Object.fromEntries(
+        resourceMetrics.scopeMetrics[0].metrics.map((m) => [m.descriptor.name, m.dataPoints]),
+      );
+      console.log(JSON.stringify({
+        gc: points["v8js.gc.duration"].filter((p) => p.attributes["v8js.gc.type"] === "major").map((p) => p.value.count),
+        timers: points["v8js.resource.active"].filter((p) => p.attributes["v8js.resource.type"] === "Timeout").map((p) => p.value),
+        cpu: points["process.cpu.utilization"].map((p) => p.value >= 0 && p.value <= 1),
+      }));
+    }, 50);
+    setTimeout(() => {}, 100);
+  `;
+  const began = performance.now();
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--expose-gc", "--input-type=module", "--eval", program],
+    { cwd: fileURLToPath(new URL("..", import.meta.url)), timeout: 20_000 },
+  );
+  const result = JSON.parse(stdout) as { gc: number[]; timers: number[]; cpu: boolean[] };
+  expect(result.gc[0]).toBeGreaterThanOrEqual(1);
+  // The timer that runs and the one to come; none of ours.
+  expect(result.timers).toEqual([2]);
+  expect(result.cpu).toEqual([true, true]);
+  expect(performance.now() - began).toBeLessThan(15_000);
+});
