@@ -143,6 +143,7 @@ describe("sanitised text", () => {
     ],
     ["postgresql", "select a->>'k', b @> '{}', c ? 'd', e[1:2]", "select a->>?, b @> ?, c ? ?, e[?:?]"],
     ["postgresql", "SET search_path = secret, public; SELECT 1", "SET search_path = ?; SELECT ?"],
+    ["postgresql", "SELECT 1$$a b$$, $1$$c d$$", "SELECT ??, $1?"],
     ["postgresql", "SAVEPOINT sp_12", "SAVEPOINT ?"],
     ["mysql", "SELECT `a``b`, \"x\\\"y\", 'it\\'s', ?, @v # end", "SELECT `a``b`, ?, ?, ?, @v"],
     ["mysql", "SELECT 5--3 -- end", "SELECT ?-?"],
