@@ -1,22 +1,30 @@
-import { defineInstrumentation, type Instrumentation } from "@telltale/core";
-import { hearClient } from "./source-client.js";
+import { defineInstrumentation, type Guard, type Instrumentation } from "@telltale/core";
+import { hearClients } from "./source-client.js";
 import { hearFetch } from "./source-fetch.js";
-import { hearServer, type PathFilter } from "./source-server.js";
+import { hearServers } from "./source-server.js";
 
 export interface HttpInstrumentationOptions {
-  /** Incoming paths that are neither traced nor counted: exact texts or expressions. Default none. */
-  readonly ignoreIncomingPaths?: PathFilter;
+  /**
+   * Requests that are not recorded, nor anything done for them: a string is the whole path (`/health`), an expression is
+   * searched for in the path. Default: none.
+   */
+  readonly ignoreIncomingPaths?: readonly (string | RegExp)[];
+  /**
+   * Takes the client's address, the host and the scheme from `Forwarded` or `X-Forwarded-…`. Anyone can send these headers: set
+   * it only behind a proxy that overwrites them. Default: false.
+   */
+  readonly trustForwarded?: boolean;
 }
 
-/** node:http and node:https, requests served and sent, and `fetch`. */
+/** Hears the requests that a program serves with node:http and node:https, and those it sends with them or with `fetch`. */
 export function httpInstrumentation(options: HttpInstrumentationOptions = {}): Instrumentation {
   return defineInstrumentation({
     name: "http",
     modules: [],
-    enable(guard) {
-      const undo = [hearServer(guard, options.ignoreIncomingPaths ?? []), hearClient(guard), hearFetch(guard)];
+    enable(guard: Guard) {
+      const undo = [hearServers(options, guard), hearClients(guard), hearFetch(guard)];
       return () => {
-        for (const step of undo) step();
+        for (const step of undo.reverse()) step();
       };
     },
   });

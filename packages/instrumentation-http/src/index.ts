@@ -1,3 +1,3 @@
 export { expressInstrumentation } from "./express.js";
 export { httpInstrumentation, type HttpInstrumentationOptions } from "./http.js";
-export { ignoreServer, type PathFilter } from "./source-server.js";
+export { ignoreServer } from "./source-server.js";

@@ -1,97 +1,98 @@
+import { isIP } from "node:net";
 import type { HttpClientStart, HttpServerStart } from "@telltale/core";
+import { fullUrl, parseAuthority, splitTarget } from "./url.js";
 
-/** https://opentelemetry.io/docs/specs/semconv/http/http-spans/: methods that may be a label. */
+/** The methods of RFC 9110, PATCH and QUERY: what the conventions call known, and what may be a label. */
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"]);
 
 /** `http.request.method`, and the original where that is not a known one. */
 export function describeMethod(method: string): { method: string; originalMethod: string | undefined } {
-  if (METHODS.has(method)) return { method, originalMethod: undefined };
-  const upper = method.toUpperCase();
-  return { method: METHODS.has(upper) ? upper : "_OTHER", originalMethod: method.slice(0, 64) };
+  return METHODS.has(method) ? { method, originalMethod: undefined } : { method: "_OTHER", originalMethod: method };
 }
 
-/** Query parameters whose value is replaced: those of the convention, and the names that secrets usually go by. */
-const SECRET =
-  /(^|&)(awsaccesskeyid|signature|sig|x-goog-signature|x-amz-signature|x-amz-credential|x-amz-security-token|access_token|refresh_token|id_token|token|auth|authorization|api[_-]?key|apikey|secret|client_secret|password|passwd|pwd|code)=([^&]*)/gi;
-
-/** A query string without secrets. */
-export function redactQuery(query: string): string {
-  return query.includes("=") ? query.replace(SECRET, "$1$2=REDACTED") : query;
-}
-
-/** What an incoming request says of itself. */
-export interface IncomingFacts {
+/** What is used of an incoming message. */
+export interface Incoming {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
   readonly httpVersion: string;
-  readonly headers: { readonly host?: string | undefined; readonly "user-agent"?: string | undefined };
-  readonly encrypted: boolean;
-  readonly remoteAddress: string | undefined;
-  readonly localPort: number | undefined;
+  readonly headers: Readonly<NodeJS.Dict<string | string[]>> & {
+    readonly host?: string | undefined;
+    readonly "user-agent"?: string | undefined;
+    readonly forwarded?: string | undefined;
+  };
+  readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
-export function describeIncoming(facts: IncomingFacts): HttpServerStart {
-  const { method, originalMethod } = describeMethod(facts.method ?? "GET");
-  const scheme = facts.encrypted ? "https" : "http";
-  const { path, query } = splitTarget(facts.url ?? "/");
-  const { host, port } = splitHost(facts.headers.host);
+/** What an incoming request says of itself; `trustForwarded` believes what proxies have said of it. */
+export function describeIncoming(message: Incoming, trustForwarded: boolean): HttpServerStart {
+  const { headers, socket } = message;
+  const { method, originalMethod } = describeMethod(message.method ?? "");
+  const { path, query } = splitTarget(message.url ?? "");
+  const { address, port } = parseAuthority((trustForwarded ? forwarded(message, "host") : undefined) ?? headers.host);
   return {
     method,
     originalMethod,
-    scheme,
+    scheme: (trustForwarded ? forwardedScheme(message) : undefined) ?? ("encrypted" in socket ? "https" : "http"),
     path,
     query,
-    serverAddress: host,
-    serverPort: host === undefined ? undefined : (port ?? (facts.encrypted ? 443 : 80)),
-    clientAddress: facts.remoteAddress,
-    userAgent: facts.headers["user-agent"]?.slice(0, 512),
-    protocolVersion: facts.httpVersion,
+    serverAddress: address,
+    serverPort: port,
+    clientAddress: (trustForwarded ? forwardedClient(message) : undefined) ?? socket.remoteAddress,
+    userAgent: headers["user-agent"],
+    protocolVersion: message.httpVersion,
   };
 }
 
-/** Path and query of a request target: origin form, absolute form (`GET http://host/path`), or `*`. */
-function splitTarget(target: string): { path: string; query: string | undefined } {
-  let from = 0;
-  if (!target.startsWith("/") && target.includes("://")) {
-    from = target.indexOf("/", target.indexOf("://") + 3);
-    if (from < 0) return { path: "/", query: undefined };
+/** What the proxy next to the client said of the request: by RFC 7239, else in `X-Forwarded-…`. */
+function forwarded({ headers }: Incoming, what: "for" | "host" | "proto"): string | undefined {
+  const [standard = ""] = headers.forwarded?.split(",", 1) ?? [];
+  for (const pair of standard.split(";")) {
+    const [name, value] = pair.split("=", 2);
+    if (name?.trim().toLowerCase() === what) return value?.trim().replaceAll('"', "");
   }
-  const mark = target.indexOf("?", from);
-  if (mark < 0) return { path: target.slice(from), query: undefined };
-  const query = target.slice(mark + 1);
-  return { path: target.slice(from, mark), query: query === "" ? undefined : redactQuery(query) };
+  const usual = headers[`x-forwarded-${what}`];
+  return (Array.isArray(usual) ? usual[0] : usual)?.split(",", 1)[0]?.trim();
 }
 
-/** A `Host` header, if it can be one. */
-function splitHost(header: string | undefined): { host: string | undefined; port: number | undefined } {
-  const match = header === undefined ? null : /^(\[[0-9a-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(\d{1,5}))?$/i.exec(header);
-  if (match === null) return { host: undefined, port: undefined };
-  return { host: match[1]?.replace(/^\[|\]$/g, ""), port: match[2] === undefined ? undefined : Number(match[2]) };
+function forwardedScheme(message: Incoming): "http" | "https" | undefined {
+  const said = forwarded(message, "proto")?.toLowerCase();
+  return said === "http" || said === "https" ? said : undefined;
 }
 
-/** What an outgoing request says of itself. */
-export interface OutgoingFacts {
+/** An address only: what proxies say instead (`unknown`, `_hidden`) is no client. */
+function forwardedClient(message: Incoming): string | undefined {
+  const said = forwarded(message, "for");
+  if (said === undefined || isIP(said) !== 0) return said;
+  const { address } = parseAuthority(said);
+  return address !== undefined && isIP(address) !== 0 ? address : undefined;
+}
+
+/** Where a request is sent. */
+export interface Outgoing {
   readonly method: string;
   readonly protocol: string;
+  /** Without brackets. */
   readonly host: string;
-  /** Undefined for the protocol's default. */
+  /** Undefined where it is not known. */
   readonly port: number | undefined;
-  /** Path with query. */
+  /** Path with query; a whole URL for a proxy. */
   readonly path: string;
+  readonly socketPath?: string | undefined;
 }
 
-export function describeOutgoing(facts: OutgoingFacts): HttpClientStart {
-  const { method, originalMethod } = describeMethod(facts.method);
-  const defaultPort = facts.protocol === "https:" ? 443 : 80;
-  const port = facts.port ?? defaultPort;
-  const { path, query } = splitTarget(facts.path);
-  const authority = facts.host.includes(":") ? `[${facts.host}]` : facts.host;
-  const origin = `${facts.protocol}//${authority}${port === defaultPort ? "" : `:${port}`}`;
+export function defaultPort(protocol: string): number {
+  return protocol === "https:" ? 443 : 80;
+}
+
+export function describeOutgoing({ protocol, host, port, path, socketPath, ...rest }: Outgoing): HttpClientStart {
+  const { method, originalMethod } = describeMethod(rest.method);
+  const bracketed = host.includes(":") ? `[${host}]` : host;
+  const suffix = port === undefined || port === defaultPort(protocol) ? "" : `:${port}`;
   return {
     method,
     originalMethod,
-    url: `${origin}${path}${query === undefined ? "" : `?${query}`}`,
-    serverAddress: facts.host,
-    serverPort: port,
+    url: fullUrl(`${protocol}//${bracketed}${suffix}`, path),
+    serverAddress: socketPath ?? host,
+    serverPort: socketPath === undefined ? port : undefined,
   };
 }

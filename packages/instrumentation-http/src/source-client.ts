@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import type { ClientRequest, IncomingMessage } from "node:http";
-import { context, propagation } from "@opentelemetry/api";
+import { ClientRequest, IncomingMessage } from "node:http";
+import { context, type Context, propagation, type TextMapSetter } from "@opentelemetry/api";
 import {
   contextOf,
   endOperation,
@@ -11,89 +11,117 @@ import {
   isSuppressed,
   startHttpClientOperation,
 } from "@telltale/core";
-import { describeOutgoing } from "./request-attributes.js";
+import { createAttachment } from "./attachment.js";
+import { replaceMethod } from "./replace.js";
+import { defaultPort, describeOutgoing } from "./request-attributes.js";
+import { parseAuthority } from "./url.js";
 
-interface CreatedMessage {
-  readonly request: ClientRequest;
-}
+type Emit = (this: object, event: string, ...args: unknown[]) => boolean;
+
+/** Found by the request and by its response. */
+const sent = createAttachment<HttpClientOperation>();
 
 /**
- * Hears outgoing requests of node:http and node:https by `http.client.request.created`, published in the caller's context
- * while headers can still be set. No 'error' and no 'response' listener is ever added: the first would keep an error that
- * nobody handles from ending the process, the second a response that nobody wants from being discarded. Returns what undoes it.
+ * Hears what is sent with node:http and node:https. A request's beginning comes from Node's channel, whatever made it (`request`,
+ * `get`, an `import` of them, `new ClientRequest`), in the caller's context and before a byte is sent; its end comes from `emit`
+ * of the request and the response, so that no listener is added: an `error` that nobody listens for must stay uncaught.
  */
-export function hearClient(guard: Guard): () => void {
-  const onCreated = (message: unknown): void => {
-    if (!guard.on || !hasListeners() || isSuppressed(context.active())) return;
+export function hearClients(guard: Guard): () => void {
+  const state = { on: true };
+
+  function created(event: unknown): void {
+    if (!state.on || !guard.on || !hasListeners()) return;
     try {
-      follow((message as CreatedMessage).request);
+      const parent = context.active();
+      if (!isSuppressed(parent)) begin((event as { request: ClientRequest }).request, parent);
     } catch (error) {
       guard.failed(error);
     }
-  };
-  const running = new WeakMap<ClientRequest, HttpClientOperation>();
-
-  function follow(request: ClientRequest): void {
-    const operation = startHttpClientOperation(
-      describeOutgoing({
-        method: request.method,
-        protocol: request.protocol,
-        host: request.host,
-        port: portOf(request),
-        path: request.path,
-      }),
-    );
-    running.set(request, operation);
-    // With headers given as a list, Node has written them already.
-    if (!request.headersSent) {
-      propagation.inject(contextOf(operation), request, { set: (target, name, value) => target.setHeader(name, value) });
-    }
-    request.once("close", () => {
-      // Without a response, the error that ended it was published before 'close'.
-      if (operation.statusCode === 0) {
-        if (operation.errorType === undefined) operation.errorType = "aborted";
-        endOperation(operation);
-      }
-    });
   }
 
-  const onResponse = (message: unknown): void => {
-    const { request, response } = message as { request: ClientRequest; response: IncomingMessage };
-    const operation = running.get(request);
-    if (operation !== undefined) receive(operation, response);
-  };
+  const wrapRequest = (find: () => Emit): Emit =>
+    function emit(this: object, event: string) {
+      const operation = sent.get(this);
+      if (operation !== undefined && operation.endMs === 0) {
+        try {
+          hear(event, arguments[1], this as ClientRequest, operation);
+        } catch (error) {
+          guard.failed(error);
+        }
+      }
+      return Reflect.apply(find(), this, arguments);
+    };
 
-  const onError = (message: unknown): void => {
-    const { request, error } = message as { request: ClientRequest; error: unknown };
-    const operation = running.get(request);
-    if (operation !== undefined) failOperation(operation, error);
-  };
+  const wrapResponse = (find: () => Emit): Emit =>
+    function emit(this: object, event: string) {
+      if (event === "end") {
+        const operation = sent.get(this);
+        if (operation !== undefined) endOperation(operation);
+      }
+      return Reflect.apply(find(), this, arguments);
+    };
 
-  const subscriptions = [
-    ["http.client.request.created", onCreated],
-    ["http.client.response.finish", onResponse],
-    ["http.client.request.error", onError],
-  ] as const;
-  for (const [name, heard] of subscriptions) subscribe(name, heard);
+  subscribe("http.client.request.created", created);
+  const undo = [
+    replaceMethod(ClientRequest.prototype, "emit", wrapRequest),
+    replaceMethod(IncomingMessage.prototype, "emit", wrapResponse),
+  ];
   return () => {
-    for (const [name, heard] of subscriptions) unsubscribe(name, heard);
+    state.on = false;
+    unsubscribe("http.client.request.created", created);
+    for (const step of undo.reverse()) step();
   };
 }
 
-function receive(operation: HttpClientOperation, response: IncomingMessage): void {
-  operation.statusCode = response.statusCode ?? 0;
-  operation.protocolVersion = response.httpVersion;
-  if (operation.statusCode >= 400) operation.errorType = String(operation.statusCode);
-  // 'end' is not heard by those who never read; 'close' is.
-  response.once("close", () => {
-    if (!response.complete && operation.errorType === undefined) operation.errorType = "aborted";
-    endOperation(operation);
-  });
+const headers: TextMapSetter<ClientRequest> = { set: (request, name, value) => void request.setHeader(name, value) };
+
+function begin(request: ClientRequest, parent: Context): void {
+  if (sent.get(request) !== undefined) return;
+  const { method, path, host, protocol, socketPath } = request as ClientRequest & { socketPath?: string };
+  // The port stands nowhere but in the Host header. Where the app has set that to another name, it is not known.
+  const named = parseAuthority(hostHeader(request));
+  const port = named.address === host ? (named.port ?? defaultPort(protocol)) : undefined;
+  const operation = startHttpClientOperation(
+    describeOutgoing({ method, protocol, host, port, path, socketPath }),
+    parent,
+  );
+  sent.set(request, operation);
+  // Headers given as an array are already written.
+  if (!request.headersSent) propagation.inject(contextOf(operation), request, headers);
 }
 
-/** The port is told by the Host header and the agent's name only; Node keeps no field for it. */
-function portOf(request: ClientRequest): number | undefined {
-  const header = request.getHeader("host");
-  const match = typeof header === "string" ? /:(\d{1,5})$/.exec(header) : null;
-  return match === null ? undefined : Number(match[1]);
+function hostHeader(request: ClientRequest): string | undefined {
+  const value = request.getHeader("host");
+  return typeof value === "string" ? value : undefined;
+}
+
+function hear(event: string, subject: unknown, request: ClientRequest, operation: HttpClientOperation): void {
+  switch (event) {
+    case "response":
+    case "upgrade":
+    case "connect": {
+      const response = subject as IncomingMessage;
+      const { statusCode = 0, httpVersion } = response;
+      operation.statusCode = statusCode;
+      operation.protocolVersion = httpVersion;
+      if (statusCode >= 400) operation.errorType = String(statusCode);
+      // After an upgrade the connection is no longer HTTP's.
+      if (event === "response") sent.set(response, operation);
+      else endOperation(operation);
+      return;
+    }
+    case "error":
+      failOperation(operation, subject);
+      // `close` need not follow: an error that nobody listens for is thrown by `emit`.
+      endOperation(operation);
+      return;
+    case "close": {
+      // Node closes a request whose response was never read, too. `errored` is set when the connection was lost before the
+      // whole body came; an app that stops reading has not failed.
+      const { res } = request as ClientRequest & { res?: IncomingMessage | null };
+      if (res?.complete === false && res.errored) failOperation(operation, res.errored);
+      if (operation.statusCode === 0) operation.errorType ??= "aborted";
+      endOperation(operation);
+    }
+  }
 }

@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { context, propagation } from "@opentelemetry/api";
+import { context, propagation, type TextMapSetter } from "@opentelemetry/api";
 import {
   contextOf,
   endOperation,
@@ -10,69 +10,88 @@ import {
   isSuppressed,
   startHttpClientOperation,
 } from "@telltale/core";
-import { describeOutgoing } from "./request-attributes.js";
+import { createAttachment } from "./attachment.js";
+import { defaultPort, describeOutgoing } from "./request-attributes.js";
 
+/** What is used of undici's `Request`, equal on Node 22, 24 and 26. */
 interface UndiciRequest {
-  readonly method: string;
   readonly origin: string | URL;
   readonly path: string;
-  addHeader(name: string, value: string): void;
-}
-interface UndiciResponse {
-  readonly statusCode: number;
+  readonly method: string;
+  addHeader(name: string, value: string): unknown;
 }
 
-/** Hears `fetch` and every undici client by the channels that undici publishes. Returns what undoes it. */
+interface UndiciEvent {
+  readonly request: UndiciRequest;
+  readonly response?: { readonly statusCode: number };
+  readonly error?: unknown;
+}
+
+const sent = createAttachment<HttpClientOperation>();
+const headers: TextMapSetter<UndiciRequest> = { set: (request, name, value) => void request.addHeader(name, value) };
+
+/** Hears the global `fetch` and every other copy of undici by the channels it publishes to; each redirect is a request. */
 export function hearFetch(guard: Guard): () => void {
-  const running = new WeakMap<UndiciRequest, HttpClientOperation>();
-
-  const handlers: Record<string, (message: never) => void> = {
-    "undici:request:create": ({ request }: { request: UndiciRequest }) => {
-      if (!hasListeners() || isSuppressed(context.active())) return;
-      const { protocol, hostname, port } = new URL(request.origin);
-      const operation = startHttpClientOperation(
-        describeOutgoing({
-          method: request.method,
-          protocol,
-          host: hostname.replace(/^\[|\]$/g, ""),
-          port: port === "" ? undefined : Number(port),
-          path: request.path,
-        }),
-      );
-      running.set(request, operation);
-      propagation.inject(contextOf(operation), request, { set: (target, name, value) => target.addHeader(name, value) });
-    },
-    "undici:request:headers": ({ request, response }: { request: UndiciRequest; response: UndiciResponse }) => {
-      const operation = running.get(request);
-      if (operation === undefined) return;
-      operation.statusCode = response.statusCode;
-      if (response.statusCode >= 400) operation.errorType = String(response.statusCode);
-    },
-    "undici:request:trailers": ({ request }: { request: UndiciRequest }) => {
-      const operation = running.get(request);
-      if (operation !== undefined) endOperation(operation);
-    },
-    "undici:request:error": ({ request, error }: { request: UndiciRequest; error: unknown }) => {
-      const operation = running.get(request);
-      if (operation === undefined) return;
-      failOperation(operation, error);
-      endOperation(operation);
-    },
-  };
-
-  const undo = Object.entries(handlers).map(([name, handle]) => {
-    const guarded = (message: unknown): void => {
+  const heard: [channel: string, hear: (event: UndiciEvent) => void][] = [
+    ["undici:request:create", begin],
+    ["undici:request:headers", hearStatus],
+    ["undici:request:trailers", ({ request }) => end(request)],
+    ["undici:request:error", ({ request, error }) => end(request, error)],
+  ];
+  const undo = heard.map(([channel, hear]) => {
+    const listener = (event: unknown): void => {
       if (!guard.on) return;
       try {
-        handle(message as never);
+        hear(event as UndiciEvent);
       } catch (error) {
         guard.failed(error);
       }
     };
-    subscribe(name, guarded);
-    return () => unsubscribe(name, guarded);
+    subscribe(channel, listener);
+    return () => unsubscribe(channel, listener);
   });
   return () => {
     for (const step of undo) step();
   };
+}
+
+function begin({ request }: UndiciEvent): void {
+  const parent = context.active();
+  if (!hasListeners() || isSuppressed(parent) || sent.get(request) !== undefined) return;
+  const { protocol, host, port } = serverOf(request.origin);
+  const { method, path } = request;
+  const operation = startHttpClientOperation(describeOutgoing({ method, protocol, host, port, path }), parent);
+  sent.set(request, operation);
+  propagation.inject(contextOf(operation), request, headers);
+}
+
+interface Server {
+  readonly origin: string | URL;
+  readonly protocol: string;
+  readonly host: string;
+  readonly port: number;
+}
+let lastServer: Server | undefined;
+
+function serverOf(origin: string | URL): Server {
+  // Often the same as for the request before (1 µs without).
+  if (lastServer?.origin === origin) return lastServer;
+  const { protocol, hostname, port } = new URL(origin);
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  lastServer = { origin, protocol, host, port: port === "" ? defaultPort(protocol) : Number(port) };
+  return lastServer;
+}
+
+function hearStatus({ request, response }: UndiciEvent): void {
+  const operation = sent.get(request);
+  if (operation === undefined || response === undefined || operation.endMs !== 0) return;
+  operation.statusCode = response.statusCode;
+  if (response.statusCode >= 400) operation.errorType = String(response.statusCode);
+}
+
+function end(request: UndiciRequest, error?: unknown): void {
+  const operation = sent.get(request);
+  if (operation === undefined) return;
+  if (error !== undefined) failOperation(operation, error);
+  endOperation(operation);
 }

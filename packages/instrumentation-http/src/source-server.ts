@@ -1,141 +1,149 @@
-import http from "node:http";
-import https from "node:https";
+import { type IncomingMessage, IncomingMessage as Incoming, Server, ServerResponse } from "node:http";
+import { Server as SecureServer } from "node:https";
 import type { Socket } from "node:net";
-import { type Context, context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
+import { context, type Context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
 import {
+  activeRequest,
   contextOf,
   endOperation,
+  failOperation,
   type Guard,
   hasListeners,
-  type HttpServerOperation,
   isSuppressed,
-  type Request,
   startHttpServerOperation,
+  suppress,
 } from "@telltale/core";
+import type { HttpInstrumentationOptions } from "./http.js";
+import { replaceMethod } from "./replace.js";
 import { describeIncoming } from "./request-attributes.js";
+import { type Served, served } from "./served.js";
 
-const ignoredServers = new WeakSet<object>();
-const requests = new WeakMap<object, Request>();
+type Emit = (this: object, event: string, ...args: unknown[]) => boolean;
 
-/** The request of a message that is being served. */
-export function requestOf(message: object): Request | undefined {
-  return requests.get(message);
-}
+const ignored = new WeakSet<object>();
 
-/** Requests to this server are neither traced nor counted: it is Telltale's own. */
+/** Leaves the requests to one server alone: neither traced nor counted. For an endpoint that belongs to the telemetry itself. */
 export function ignoreServer(server: object): void {
-  ignoredServers.add(server);
+  ignored.add(server);
 }
 
-/** Paths that are neither traced nor counted, such as health checks. */
-export type PathFilter = readonly (string | RegExp)[];
-
-type Emit = (this: object, event: string | symbol, ...args: unknown[]) => boolean;
-interface Emitting {
-  emit: Emit;
-}
-/** Events that hand a request to the app. `upgrade` and `connect` are no requests with a response. */
-const REQUEST_EVENTS = new Set<string | symbol>(["request", "checkContinue", "checkExpectation"]);
+/** The events by which a server hands a request to the app; Node answers what nobody listens for by itself. */
+const HANDED = new Set(["request", "checkContinue", "checkExpectation"]);
 
 /**
- * Hears incoming requests by wrapping `emit` of the servers. `emit` of the message objects is wrapped too: past the first
- * chunk of a body Node emits on them outside of the handler's context ('data' and 'end' of a POST, seen on 22, 24 and 26).
- * Returns what undoes it.
+ * Hears the requests that node:http and node:https hand to the app, by `emit` of the servers' prototypes; their ends by `emit`
+ * of the response, so that the app finds no listener that it did not add. The channels of Node tell neither the handler's
+ * context nor a connection that was lost.
  */
-export function hearServer(guard: Guard, ignoredPaths: PathFilter): () => void {
-  const contexts = new WeakMap<object, Context>();
+export function hearServers(options: HttpInstrumentationOptions, guard: Guard): () => void {
+  const { ignoreIncomingPaths = [], trustForwarded = false } = options;
+  const state = { on: true };
+  const wrapServer = (find: () => Emit): Emit =>
+    function emit(this: object, event: string) {
+      if (HANDED.has(event) && state.on && guard.on && hasListeners() && !ignored.has(this)) {
+        const runIn = begin(arguments[1], arguments[2]);
+        if (runIn !== undefined) return context.with(runIn, find(), this, event, arguments[1], arguments[2]);
+      }
+      return Reflect.apply(find(), this, arguments);
+    };
   const undo = [
-    wrapEmit(http.Server.prototype, (original) => serverEmit(original, guard, ignoredPaths, contexts)),
-    wrapEmit(https.Server.prototype, (original) => serverEmit(original, guard, ignoredPaths, contexts)),
-    wrapEmit(http.IncomingMessage.prototype, (original) => messageEmit(original, contexts)),
-    wrapEmit(http.ServerResponse.prototype, (original) => messageEmit(original, contexts)),
+    replaceMethod(Server.prototype, "emit", wrapServer),
+    replaceMethod(SecureServer.prototype, "emit", wrapServer),
+    replaceMethod(Incoming.prototype, "emit", wrapIncoming),
+    replaceMethod(ServerResponse.prototype, "emit", wrapResponse),
   ];
   return () => {
-    for (const step of undo) step();
+    state.on = false;
+    for (const step of undo.reverse()) step();
   };
-}
 
-function wrapEmit(prototype: object, wrap: (original: Emit) => Emit): () => void {
-  const target = prototype as Emitting;
-  const own = Object.hasOwn(target, "emit");
-  const original = target.emit;
-  const wrapped = wrap(original);
-  target.emit = wrapped;
-  return () => {
-    if (target.emit !== wrapped) return;
-    if (own) target.emit = original;
-    else Reflect.deleteProperty(target, "emit");
-  };
-}
-
-function serverEmit(original: Emit, guard: Guard, ignoredPaths: PathFilter, contexts: WeakMap<object, Context>): Emit {
-  return function emit(this: object, event, ...args) {
-    if (!REQUEST_EVENTS.has(event) || !guard.on || !hasListeners() || ignoredServers.has(this)) {
-      return original.call(this, event, ...args);
-    }
-    let running: Context | undefined;
+  /** The context to handle the request in; undefined to leave it as it is. */
+  function begin(message: unknown, response: unknown): Context | undefined {
     try {
-      const [request, response] = args as [http.IncomingMessage, http.ServerResponse];
-      running = startRequest(request, response, ignoredPaths, contexts);
+      // What others emit by hand (tests, adapters) need not be what Node makes, and nothing tells when it ends.
+      if (!(message instanceof Incoming && response instanceof ServerResponse)) return undefined;
+      const active = context.active();
+      // A `checkContinue` handler hands the request on by emitting it again.
+      if (served.get(message) !== undefined || isSuppressed(active)) return undefined;
+      return isIgnored(message.url ?? "") ? suppress(active) : serve(message, response);
     } catch (error) {
       guard.failed(error);
+      return undefined;
     }
-    return running === undefined
-      ? original.call(this, event, ...args)
-      : context.with(running, original, this, event, ...args);
+  }
+
+  function serve(message: IncomingMessage, response: ServerResponse): Context {
+    const parent = propagation.extract(ROOT_CONTEXT, message.headers);
+    const operation = startHttpServerOperation(describeIncoming(message, trustForwarded), parent);
+    const runIn = contextOf(operation);
+    const { request } = operation;
+    const here: Served = { operation, request, response, context: runIn, routing: undefined, queue: undefined };
+    served.set(message, here);
+    served.set(response, here);
+    if (response.socket === null) endWithSocket(here, message.socket, guard);
+    return runIn;
+  }
+
+  function isIgnored(url: string): boolean {
+    if (ignoreIncomingPaths.length === 0) return false;
+    const [path = ""] = url.split("?", 1);
+    return ignoreIncomingPaths.some((wanted) =>
+      typeof wanted === "string" ? wanted === path : path.search(wanted) >= 0,
+    );
+  }
+
+  function wrapResponse(find: () => Emit): Emit {
+    return function emit(this: object, event: string) {
+      const here = served.get(this);
+      if (here === undefined) return Reflect.apply(find(), this, arguments);
+      try {
+        if (activeRequest() === here.request) return Reflect.apply(find(), this, arguments);
+        return context.with(here.context, find(), this, ...(arguments as unknown as Parameters<Emit>));
+      } finally {
+        // After the app's own listeners, which may still add to the span. Of the two events the first ends it.
+        if (event === "finish" || event === "close") end(here, guard);
+      }
+    };
+  }
+}
+
+/** The body arrives in the context of the connection: what listens for it belongs to the request all the same. */
+function wrapIncoming(find: () => Emit): Emit {
+  return function emit(this: object) {
+    const here = served.get(this);
+    if (here === undefined || activeRequest() === here.request) return Reflect.apply(find(), this, arguments);
+    return context.with(here.context, find(), this, ...(arguments as unknown as Parameters<Emit>));
   };
 }
 
-function messageEmit(original: Emit, contexts: WeakMap<object, Context>): Emit {
-  return function emit(this: object, event, ...args) {
-    const own = contexts.get(this);
-    return own === undefined || own === context.active()
-      ? original.call(this, event, ...args)
-      : context.with(own, original, this, event, ...args);
-  };
+/** Pipelined responses that have not had their turn, by connection. */
+const queues = new WeakMap<Socket, Set<Served>>();
+
+/** Before Node 24 a response that waits for its turn hears nothing when the connection is lost. */
+function endWithSocket(here: Served, socket: Socket, guard: Guard): void {
+  const queue = queues.get(socket) ?? new Set();
+  here.queue = queue.add(here);
+  if (queues.has(socket)) return;
+  queues.set(socket, queue);
+  socket.once("close", () => {
+    for (const waiting of queue) end(waiting, guard);
+  });
 }
 
-function startRequest(
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-  ignoredPaths: PathFilter,
-  contexts: WeakMap<object, Context>,
-): Context | undefined {
-  // Server objects that wrap each other (a proxy that emits 'request' on) hand the same request over twice.
-  if (contexts.has(request) || isSuppressed(context.active())) return undefined;
-  if (ignoredPaths.length > 0 && isIgnored(request.url ?? "/", ignoredPaths)) return undefined;
-  const { socket } = request;
-  const operation = startHttpServerOperation(
-    describeIncoming({
-      method: request.method,
-      url: request.url,
-      httpVersion: request.httpVersion,
-      headers: request.headers,
-      encrypted: (socket as Socket & { encrypted?: boolean }).encrypted === true,
-      remoteAddress: socket.remoteAddress,
-      localPort: socket.localPort,
-    }),
-    propagation.extract(ROOT_CONTEXT, request.headers),
-  );
-  const running = contextOf(operation);
-  if (operation.request !== undefined) requests.set(request, operation.request);
-  contexts.set(request, running);
-  contexts.set(response, running);
-  // 'close' follows 'finish', and comes alone when the connection was lost: one listener hears every end.
-  response.once("close", () => endRequest(operation, response));
-  return running;
-}
-
-function endRequest(operation: HttpServerOperation, response: http.ServerResponse): void {
-  if (response.headersSent) operation.statusCode = response.statusCode;
-  // A client that leaves in the middle of a stream is no failure of the server; one that never got an answer may be.
-  else operation.errorType = "aborted";
-  if (operation.statusCode >= 500) operation.errorType = String(operation.statusCode);
-  endOperation(operation);
-}
-
-function isIgnored(url: string, ignoredPaths: PathFilter): boolean {
-  const mark = url.indexOf("?");
-  const path = mark < 0 ? url : url.slice(0, mark);
-  return ignoredPaths.some((ignored) => (typeof ignored === "string" ? ignored === path : ignored.test(path)));
+function end(here: Served, guard: Guard): void {
+  const { operation, response } = here;
+  if (operation.endMs !== 0) return;
+  try {
+    here.queue?.delete(here);
+    const { headersSent, statusCode, errored } = response;
+    operation.statusCode = headersSent ? statusCode : 0;
+    if (headersSent && statusCode >= 500) operation.errorType = String(statusCode);
+    // The app destroyed it; with ECONNRESET it was Node, as the connection was lost.
+    else if (errored && (errored as NodeJS.ErrnoException).code !== "ECONNRESET") failOperation(operation, errored);
+    // A client that leaves after the status (the usual end of an event stream) is no failure.
+    else if (!headersSent) operation.errorType = "aborted";
+    endOperation(operation);
+  } catch (error) {
+    guard.failed(error);
+  }
 }

@@ -1,0 +1,102 @@
+import { createAttachment } from "./attachment.js";
+import { joinPattern, type Path, patternsOf } from "./route-pattern.js";
+
+/** What is used of a router: equal in Express 4 (`lib/router`) and in router 2, which is Express 5's. */
+export interface Router {
+  readonly stack: readonly Layer[];
+  readonly caseSensitive?: boolean;
+  readonly strict?: boolean;
+  use(...args: readonly unknown[]): unknown;
+  route(path: unknown): unknown;
+}
+
+export type CreateRouter = (options?: {
+  readonly caseSensitive: boolean | undefined;
+  readonly strict: boolean | undefined;
+}) => Router;
+
+/** One step of a router: a route, or a handler that `use` has put there. */
+export interface Layer {
+  readonly route?: { readonly path: Path; readonly methods: Readonly<Record<string, boolean>> };
+  /** Set on the layers inside of a route, to undefined for `all`. */
+  readonly method?: string;
+  /** From router 2.3. */
+  readonly rawPath?: Path;
+  /** True for `use` without a path: of router 2, and of Express 4. */
+  readonly slash?: boolean;
+  readonly regexp?: { readonly fast_slash?: boolean };
+  match(path: string): unknown;
+}
+
+/** What is known of a layer. */
+interface LayerFacts {
+  /** Undefined when the layer is older than the instrumentation and does not say. */
+  readonly patterns: readonly (string | RegExp)[] | undefined;
+  /** A layer for each of several patterns, to find out which one matched; made when first needed. */
+  single: readonly Layer[] | undefined;
+  /** The last answer: nearly every layer has one prefix. */
+  lastPrefix: string | undefined;
+  lastPattern: string | RegExp | undefined;
+  lastJoined: string;
+}
+
+const facts = createAttachment<LayerFacts>();
+
+function noteLayer(layer: Layer, path: Path | undefined): LayerFacts {
+  const patterns = path === undefined ? undefined : patternsOf(path);
+  const known = { patterns, single: undefined, lastPrefix: undefined, lastPattern: undefined, lastJoined: "" };
+  facts.set(layer, known);
+  return known;
+}
+
+/** Takes down the path of the layers that `use` has added to a router that had `before` of them. */
+export function noteMounted({ stack }: Router, before: number, first: unknown): void {
+  // As `use` has it: functions and lists of them are handlers, anything else in the first place is the path.
+  let innermost = first;
+  while (Array.isArray(innermost) && innermost.length > 0) innermost = innermost[0] as unknown;
+  const path = typeof innermost === "function" ? "/" : (first as Path);
+  for (const layer of stack.slice(before)) noteLayer(layer, path);
+}
+
+/** The pattern of a layer that has matched a path, with the prefix of its router; undefined when it cannot be told. */
+export function patternOf(
+  layer: Layer,
+  prefix: string,
+  router: Router,
+  matchedPath: () => string,
+  createRouter: CreateRouter,
+): string | undefined {
+  const known = facts.get(layer) ?? noteLayer(layer, layer.route?.path ?? layer.rawPath ?? pathOfAny(layer));
+  if (known.patterns === undefined) return undefined;
+  let [pattern = "/"] = known.patterns;
+  if (known.patterns.length > 1) {
+    known.single ??= known.patterns.map((one) => createSingle(layer, one, router, createRouter));
+    const path = matchedPath();
+    pattern = known.patterns[known.single.findIndex((single) => single.match(path))] ?? pattern;
+  }
+  if (known.lastPrefix !== prefix || known.lastPattern !== pattern) {
+    known.lastPrefix = prefix;
+    known.lastPattern = pattern;
+    known.lastJoined = joinPattern(prefix, pattern);
+  }
+  return known.lastJoined;
+}
+
+function pathOfAny(layer: Layer): Path | undefined {
+  return layer.slash === true || layer.regexp?.fast_slash === true ? "/" : undefined;
+}
+
+/** A layer with one of several patterns, matching as the original does. */
+function createSingle(
+  layer: Layer,
+  pattern: string | RegExp,
+  { caseSensitive, strict }: Router,
+  createRouter: CreateRouter,
+): Layer {
+  const alone = createRouter({ caseSensitive, strict });
+  if (layer.route === undefined) alone.use(pattern, () => {});
+  else alone.route(pattern);
+  const [single] = alone.stack;
+  if (single === undefined) throw new Error("expected a router to keep the layer that it was given");
+  return single;
+}

@@ -1,0 +1,67 @@
+import { type CreateRouter, type Layer, patternOf, type Router } from "./layer.js";
+import { served } from "./served.js";
+import { splitTarget } from "./url.js";
+
+// How a request goes through the routers of Express. What Express itself keeps of the way (`req.baseUrl`) is the path of this
+// request, not the pattern, so each router that the request enters is noted here, with the patterns that led to it.
+
+/** A router with the request in it. */
+export interface Routing {
+  readonly router: Router;
+  /** What the routers above have taken off the path. */
+  readonly baseUrl: string;
+  /** The same as patterns: empty at the root; undefined when a layer on the way cannot be told. */
+  readonly prefix: string | undefined;
+  /** The prefix of a router that the running layer may enter. */
+  inner: string | undefined;
+}
+
+/** What is used of a request. */
+export interface Message {
+  readonly url?: string;
+  readonly method?: string;
+  readonly baseUrl?: string;
+}
+
+/** A request enters a router. Returns the callback to give to it, which takes the request out again. */
+export function enterRouter(router: Router, message: Message, callback: unknown): unknown {
+  const here = served.get(message);
+  const request = here?.request;
+  if (request === undefined || here === undefined || typeof callback !== "function") return callback;
+  const { routing: outer } = here;
+  const routeBefore = request.route;
+  const prefix = outer === undefined ? "" : outer.inner;
+  here.routing = { router, baseUrl: message.baseUrl ?? "", prefix, inner: prefix };
+  return function done(this: unknown, error: unknown): unknown {
+    here.routing = outer;
+    // Nothing in the router has answered. With an error the route stays: it is the one that failed.
+    if (!error) request.route = routeBefore;
+    return Reflect.apply(callback, this, arguments);
+  };
+}
+
+/**
+ * A layer is about to handle a request. Its pattern is the route until another one takes over: so a handler that `use` has
+ * mounted on a path, and that answers, has a route too.
+ */
+export function enterLayer(layer: Layer, message: Message, createRouter: CreateRouter): void {
+  const here = served.get(message);
+  const request = here?.request;
+  const routing = here?.routing;
+  if (request === undefined || routing === undefined) return;
+  const { route } = layer;
+  // The handlers inside of a route are layers as well.
+  if (route === undefined && Object.hasOwn(layer, "method")) return;
+  // Every route that matches the path takes HEAD, but runs nothing unless it answers HEAD or GET.
+  if (message.method === "HEAD" && route !== undefined) {
+    const { _all: all, head, get } = route.methods;
+    if (!(all || head || get)) return;
+  }
+  const { prefix, router, baseUrl } = routing;
+  // A mounted layer runs with its part already taken off the path, a route does not.
+  const matchedPath = () =>
+    route === undefined ? (message.baseUrl ?? "").slice(baseUrl.length) || "/" : splitTarget(message.url ?? "/").path;
+  const pattern = prefix === undefined ? undefined : patternOf(layer, prefix, router, matchedPath, createRouter);
+  routing.inner = route === undefined ? pattern : prefix;
+  request.route = pattern === "" && route !== undefined ? "/" : pattern || undefined;
+}

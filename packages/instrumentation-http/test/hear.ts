@@ -1,0 +1,73 @@
+import { context, propagation } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { W3CTraceContextPropagator } from "@opentelemetry/core";
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import {
+  addListener,
+  addSpanListener,
+  type HttpClientOperation,
+  type HttpServerOperation,
+  type Instrumentation,
+  type Operation,
+} from "@telltale/core";
+
+/** Everything that the instrumentations said in one test. */
+export interface Heard {
+  readonly started: readonly Operation[];
+  readonly servers: readonly HttpServerOperation[];
+  readonly clients: readonly HttpClientOperation[];
+  readonly spans: readonly ReadableSpan[];
+  readonly provider: TracerProvider;
+  /** How often each operation ended. */
+  readonly ends: ReadonlyMap<Operation, number>;
+  clear(): void;
+  stop(): void;
+}
+
+/** Hears with the real SDK: spans, an AsyncLocalStorage context, W3C propagation. */
+export function hear(...instrumentations: Instrumentation[]): Heard {
+  const started: Operation[] = [];
+  const servers: HttpServerOperation[] = [];
+  const clients: HttpClientOperation[] = [];
+  const ends = new Map<Operation, number>();
+  const exporter = new InMemorySpanExporter();
+  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+  const stops = [
+    addListener({
+      name: "test",
+      operationStarted: (operation) => void started.push(operation),
+      operationEnded(operation) {
+        ends.set(operation, (ends.get(operation) ?? 0) + 1);
+        if (operation.kind === "http.server") servers.push(operation);
+        if (operation.kind === "http.client") clients.push(operation);
+      },
+    }),
+    addSpanListener(provider),
+  ];
+  for (const instrumentation of instrumentations) instrumentation.enable();
+  return {
+    started,
+    servers,
+    clients,
+    get spans() {
+      return exporter.getFinishedSpans();
+    },
+    provider,
+    ends,
+    clear() {
+      started.length = 0;
+      servers.length = 0;
+      clients.length = 0;
+      ends.clear();
+      exporter.reset();
+    },
+    stop() {
+      for (const instrumentation of instrumentations) instrumentation.disable();
+      for (const stop of stops) stop();
+      context.disable();
+      propagation.disable();
+    },
+  };
+}
