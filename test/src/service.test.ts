@@ -161,10 +161,10 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
 
     test("an error is on the query and on the request, once each", async () => {
       await traceOf(service, "/broken", 2);
-      const [query] = receiver.spans.filter(({ name }) => name === "SELECT no_such_table");
+      const query = receiver.spans.find(({ name }) => name === "SELECT no_such_table");
       expect(query?.status.code).toBe("error");
       expect(query?.attributes).toMatchObject({ "error.type": "42P01", "db.response.status_code": "42P01" });
-      const [request] = receiver.spans.filter(({ kind }) => kind === "server");
+      const request = receiver.spans.find(({ kind }) => kind === "server");
       expect(request?.attributes).toMatchObject({ "http.response.status_code": 500, "error.type": "500" });
     });
 

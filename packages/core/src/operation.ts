@@ -25,6 +25,8 @@ export interface DatabaseTemplate {
   readonly fingerprint: string | undefined;
   /** What the statement does: only reads can be an N+1; `control` is BEGIN, COMMIT, SET and their like. */
   readonly effect: "read" | "write" | "control";
+  /** One call for several keys (`IN (…)`, MGET): the cure of an N+1, and never one itself. */
+  readonly batch?: boolean | undefined;
   readonly serverAddress: string | undefined;
   readonly serverPort: number | undefined;
   /** `db.client.connection.pool.name` of the pool the connection belongs to. */

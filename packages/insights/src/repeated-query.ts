@@ -60,7 +60,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
       template.effect === "read" &&
       template.fingerprint !== undefined &&
       !ignored.fingerprints.has(template.fingerprint) &&
-      !isBatch(template.queryText ?? "", template.operationName);
+      template.batch !== true;
     template.slots[countsSlot] = result;
     return result;
   }
@@ -132,12 +132,6 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
       for (const repeats of shapes.values()) decide(repeats, served, request);
     },
   };
-}
-
-/** Several values in one call: an `IN` list of more than one, `= ANY (…)`, MGET and HMGET. */
-function isBatch(queryText: string, operationName: string | undefined): boolean {
-  if (operationName === "MGET" || operationName === "HMGET") return true;
-  return /\bIN\s*\(\s*(\?|\$\d+|\.\.\.)\s*(,|\.\.\.)/i.test(queryText) || /=\s*ANY\s*\(/i.test(queryText);
 }
 
 const CURE_DUPLICATE =

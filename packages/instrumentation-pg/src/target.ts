@@ -49,6 +49,7 @@ function createTarget(host: string, port: number, database: string, poolName: st
       queryText: shape.queryText,
       fingerprint: shape.fingerprint,
       effect: shape.effect,
+      batch: shape.batch,
       serverAddress,
       serverPort,
       poolName,

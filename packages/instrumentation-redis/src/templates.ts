@@ -75,6 +75,7 @@ function createTemplate(
     queryText,
     fingerprint,
     effect,
+    batch: name === "MGET" || name === "HMGET" || name === "JSON.MGET",
     serverAddress: address,
     serverPort: port,
     poolName: undefined,

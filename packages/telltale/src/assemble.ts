@@ -70,7 +70,13 @@ export function assemble(config: Config, ended: () => void): Telltale {
     undo.push(addSpanListener(trace.getTracerProvider()));
   }
   const instrumentations = enableInstrumentations(config);
-  undo.push(...instrumentations.map(([, instrumentation]) => () => instrumentation.disable()));
+  undo.push(
+    ...instrumentations.map(
+      ([, instrumentation]) =>
+        () =>
+          instrumentation.disable(),
+    ),
+  );
 
   const ending: Ending = {
     pending: tracing.pending,

@@ -55,7 +55,7 @@ describe("with an SDK", () => {
   });
 
   test("a promise ends the span when it settles, not before", async () => {
-    let settle = (_: number): void => {};
+    let settle: (value: number) => void = () => {};
     const result = span(
       "work",
       () =>

@@ -1,5 +1,5 @@
 import { fingerprint } from "./fingerprint.js";
-import { fold } from "./fold.js";
+import { fold, LIST_KEY } from "./fold.js";
 import type { QueryShape, SqlDialect } from "./query-shape.js";
 import { summarize } from "./summary.js";
 import { type Token, tokenize } from "./tokenize.js";
@@ -10,7 +10,11 @@ import { type Token, tokenize } from "./tokenize.js";
  */
 export function analyzeQuery(text: string, dialect: SqlDialect): QueryShape {
   const tokens = fold(tokenize(text, dialect));
-  return { queryText: write(tokens), ...summarize(tokens), fingerprint: fingerprint(tokens) };
+  return { queryText: write(tokens), ...summarize(tokens), fingerprint: fingerprint(tokens), batch: isBatch(tokens) };
+}
+
+function isBatch(tokens: readonly Token[]): boolean {
+  return tokens.some(({ key }, i) => key === LIST_KEY || (key === "any" && tokens[i + 1]?.text === "("));
 }
 
 /** Joined, as a string grown by `+=` would keep slices of the query, and so the whole of it, in memory. */

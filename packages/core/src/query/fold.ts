@@ -2,8 +2,11 @@ import { controlValue, isInStatement } from "./fold-control.js";
 import { BEFORE_OPERAND } from "./keywords.js";
 import type { Token } from "./tokenize.js";
 
+/** The key of a list of two or more constants. */
+export const LIST_KEY = "?,...";
+
 /** Apart from a lone `?`, as in PostgreSQL, where `IN (1)` is `= 1`. */
-const LIST: Token = { kind: "literal", text: "?", key: "?,...", spaced: false };
+const LIST: Token = { kind: "literal", text: "?", key: LIST_KEY, spaced: false };
 
 /**
  * What PostgreSQL's parser folds, too: signs into numbers, TRUE, FALSE and NULL into literals, a list of two or more

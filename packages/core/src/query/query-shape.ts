@@ -11,6 +11,8 @@ export interface QueryShape {
   /** 16 hex digits; equal exactly for queries of one shape. */
   readonly fingerprint: string;
   readonly effect: "read" | "write" | "control";
+  /** Asks for several values at once: an `IN` list or array of two or more, `= ANY (…)`. */
+  readonly batch: boolean;
 }
 
 /** Grammar differences that matter to literals and quotes. */

@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { analyzeQuery } from "../src/query/analyze-query.js";
+
+test.each([
+  ["SELECT * FROM t WHERE id IN (1, 2)", true],
+  ["SELECT * FROM t WHERE id IN ($1, $2, $3)", true],
+  ["SELECT * FROM t WHERE id = ANY($1)", true],
+  ["SELECT * FROM t WHERE id = ANY (ARRAY[1, 2])", true],
+  ["SELECT * FROM t WHERE id IN (1)", false],
+  ["SELECT * FROM t WHERE id IN ($1)", false],
+  ["SELECT * FROM t WHERE id IN (SELECT id FROM u)", false],
+  ["SELECT * FROM t WHERE id = $1", false],
+  ["SELECT any FROM t", false],
+])("%s asks for several values: %s", (text, batch) => {
+  expect(analyzeQuery(text, "postgresql").batch).toBe(batch);
+});
