@@ -11,7 +11,7 @@ INSERT INTO products (name, category, description, price_cents, stock)
 SELECT
   look || ' ' || material || ' ' || thing,
   (ARRAY['kitchen', 'garden', 'office', 'travel', 'outdoor'])[1 + n % 5],
-  format('A %s %s made of %s, %s. %s.', lower(look), lower(thing), lower(material), use, care),
+  format('A %s %s made of %s, %s. %s. %s.', lower(look), lower(thing), lower(material), use, origin, care),
   490 + (n * 7919) % 19500,
   100000
 FROM generate_series(1, 20000) n,
@@ -22,6 +22,8 @@ FROM generate_series(1, 20000) n,
            'Shelf', 'Mug', 'Clock'])[1 + n % 13] AS thing,
     (ARRAY['for long evenings on the balcony', 'for the desk of somebody who tidies up', 'that fits under every train seat',
            'for cooks who measure twice'])[1 + n % 4] AS use,
+    (ARRAY['Designed in a former railway workshop and tried for a winter before it was sold',
+           'Every one is numbered by hand and leaves the workshop in a reusable box'])[1 + n % 2] AS origin,
     (ARRAY['Wipe it with a dry cloth', 'Repaired free of charge for ten years',
            'Comes with a small brush and a spare screw'])[1 + n % 3] AS care);
 

@@ -6,23 +6,30 @@ import { choosePort } from "./ports.js";
 import { endLoad, say, showLoad, step } from "./progress.js";
 import { summarizeFinding } from "./report/findings.js";
 import { writeChecks, writeReport } from "./report/report.js";
-import { bold, dim } from "./report/terminal.js";
+import { bold, dim, terminalWidth, wrap } from "./report/terminal.js";
 import { scrapeDuring } from "./scrape.js";
 import { rejectOn, seedShop, startShop } from "./shop-process.js";
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stopAll);
+for (const name of SIGNALS) process.on(name, stopAll);
 
 try {
   await using running = new AsyncDisposableStack();
   await runDemo({ ...readArguments(), start: createStart(running) });
 } catch (error) {
-  // Stopped before there was a report: nothing went wrong, but it is no success either.
-  if (!stop.signal.aborted) console.error(`\n${error.message}`);
-  process.exitCode = stop.signal.aborted ? 130 : 1;
+  if (stop.signal.aborted) dieOf(stop.signal.reason.message);
+  else console.error(`\n${error.message}`);
+  process.exitCode = 1;
 }
 // Everything has stopped; what may still wait for something (a poll, an idle socket) would wait in vain.
 process.exit();
+
+/** Stopped before there was a report: whoever started the demo sees that it was the signal. */
+function dieOf(signal) {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
 
 function readArguments() {
   const { values } = parseArgs({
@@ -33,8 +40,8 @@ function readArguments() {
   return { once: values.once, seconds };
 }
 
-function stopAll() {
-  stop.abort(new Error("stopped"));
+function stopAll(signal) {
+  stop.abort(new Error(signal));
   // Should something refuse to stop: the servers go with this process.
   setTimeout(() => process.exit(1), 10_000).unref();
 }
@@ -63,13 +70,15 @@ async function runDemo({ once, seconds, start }) {
       startShop({
         signal: stop.signal,
         onFinding: (finding) => onFinding(finding),
-        onLine: (line) => say(dim(`    ${line}`)),
+        onLine: showLine,
         env: {
           DATABASE_URL: servers.postgres.url,
           REDIS_URL: servers.redis.url,
           PORT: String(port),
           OTEL_SERVICE_NAME: process.env.OTEL_SERVICE_NAME || "shop",
           OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+          // Nobody wants to wait five seconds for the last spans.
+          OTEL_BSP_SCHEDULE_DELAY: process.env.OTEL_BSP_SCHEDULE_DELAY || "500",
           OTEL_EXPORTER_PROMETHEUS_PORT: String(metricsPort),
           TELLTALE_FINDINGS_LOG: "true",
         },
@@ -77,7 +86,7 @@ async function runDemo({ once, seconds, start }) {
     ),
   );
 
-  const { result: load, scrapes } = await scrapeDuring(metricsUrl, 500, () => visit(shop, seconds));
+  const { result: load, scrapes } = await scrapeDuring(metricsUrl, 250, () => visit(shop, seconds));
   const arrived = receiver?.waitForSpans((spans) => countServerSpans(spans) >= load.sent, 5_000).catch(() => {});
   await Promise.race([arrived, rejectOn(stop.signal)]);
   const spans = receiver?.spans;
@@ -89,13 +98,20 @@ async function runDemo({ once, seconds, start }) {
   onFinding = (finding) => say(summarizeFinding(finding));
   say(`
   Metrics  ${bold(metricsUrl)}
-  Shop     ${bold(shop.url)}  ${dim(`new findings appear here: curl ${shop.url}/orders`)}
+  Shop     ${bold(shop.url)}  ${dim(`try curl ${shop.url}/orders`)}
   Traces   ${bold(endpoint)}  ${dim(theirs ? "" : "received by this demo")}
 
-  Ctrl-C stops everything.
+  New findings appear here, each at most once a minute. Ctrl-C stops everything.
 `);
   const code = await Promise.race([shop.exited, rejectOn(stop.signal)]).catch(() => undefined);
   if (!stop.signal.aborted) throw new Error(`the shop ended with ${code}`);
+  say("");
+}
+
+/** What the shop says; while it is being stopped it complains about visitors who left. */
+function showLine(line) {
+  if (stop.signal.aborted) return;
+  for (const part of wrap(line, terminalWidth() - 6)) say(dim(`    ${part}`));
 }
 
 async function startServers(start) {

@@ -19,7 +19,7 @@ const visits = [
   [12, () => get(`/products?category=${pick(CATEGORIES)}&page=${1 + below(4)}`)],
   [6, () => get("/orders")],
   [6, () => get("/orders-batched")],
-  [1.5, () => get(`/search?q=${pick(WORDS)}+${pick(WORDS)}`)],
+  [1, () => get(`/search?q=${pick(WORDS)}+${pick(WORDS)}`)],
   [6, () => get(`/search-indexed?q=${pick(WORDS)}+${pick(WORDS)}`)],
   [6, () => checkout()],
   [1, () => get("/products/404404")],
@@ -35,9 +35,15 @@ function checkout() {
   return { method: "POST", path: "/checkout", body: JSON.stringify({ customerId: 1 + below(2000), card, items }) };
 }
 
-function nextVisit() {
-  let left = Math.random() * totalWeight;
-  return visits.find(([weight]) => (left -= weight) < 0)[1]();
+/** Smooth weighted round-robin: the shares are exact and the same on every run, whatever is visited is still random. */
+function createVisits() {
+  const turns = visits.map(([weight, create]) => ({ weight, create, credit: 0 }));
+  return () => {
+    for (const turn of turns) turn.credit += turn.weight;
+    const next = turns.reduce((best, turn) => (turn.credit > best.credit ? turn : best));
+    next.credit -= totalWeight;
+    return next.create();
+  };
 }
 
 /**
@@ -47,6 +53,7 @@ function nextVisit() {
 export async function driveLoad({ url, seconds, signal, onProgress }) {
   const agent = new Agent({ keepAlive: true });
   const counts = { sent: 0, unanswered: 0, elapsed: 0 };
+  const nextVisit = createVisits();
   const started = performance.now();
   const elapsed = () => (performance.now() - started) / 1000;
   const visit = async (what) => {

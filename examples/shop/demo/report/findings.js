@@ -2,7 +2,7 @@ import { sumBy } from "./prometheus-text.js";
 import { bad, bold, dim, terminalWidth, truncate, wrap } from "./terminal.js";
 import { formatCount } from "./units.js";
 
-const MOST = 5;
+const MOST = 4;
 const KINDS = { n_plus_one: "N+1", slow_query: "Slow query", duplicate_query: "Duplicate query" };
 
 /** A finding as Telltale logs it, one JSON object on a line; undefined for any other line. */

@@ -1,5 +1,5 @@
-import { formatLatency } from "./cells.js";
-import { countAbove, histogramsBy, percentile } from "./histogram.js";
+import { formatPercentile } from "./cells.js";
+import { countAbove, histogramsBy } from "./histogram.js";
 import { sumBy } from "./prometheus-text.js";
 import { bad, warn } from "./terminal.js";
 import { formatCount, formatPercent } from "./units.js";
@@ -23,7 +23,7 @@ export function poolTable(scrapes) {
     const full = most === limit ? bad : (text) => text;
     return [
       `  ${name}`,
-      `    ${full(`${most} of ${limit ?? "?"} connections in use`)}, ${queue === 0 ? "nobody" : warn(`${queue} callers`)} waiting`,
+      `    ${full(`${most} of ${limit ?? "?"} connections in use`)}, ${queue === 0 ? "nobody" : warn(`${queue} ${queue === 1 ? "caller" : "callers"}`)} waiting`,
       `    ${formatCount(wait.count)} checkouts, ${formatCount(waited)} waited more than 1 ms (${formatPercent(waited / wait.count)}),` +
         ` timed out: ${formatCount(timeouts.get(name) ?? 0)}`,
       `    wait  ${percentiles(wait)}`,
@@ -41,7 +41,5 @@ function highest(readings) {
 }
 
 function percentiles(histogram = { buckets: [] }) {
-  return [0.5, 0.95, 0.99]
-    .map((share) => `≈ p${share * 100} ${formatLatency(percentile(histogram, share))}`)
-    .join("   ");
+  return [0.5, 0.95, 0.99].map((share) => `p${share * 100} ${formatPercentile(histogram, share)}`).join("   ");
 }

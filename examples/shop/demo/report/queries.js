@@ -1,6 +1,6 @@
-import { formatLatency } from "./cells.js";
-import { histogramsBy, percentile } from "./histogram.js";
-import { bar, dim, table, truncate } from "./terminal.js";
+import { formatPercentile } from "./cells.js";
+import { histogramsBy } from "./histogram.js";
+import { bar, dim, table, terminalWidth, truncate } from "./terminal.js";
 import { formatCount, formatPercent, formatSeconds } from "./units.js";
 
 const NAME = "db_client_operation_duration_seconds";
@@ -19,9 +19,9 @@ export function queryTable(samples) {
       system,
       formatCount(histogram.count),
       formatSeconds(histogram.sum / histogram.count),
-      formatLatency(percentile(histogram, 0.95)),
+      formatPercentile(histogram, 0.95),
       formatPercent(histogram.sum / total),
-      bar(histogram.sum / total, 12),
+      bar(histogram.sum / total, terminalWidth() - 80),
     ];
   });
   const lines = table(

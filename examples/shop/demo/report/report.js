@@ -15,8 +15,12 @@ import { formatCount } from "./units.js";
 export function writeReport({ scrapes, findings, spans, seconds }) {
   const samples = scrapes.at(-1);
   return [
-    ...section("Requests by route", "≈ interpolated from histogram buckets", requestTable(samples, seconds)),
-    ...section("Slowest queries and commands", "by time spent, with their share of it", queryTable(samples)),
+    ...section(
+      "Requests by route",
+      "percentiles are interpolated from histogram buckets (≈)",
+      requestTable(samples, seconds),
+    ),
+    ...section("Slowest queries and commands", "by time spent, waits for a connection included", queryTable(samples)),
     ...section("Caches", "keys looked up in Redis", cacheTable(samples)),
     ...section("Connection pools", `busiest of ${scrapes.length} scrapes`, poolTable(scrapes)),
     ...section("Findings", "the costliest first", findingList(findings, samples)),

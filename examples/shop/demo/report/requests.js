@@ -1,5 +1,5 @@
-import { formatErrors, formatLatency } from "./cells.js";
-import { histogramsBy, percentile } from "./histogram.js";
+import { formatErrors, formatPercentile } from "./cells.js";
+import { histogramsBy } from "./histogram.js";
 import { sumBy } from "./prometheus-text.js";
 import { bad, table, truncate, warn } from "./terminal.js";
 import { formatCount, formatRate } from "./units.js";
@@ -19,9 +19,9 @@ export function requestTable(samples, seconds) {
       truncate(route, 30),
       formatCount(histogram.count),
       formatRate(histogram.count / seconds),
-      formatLatency(percentile(histogram, 0.5)),
-      formatLatency(percentile(histogram, 0.95)),
-      formatLatency(percentile(histogram, 0.99)),
+      formatPercentile(histogram, 0.5),
+      formatPercentile(histogram, 0.95),
+      formatPercentile(histogram, 0.99),
       formatErrors(refused.get(route), warn),
       formatErrors(failed.get(route), bad),
     ]);

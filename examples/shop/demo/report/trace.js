@@ -1,7 +1,6 @@
-import { bad, bold, dim, table, truncate } from "./terminal.js";
+import { bad, bold, dim, table, terminalWidth, truncate } from "./terminal.js";
 import { formatSeconds } from "./units.js";
 
-const NAME_WIDTH = 44;
 const BAR_WIDTH = 32;
 const MOST_LINES = 16;
 
@@ -15,7 +14,8 @@ export function drawWaterfall(spans) {
   const scale = (ns) => Math.round((Number(ns - from) / Number(to - from || 1n)) * BAR_WIDTH);
   const lines = rows.slice(0, MOST_LINES).map(({ name, depth, count, failed, busyNs, startNs, endNs }) => {
     const [start, end] = [Math.min(scale(startNs), BAR_WIDTH - 1), scale(endNs)];
-    const label = truncate(`${"  ".repeat(depth)}${name}`, NAME_WIDTH) + (count > 1 ? bold(` × ${count}`) : "");
+    const label =
+      truncate(`${"  ".repeat(depth)}${name}`, terminalWidth() - 56) + (count > 1 ? bold(` × ${count}`) : "");
     const duration = formatSeconds(Number(busyNs) / 1e9);
     return [failed ? bad(label) : label, duration, " ".repeat(start) + "█".repeat(Math.max(end - start, 1))];
   });
