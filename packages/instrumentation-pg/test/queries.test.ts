@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { context, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { DatabaseOperation } from "@telltale/core";
 import { describeWith } from "@telltale/test/describe-with";
@@ -119,7 +118,7 @@ describeWith(["postgres"], "pg", () => {
     await client.connect();
     const cut = client.query("SELECT pg_sleep(10)").catch((error: Error) => error.message);
     client.on("error", () => {});
-    const gone = once(client, "end");
+    const gone = new Promise((resolve) => client.once("end", resolve));
     const { rows } = await pool.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(10)'",
     );
