@@ -92,7 +92,7 @@ async function runDemo({ once, seconds, start }) {
   const spans = receiver?.spans;
   say(writeReport({ scrapes, findings, spans, seconds: load.elapsed }).join("\n"));
   say("");
-  for (const line of writeChecks({ samples: scrapes.at(-1), spans, sent: load.sent })) say(line);
+  for (const line of writeChecks({ samples: scrapes.at(-1), spans, ...load })) say(line);
   if (once) return;
 
   onFinding = (finding) => say(summarizeFinding(finding));

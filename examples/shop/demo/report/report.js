@@ -40,10 +40,11 @@ function section(title, note, lines) {
 }
 
 /** Telltale's counts beside that of the one who sent the requests: they must be equal. */
-export function writeChecks({ samples, spans, sent }) {
+export function writeChecks({ samples, spans, sent, unanswered = 0 }) {
   const counted = sumOf(samples, "http_server_request_duration_seconds_count");
+  const lost = unanswered === 0 ? "" : `, ${formatCount(unanswered)} of them in vain`;
   const checks = [
-    [counted, `Telltale counted ${formatCount(counted)} requests, the load driver sent ${formatCount(sent)}`],
+    [counted, `Telltale counted ${formatCount(counted)} requests, the load driver sent ${formatCount(sent)}${lost}`],
   ];
   if (spans !== undefined) {
     const traced = spans.filter(({ kind }) => kind === "server").length;
