@@ -1,0 +1,2 @@
+// `telltale/register` is loaded for what it does; it exports nothing.
+export {};
