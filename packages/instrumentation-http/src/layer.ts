@@ -17,7 +17,7 @@ export type CreateRouter = (options?: {
 
 /** One step of a router: a route, or a handler that `use` has put there. */
 export interface Layer {
-  readonly route?: { readonly path: Path; readonly methods: Readonly<Record<string, boolean>> };
+  readonly route?: { readonly path: Path };
   /** Set on the layers inside of a route, to undefined for `all`. */
   readonly method?: string;
   /** From router 2.3. */

@@ -19,7 +19,6 @@ export interface Routing {
 /** What is used of a request. */
 export interface Message {
   readonly url?: string;
-  readonly method?: string;
   readonly baseUrl?: string;
 }
 
@@ -52,11 +51,6 @@ export function enterLayer(layer: Layer, message: Message, createRouter: CreateR
   const { route } = layer;
   // The handlers inside of a route are layers as well.
   if (route === undefined && Object.hasOwn(layer, "method")) return;
-  // Every route that matches the path takes HEAD, but runs nothing unless it answers HEAD or GET.
-  if (message.method === "HEAD" && route !== undefined) {
-    const { _all: all, head, get } = route.methods;
-    if (!(all || head || get)) return;
-  }
   const { prefix, router, baseUrl } = routing;
   // A mounted layer runs with its part already taken off the path, a route does not.
   const matchedPath = () =>

@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import { type IncomingMessage, IncomingMessage as Incoming, Server, ServerResponse } from "node:http";
 import { Server as SecureServer } from "node:https";
 import type { Socket } from "node:net";
@@ -18,7 +19,7 @@ import { replaceMethod } from "./replace.js";
 import { describeIncoming } from "./request-attributes.js";
 import { type Served, served } from "./served.js";
 
-type Emit = (this: object, event: string, ...args: unknown[]) => boolean;
+type Emit = (this: EventEmitter, event: string, ...args: unknown[]) => boolean;
 
 const ignored = new WeakSet<object>();
 
@@ -39,7 +40,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
   const { ignoreIncomingPaths = [], trustForwarded = false } = options;
   const state = { on: true };
   const wrapServer = (find: () => Emit): Emit =>
-    function emit(this: object, event: string) {
+    function emit(this: EventEmitter, event: string) {
       if (HANDED.has(event) && state.on && guard.on && hasListeners() && !ignored.has(this)) {
         const runIn = begin(arguments[1], arguments[2]);
         if (runIn !== undefined) return context.with(runIn, find(), this, event, arguments[1], arguments[2]);
@@ -93,11 +94,11 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
   }
 
   function wrapResponse(find: () => Emit): Emit {
-    return function emit(this: object, event: string) {
+    return function emit(this: EventEmitter, event: string) {
       const here = served.get(this);
       if (here === undefined) return Reflect.apply(find(), this, arguments);
       try {
-        if (activeRequest() === here.request) return Reflect.apply(find(), this, arguments);
+        if (!isOutside(here, this, event)) return Reflect.apply(find(), this, arguments);
         return context.with(here.context, find(), this, ...(arguments as unknown as Parameters<Emit>));
       } finally {
         // After the app's own listeners, which may still add to the span. Of the two events the first ends it.
@@ -107,11 +108,16 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
   }
 }
 
+/** Whether somebody listens who would not run in the request. Most events of a message have no listener (1 µs a request). */
+function isOutside({ request }: Served, message: EventEmitter, event: string): boolean {
+  return message.listenerCount(event) > 0 && activeRequest() !== request;
+}
+
 /** The body arrives in the context of the connection: what listens for it belongs to the request all the same. */
 function wrapIncoming(find: () => Emit): Emit {
-  return function emit(this: object) {
+  return function emit(this: EventEmitter, event: string) {
     const here = served.get(this);
-    if (here === undefined || activeRequest() === here.request) return Reflect.apply(find(), this, arguments);
+    if (here === undefined || !isOutside(here, this, event)) return Reflect.apply(find(), this, arguments);
     return context.with(here.context, find(), this, ...(arguments as unknown as Parameters<Emit>));
   };
 }

@@ -2,13 +2,14 @@ import { type Context, context, createContextKey, trace } from "@opentelemetry/a
 import { suppress } from "@telltale/core";
 import { once } from "node:events";
 import http, { ClientRequest, get, type IncomingMessage, request } from "node:http";
-import { createServer } from "node:net";
+import https from "node:https";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { httpInstrumentation } from "../src/index.js";
 import { type Heard, hear } from "./hear.js";
-import { serve, type Serving, until } from "./serve.js";
+import { listen, serve, type Serving, until } from "./serve.js";
 
 let heard: Heard;
 let target: Serving;
@@ -136,6 +137,13 @@ describe("how a request ends", () => {
     expect(heard.clients[0]).toMatchObject({ statusCode: 0, errorType: "ECONNREFUSED", error });
   });
 
+  test("an error that no close follows", async () => {
+    const createConnection = (_options: unknown, done: (error: Error) => void): undefined =>
+      done(new RangeError("none")) as undefined;
+    await once(get({ host: "a.test", createConnection: createConnection as never }), "error");
+    expect(heard.clients).toEqual([expect.objectContaining({ errorType: "RangeError" })]);
+  });
+
   test("a name that does not exist", async () => {
     const sent = get("http://telltale.invalid/");
     const [error] = (await once(sent, "error")) as [NodeJS.ErrnoException];
@@ -207,7 +215,12 @@ describe("how a request ends", () => {
       socket.resume().on("end", () => socket.end());
     });
     const sent = get(running.url, { headers: { connection: "Upgrade", upgrade: "x" } });
-    const [, socket] = (await once(sent, "upgrade")) as [IncomingMessage, NodeJS.WritableStream & { destroy(): void }];
+    const socket = await new Promise<Socket>((resolve) => {
+      sent.on("upgrade", (_response, upgraded) => {
+        expect(heard.clients).toHaveLength(1);
+        resolve(upgraded);
+      });
+    });
     expect(heard.clients[0]).toMatchObject({ statusCode: 101, errorType: undefined });
     socket.destroy();
     await running.close();
@@ -332,6 +345,35 @@ describe("fetch", () => {
     expect(await response.json()).not.toHaveProperty("traceparent");
     expect(heard.started).toEqual([]);
   });
+});
+
+test("https, served and sent", async () => {
+  heard.stop();
+  heard = hear(httpInstrumentation());
+  // A key that both sides know needs no certificate.
+  const psk = Buffer.from("telltale");
+  const shared = { ciphers: "PSK", minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const;
+  const server = https.createServer({ ...shared, pskCallback: () => psk }, (_request, response) => response.end("ok"));
+  const { port, close } = await listen(server);
+  const checkServerIdentity = (): undefined => undefined;
+  const options = {
+    ...shared,
+    port,
+    path: "/secure",
+    pskCallback: () => ({ psk, identity: "test" }),
+    checkServerIdentity,
+  };
+  expect(await bodyOf(https.get(options))).toBe("ok");
+  await until(
+    () => heard.spans,
+    (spans) => spans.length === 2,
+  );
+  await close();
+  expect(heard.clients).toEqual([
+    expect.objectContaining({ url: `https://localhost:${port}/secure`, serverAddress: "localhost", serverPort: port }),
+  ]);
+  expect(heard.servers).toEqual([expect.objectContaining({ scheme: "https", path: "/secure", statusCode: 200 })]);
+  expect(heard.servers[0]?.span?.spanContext().traceId).toBe(heard.clients[0]?.span?.spanContext().traceId);
 });
 
 test("a served request and what it sends are one trace", async () => {

@@ -141,6 +141,30 @@ describe.each(versions)("Express $version", ({ major, load, rest }) => {
     ]);
   });
 
+  test("what nothing answers has no route, whatever it has passed", async () => {
+    app.use("/api", pass).get("/gone/:id", pass).use("/last", express.Router().use("/inner", pass));
+    await expectRoutes([
+      ["GET /api/x", 404, undefined],
+      ["GET /gone/1", 404, undefined],
+      ["HEAD /gone/1", 404, undefined],
+      ["GET /last/inner", 404, undefined],
+    ]);
+  });
+
+  test("a router that a handler calls", async () => {
+    const called = express.Router().get("/x/:id", ok);
+    app.get("/x/:id", (message, response, next) => called(message, response, next));
+    app.use(
+      "/later",
+      (message: IncomingMessage, response: ServerResponse, next: Next) =>
+        void setTimeout(() => called(message, response, next), 2),
+    );
+    await expectRoutes([
+      ["GET /x/1", 200, "/x/:id"],
+      ["GET /later/x/1", 200, "/later/x/:id"],
+    ]);
+  });
+
   test("an app mounted in an app", async () => {
     const admin = express().get("/users/:id", ok);
     app.use("/admin", admin).use(["/v1", "/v2"], express().use("/shop", express.Router().get("/cart", ok)));
@@ -153,7 +177,10 @@ describe.each(versions)("Express $version", ({ major, load, rest }) => {
 
   test("of several paths, the one that matched", async () => {
     app.get(["/a", ["/b/:id", /^\/c\d+$/]], ok).use(["/m/:x", "/n"], express.Router().get("/", ok));
+    app.use("/:top", express.Router().use(["/m/:x", "/n"], express.Router().get(["/", "/leaf"], ok)));
     await expectRoutes([
+      ["GET /t/m/1", 200, "/:top/m/:x"],
+      ["GET /t/n/leaf", 200, "/:top/n/leaf"],
       ["GET /a", 200, "/a"],
       ["GET /b/1", 200, "/b/:id"],
       ["GET /c12", 200, "/^\\/c\\d+$/"],

@@ -254,6 +254,7 @@ describe("how a request begins", () => {
     await ended(2);
     expect(within).toBe("/");
     expect(heard.servers).toHaveLength(2);
+    expect(heard.started.filter(({ kind }) => kind === "http.server")).toHaveLength(2);
   });
 
   test("listeners added later, several of them, and once", async () => {
