@@ -19,8 +19,8 @@ const collectors: Record<string, () => Promise<Collector>> = {
     return { url: server.url, close() {} };
   },
   hanging: () => listen(createServer(() => {})),
-  slow: () => listen(createHttpServer((request, response) => void setTimeout(() => response.end(), 3_000))),
-  erroring: () => listen(createHttpServer((request, response) => void response.writeHead(500).end("no"))),
+  slow: () => listen(createHttpServer((_, response) => void setTimeout(() => response.end(), 3_000))),
+  erroring: () => listen(createHttpServer((_, response) => void response.writeHead(500).end("no"))),
   resetting: () => listen(createServer((socket) => socket.resetAndDestroy())),
   working: () => listen(createHttpServer((request, response) => void request.resume().on("end", () => response.end()))),
 };

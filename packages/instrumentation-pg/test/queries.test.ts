@@ -157,7 +157,7 @@ describeWith(["postgres"], "pg", () => {
       tracer.startActiveSpan(
         name,
         (span) =>
-          new Promise((resolve) => {
+          new Promise<void>((resolve) => {
             single.query(text, () => {
               contexts.push(trace.getSpan(context.active()) === span ? name : undefined);
               span.end();

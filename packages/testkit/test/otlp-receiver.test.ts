@@ -57,7 +57,7 @@ describe.each(["@opentelemetry/exporter-trace-otlp-proto", "@opentelemetry/expor
 test("broken input is refused with the reason, and harms nothing", async () => {
   receiver = await startOtlpReceiver();
   const post = (path: string, body: Uint8Array | string, type = "application/x-protobuf") =>
-    fetch(receiver.url + path, { method: "POST", body: body as BodyInit, headers: { "content-type": type } });
+    fetch(receiver.url + path, { method: "POST", body: Buffer.from(body), headers: { "content-type": type } });
   expect((await post("/v1/traces", new Uint8Array([0x0a, 0xff]))).status).toBe(400);
   expect((await post("/v1/traces", "{", "application/json")).status).toBe(400);
   expect((await post("/v2/traces", "")).status).toBe(404);
