@@ -1,8 +1,13 @@
-export { familyName, type FamilyType, labelName } from "./naming.js";
+export type { Handler } from "./endpoint.js";
+export { collectFamilies, type DropReason, type Family, type FamilyOptions, type Page } from "./families.js";
+export type { Listening } from "./listen.js";
+export { type FamilyType, type Named, type Naming, underscoreEscapingWithSuffixes } from "./naming.js";
 export {
+  createPrometheusHandler,
   createPrometheusReader,
-  type Listening,
+  type PrometheusHandler,
+  type PrometheusHandlerOptions,
   type PrometheusReader,
   type PrometheusReaderOptions,
 } from "./prometheus-reader.js";
-export { serialize, type SerializeOptions } from "./serialize.js";
+export { formatText, TEXT_CONTENT_TYPE } from "./text-format.js";

@@ -1,114 +1,110 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { type MetricProducer, MetricReader } from "@opentelemetry/sdk-metrics";
-import { serialize, type SerializeOptions } from "./serialize.js";
+import type { Server } from "node:http";
+import { type MetricProducer, MetricReader, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import { count, say, sayOnce } from "@telltale/core";
+import { createEndpoint, createHandler, type Handler } from "./endpoint.js";
+import { collectFamilies, type DropReason, type FamilyOptions } from "./families.js";
+import { listen, type Listening } from "./listen.js";
+import { type Naming, underscoreEscapingWithSuffixes } from "./naming.js";
+import { formatText } from "./text-format.js";
 
-export interface PrometheusReaderOptions extends SerializeOptions {
+export interface PrometheusHandlerOptions {
+  /** Metrics beside those of the SDK's own instruments. */
+  readonly metricProducers?: readonly MetricProducer[];
+  /**
+   * `otel_scope_name` and `otel_scope_version` on every series (true), or on none (false). Default: on all but Telltale's own,
+   * where the same two would stand on every line.
+   */
+  readonly scopeLabels?: boolean;
+  /** How names are made. Default `underscoreEscapingWithSuffixes`. */
+  readonly naming?: Naming;
+}
+
+export interface PrometheusReaderOptions extends PrometheusHandlerOptions {
   /** Default `127.0.0.1`. */
   readonly host?: string;
-  /** 0 takes a free one. Default 9464. */
+  /** 0 takes any free one. Default 9464. */
   readonly port?: number;
-  /** Ports tried one after the other, where the first is taken. Default 1. */
+  /** Ports tried one after the other while they are in use, from `port` on. Default 1. */
   readonly portsToTry?: number;
-  /** Metrics beside those of the SDK. */
-  readonly metricProducers?: readonly MetricProducer[];
-  /** Told of the server before it listens, so that its requests are not counted as the app's. */
+  /** Default `/metrics`. */
+  readonly path?: string;
+  /** Told of the server before it listens, so that an instrumentation can leave it alone. */
   readonly onServer?: (server: Server) => void;
 }
 
-/** What became of the endpoint. */
-export type Listening = { readonly url: string } | { readonly error: string };
-
-export interface PrometheusReader {
+export interface PrometheusHandler {
   /** For the SDK's MeterProvider. */
   readonly reader: MetricReader;
-  /** Never rejects: without an endpoint the program runs on. */
-  readonly listening: Promise<Listening>;
   /** Answers a scrape on a server of your own, whatever the path. */
-  handler(request: IncomingMessage, response: ServerResponse): void;
+  readonly handler: Handler;
 }
 
-const PATH = "/metrics";
-const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-const MAX_CONNECTIONS = 20;
+export interface PrometheusReader extends PrometheusHandler {
+  /** Where Prometheus can read, or why it cannot. Never rejects: without an endpoint the program runs on. */
+  readonly listening: Promise<Listening>;
+}
 
-/** A metric reader with an endpoint for Prometheus. Nothing of it keeps the process alive. */
+/** A reader for Prometheus without a server: `handler` goes onto one of your own. */
+export function createPrometheusHandler(options: PrometheusHandlerOptions = {}): PrometheusHandler {
+  const reader = createPullReader(options.metricProducers, () => {});
+  return { reader, handler: createHandler(() => scrape(reader, familyOptions(options))) };
+}
+
+/**
+ * A reader with an HTTP server of its own that Prometheus reads from. The server listens on loopback unless told otherwise,
+ * does not keep the process alive, and closes at once with the reader's `shutdown`.
+ */
 export function createPrometheusReader(options: PrometheusReaderOptions = {}): PrometheusReader {
-  const { host = "127.0.0.1", port = 9464, portsToTry = 1 } = options;
-  const reader = new PullReader(options.metricProducers ?? []);
-
-  function handler(request: IncomingMessage, response: ServerResponse): void {
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      response.writeHead(405, { allow: "GET, HEAD", "content-type": "text/plain" }).end("metrics are read with GET\n");
-      return;
-    }
-    reader.collect().then(
-      ({ resourceMetrics }) => {
-        const page = Buffer.from(serialize(resourceMetrics, options));
-        response.writeHead(200, { "content-type": CONTENT_TYPE, "content-length": page.length });
-        response.end(request.method === "HEAD" ? undefined : page);
-      },
-      (error: unknown) => {
-        response.writeHead(503, { "content-type": "text/plain" });
-        response.end(`metrics could not be collected: ${error instanceof Error ? error.message : String(error)}\n`);
-      },
-    );
-  }
-
-  const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5_000, maxHeaderSize: 8_192 },
-    (request, response) => {
-      const [path] = (request.url ?? "/").split("?", 1);
-      if (path === PATH) handler(request, response);
-      else response.writeHead(404, { "content-type": "text/plain" }).end(`metrics are at ${PATH}\n`);
-    },
-  );
-  server.maxConnections = MAX_CONNECTIONS;
-  server.on("connection", (socket) => socket.unref());
-  server.unref();
-  options.onServer?.(server);
-  reader.atShutdown = () => {
-    server.closeAllConnections();
+  const { host = "127.0.0.1", port = 9464, portsToTry = 1, path = "/metrics" } = options;
+  const reader = createPullReader(options.metricProducers, () => {
     server.close();
-  };
-  return { reader, listening: listen(server, host, port, portsToTry), handler };
-}
-
-/** A reader that collects when it is asked to. */
-class PullReader extends MetricReader {
-  atShutdown: () => void = () => {};
-  constructor(metricProducers: readonly MetricProducer[]) {
-    super({ metricProducers: [...metricProducers] });
-  }
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {
-    this.atShutdown();
-  }
-}
-
-function listen(server: Server, host: string, port: number, portsToTry: number): Promise<Listening> {
-  return new Promise((resolve) => {
-    server.on("error", (error: NodeJS.ErrnoException) => {
-      const next = portsToTry - 1;
-      if (error.code === "EADDRINUSE" && port !== 0 && next > 0)
-        resolve(listen(server.removeAllListeners("error"), host, port + 1, next));
-      else resolve({ error: explain(error, host, port) });
-    });
-    // In a cluster worker a shared handle would hand each scrape to any of the workers.
-    server.listen({ host, port, exclusive: true }, () => {
-      const { port: actual } = server.address() as AddressInfo;
-      resolve({ url: `http://${host.includes(":") ? `[${host}]` : host}:${actual}${PATH}` });
-    });
-    server.unref();
+    server.closeAllConnections();
   });
+  const families = familyOptions(options);
+  const handler = createHandler(() => scrape(reader, families));
+  const server = createEndpoint(path, handler);
+  options.onServer?.(server);
+  const listening = listen(server, { host, port, portsToTry }).then((result) =>
+    "url" in result ? { url: result.url + path } : result,
+  );
+  return { reader, listening, handler };
 }
 
-function explain(error: NodeJS.ErrnoException, host: string, port: number): string {
-  const what = `metrics cannot be served on ${host}:${port}`;
-  const cure = "set OTEL_EXPORTER_PROMETHEUS_PORT to another port, or 0 for a free one";
-  if (error.code === "EADDRINUSE")
-    return `${what}: the port is in use, "ss -ltnp 'sport = :${port}'" shows by whom; ${cure}`;
-  if (error.code === "EACCES") return `${what}: not permitted; ${cure}`;
-  if (error.code === "EADDRNOTAVAIL") return `${what}: no such address here; set OTEL_EXPORTER_PROMETHEUS_HOST`;
-  return `${what}: ${error.message}`;
+async function scrape(reader: MetricReader, families: FamilyOptions): Promise<Iterable<string>> {
+  const { resourceMetrics, errors } = await reader.collect();
+  for (const error of errors) sayOnce("error", `some metrics could not be collected: ${String(error)}`);
+  await resourceKnown(resourceMetrics);
+  return formatText(collectFamilies(resourceMetrics, families));
+}
+
+/** Detectors of the resource may still be asking. */
+async function resourceKnown({ resource }: ResourceMetrics): Promise<void> {
+  if (resource.asyncAttributesPending) await resource.waitForAsyncAttributes?.();
+}
+
+function familyOptions({ scopeLabels, naming = underscoreEscapingWithSuffixes }: PrometheusHandlerOptions) {
+  const known = new Set<string>();
+  return {
+    naming,
+    labelsScope: ({ name }: { readonly name: string }) => scopeLabels ?? name !== "telltale",
+    /** The same metrics fail at each scrape: said and counted once each. */
+    dropped(reason: DropReason, metric: string, text: string): void {
+      const key = `${reason} ${metric}`;
+      if (known.has(key) || known.size >= 1000) return;
+      known.add(key);
+      count("telltale.metrics.dropped", "telltale.reason", reason);
+      say("info", `a metric is missing for Prometheus: ${text}`);
+    },
+  };
+}
+
+/** The SDK's base class does the collecting; a reader that is only asked adds nothing to it. */
+function createPullReader(producers: readonly MetricProducer[] = [], atShutdown: () => void): MetricReader {
+  class PullReader extends MetricReader {
+    protected override async onForceFlush(): Promise<void> {}
+    protected override async onShutdown(): Promise<void> {
+      atShutdown();
+    }
+  }
+  return new PullReader({ metricProducers: [...producers] });
 }

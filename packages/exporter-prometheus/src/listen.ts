@@ -1,0 +1,66 @@
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** Where a server is to listen. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+  /** Ports to try, one after the other, while they are in use. */
+  readonly portsToTry: number;
+}
+
+/** What became of it. */
+export type Listening = { readonly url: string } | { readonly error: string };
+
+/** Listens, and never fails: without an endpoint the program runs on. */
+export async function listen(server: Server, place: Place): Promise<Listening> {
+  const { host, port, portsToTry } = place;
+  for (let tried = 0; ; tried++) {
+    try {
+      const actual = await listenOn(server, host, port + tried);
+      return { url: `http://${host.includes(":") ? `[${host}]` : host}:${actual}` };
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "EADDRINUSE" && tried + 1 < portsToTry) continue;
+      return { error: `metrics are not served on ${host}:${port}: ${explain(code, message, place)}` };
+    }
+  }
+}
+
+function listenOn(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let closed = false;
+    server.once("error", reject);
+    server.once("close", () => {
+      closed = true;
+      reject(new Error("it was shut down before it listened"));
+    });
+    // Exclusive: with the handle that cluster workers share, each scrape would reach another worker.
+    server.listen({ host, port, exclusive: true }, () => {
+      const { port: actual } = server.address() as AddressInfo;
+      // Closed while the host's name was looked up.
+      if (closed) server.close();
+      server.off("error", reject);
+      // A connection that cannot be accepted (no file left) must not end the process.
+      server.on("error", () => {});
+      resolve(actual);
+    });
+  });
+}
+
+function explain(code: string | undefined, message: string, { host, port, portsToTry }: Place): string {
+  const cure = "set OTEL_EXPORTER_PROMETHEUS_PORT to another one, or to 0 for any free one";
+  switch (code) {
+    case "EADDRINUSE": {
+      const what = portsToTry > 1 ? `ports ${port} to ${port + portsToTry - 1} are` : `port ${port} is`;
+      return `${what} in use (by whom: ss -ltnp 'sport = :${port}'); ${cure}`;
+    }
+    case "EACCES":
+      return `this process may not use port ${port}; ${cure}`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `this machine has no address ${host}; set OTEL_EXPORTER_PROMETHEUS_HOST to one that it has`;
+    default:
+      return message;
+  }
+}

@@ -1,0 +1,83 @@
+import { type Attributes, ValueType } from "@opentelemetry/api";
+import {
+  AggregationTemporality,
+  type DataPoint,
+  DataPointType,
+  type ExponentialHistogram,
+  type Histogram,
+  type MetricData,
+} from "@opentelemetry/sdk-metrics";
+import {
+  collectFamilies,
+  type DropReason,
+  type FamilyOptions,
+  formatText,
+  type Page,
+  underscoreEscapingWithSuffixes,
+} from "../src/index.js";
+
+type Points<T> = readonly (readonly [Attributes, T])[];
+
+export interface Naming {
+  unit?: string;
+  description?: string;
+}
+
+export function counter(name: string, points: Points<number>, naming: Naming = {}): MetricData {
+  return { ...base(name, naming), dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints: at(points) };
+}
+
+export function upDown(name: string, points: Points<number>, naming: Naming = {}): MetricData {
+  return { ...base(name, naming), dataPointType: DataPointType.SUM, isMonotonic: false, dataPoints: at(points) };
+}
+
+export function gauge(name: string, points: Points<number>, naming: Naming = {}): MetricData {
+  return { ...base(name, naming), dataPointType: DataPointType.GAUGE, dataPoints: at(points) };
+}
+
+export function histogram(name: string, points: Points<Histogram>, naming: Naming = {}): MetricData {
+  return { ...base(name, naming), dataPointType: DataPointType.HISTOGRAM, dataPoints: at(points) };
+}
+
+export function exponential(name: string, points: Points<ExponentialHistogram>, naming: Naming = {}): MetricData {
+  return { ...base(name, naming), dataPointType: DataPointType.EXPONENTIAL_HISTOGRAM, dataPoints: at(points) };
+}
+
+/** Counts by bucket, the last for what is above all bounds. */
+export function buckets(boundaries: number[], counts: number[], sum?: number): Histogram {
+  const count = counts.reduce((all, one) => all + one, 0);
+  return { buckets: { boundaries, counts }, count, ...(sum !== undefined && { sum }) };
+}
+
+export interface Rendered {
+  readonly lines: string[];
+  readonly dropped: [DropReason, string][];
+}
+
+/** The lines of a page of metrics of one scope, `app`. */
+export function render(metrics: MetricData[], changes: Partial<Page & FamilyOptions> = {}): Rendered {
+  const dropped: [DropReason, string][] = [];
+  const page: Page = { resource: { attributes: {} }, scopeMetrics: [{ scope: { name: "app" }, metrics }], ...changes };
+  const text = [
+    ...formatText(
+      collectFamilies(page, {
+        naming: underscoreEscapingWithSuffixes,
+        labelsScope: () => false,
+        dropped: (reason, metric) => void dropped.push([reason, metric]),
+        ...changes,
+      }),
+    ),
+  ].join("");
+  return { lines: text.split("\n").slice(0, -1), dropped };
+}
+
+function base(name: string, { unit = "", description = "" }: Naming) {
+  return {
+    descriptor: { name, unit, description, valueType: ValueType.DOUBLE },
+    aggregationTemporality: AggregationTemporality.CUMULATIVE,
+  };
+}
+
+function at<T>(points: Points<T>): DataPoint<T>[] {
+  return points.map(([attributes, value]) => ({ attributes, value, startTime: [1, 0], endTime: [2, 0] }));
+}
