@@ -5,7 +5,15 @@ import { drawTrace, type OtlpReceiver, type ReceivedSpan, startOtlpReceiver, wai
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { describeWith } from "./describe-with.js";
 import { fixture, plainEnvironment, REGISTER } from "./run-program.js";
-import { type PostgresServer, type RedisServer, startPostgres, startRedis, testNodes } from "./servers/index.js";
+import {
+  type PostgresServer,
+  type RedisServer,
+  serverAvailable,
+  startPostgres,
+  startPrometheus,
+  startRedis,
+  testNodes,
+} from "./servers/index.js";
 
 const { Client } = createRequire(import.meta.url)("pg") as typeof import("pg");
 const { Redis } = createRequire(import.meta.url)("ioredis") as typeof import("ioredis");
@@ -205,6 +213,32 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
     test("it ends by itself on SIGTERM, as it would alone", async () => {
       expect(await service.stop()).toBe(0);
     });
+  });
+
+  test("a real Prometheus reads the endpoint, and has the same figures", { timeout: 60_000 }, async () => {
+    if (!(await serverAvailable("prometheus"))) return;
+    const service = await startService(process.execPath, "app.cjs", "--require");
+    const target = new URL(/metrics: (http:\S+)/.exec(service.stderr())?.[1] ?? "").host;
+    const prometheus = await startPrometheus({ scrape: [{ job: "service", target }], scrapeInterval: "200ms" });
+    for (let n = 0; n < 7; n++) await (await fetch(`${service.url}/orders/77`)).arrayBuffer();
+    const ask = async (query: string): Promise<string | undefined> => {
+      const answer = await fetch(`${prometheus.url}/api/v1/query?query=${encodeURIComponent(query)}`);
+      const { data } = (await answer.json()) as { data: { result: { value: [number, string] }[] } };
+      return data.result[0]?.value[1];
+    };
+    // The first read misses the cache and queries, the others hit.
+    const expected = {
+      'http_server_request_duration_seconds_count{http_route="/orders/:id"}': "7",
+      'telltale_cache_lookups_total{telltale_cache_name="order",telltale_cache_result="hit"}': "6",
+      'telltale_cache_lookups_total{telltale_cache_name="order",telltale_cache_result="miss"}': "1",
+      'db_client_operation_duration_seconds_count{db_query_summary="SELECT orders"}': "1",
+      'target_info{service_name="fixture-service"}': "1",
+    };
+    for (const [query, value] of Object.entries(expected)) {
+      await expect.poll(() => ask(query), { timeout: 30_000 }).toBe(value);
+    }
+    await prometheus.stop();
+    await service.stop();
   });
 
   test("findings and metrics do not need sampling", async () => {
