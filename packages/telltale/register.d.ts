@@ -1,2 +1,2 @@
-// `telltale/register` is loaded for what it does; it exports nothing.
-export {};
+// Loaded for what it does; it exports nothing.
+import "./dist/register.js";
