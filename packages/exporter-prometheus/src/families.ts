@@ -7,7 +7,7 @@ import {
   type ScopeMetrics,
 } from "@opentelemetry/sdk-metrics";
 import { toFixedBuckets } from "./exponential.js";
-import { joinLabels, renderLabels, renderScope } from "./labels.js";
+import { joinLabels, renderScope } from "./labels.js";
 import type { FamilyType, Naming } from "./naming.js";
 
 /** One metric as Prometheus sees it: all series of one name, of whatever scope. */
@@ -24,6 +24,8 @@ export type DropReason = "name" | "type" | "temporality" | "duplicate";
 
 export interface FamilyOptions {
   readonly naming: Naming;
+  /** Attributes as labels, see `createLabelRenderer`. */
+  labels(attributes: Attributes): string;
   /** Whether the series of a scope are labelled with its name and version. */
   labelsScope(scope: ScopeMetrics["scope"]): boolean;
   /** Told of each metric left out, at each collection. */
@@ -39,7 +41,7 @@ export interface Page {
 /** The families of a page, `target_info` first. */
 export function collectFamilies(page: Page, options: FamilyOptions): Iterable<Family> {
   const { claim, all } = createFamilies();
-  const target = renderLabels(page.resource.attributes, options.naming);
+  const target = options.labels(page.resource.attributes);
   const info = claim("target_info", "gauge");
   if (info !== undefined && target !== "") {
     info.help = "What this process is.";
@@ -97,7 +99,7 @@ function addSeries(family: Family, metric: MetricData, scopeLabels: string, opti
   family.help ||= description;
   let refused = false;
   for (const [attributes, value] of points(metric)) {
-    const labels = joinLabels(renderLabels(attributes, options.naming), scopeLabels);
+    const labels = joinLabels(options.labels(attributes), scopeLabels);
     const merged = merge(family.series.get(labels), value, metric.dataPointType !== DataPointType.GAUGE);
     if (merged === undefined) refused = true;
     else family.series.set(labels, merged);

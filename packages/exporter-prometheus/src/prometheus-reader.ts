@@ -3,6 +3,7 @@ import { type MetricProducer, MetricReader, type ResourceMetrics } from "@opente
 import { count, say, sayOnce } from "@telltale/core";
 import { createEndpoint, createHandler, type Handler } from "./endpoint.js";
 import { collectFamilies, type DropReason, type FamilyOptions } from "./families.js";
+import { createLabelRenderer } from "./labels.js";
 import { listen, type Listening } from "./listen.js";
 import { type Naming, underscoreEscapingWithSuffixes } from "./naming.js";
 import { formatText } from "./text-format.js";
@@ -47,7 +48,8 @@ export interface PrometheusReader extends PrometheusHandler {
 /** A reader for Prometheus without a server: `handler` goes onto one of your own. */
 export function createPrometheusHandler(options: PrometheusHandlerOptions = {}): PrometheusHandler {
   const reader = createPullReader(options.metricProducers, () => {});
-  return { reader, handler: createHandler(() => scrape(reader, familyOptions(options))) };
+  const families = familyOptions(options);
+  return { reader, handler: createHandler(() => scrape(reader, families)) };
 }
 
 /**
@@ -86,6 +88,7 @@ function familyOptions({ scopeLabels, naming = underscoreEscapingWithSuffixes }:
   const known = new Set<string>();
   return {
     naming,
+    labels: createLabelRenderer(naming),
     labelsScope: ({ name }: { readonly name: string }) => scopeLabels ?? name !== "telltale",
     /** The same metrics fail at each scrape: said and counted once each. */
     dropped(reason: DropReason, metric: string, text: string): void {

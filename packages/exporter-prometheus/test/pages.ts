@@ -9,6 +9,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import {
   collectFamilies,
+  createLabelRenderer,
   type DropReason,
   type FamilyOptions,
   formatText,
@@ -62,6 +63,7 @@ export function render(metrics: MetricData[], changes: Partial<Page & FamilyOpti
     ...formatText(
       collectFamilies(page, {
         naming: underscoreEscapingWithSuffixes,
+        labels: createLabelRenderer(underscoreEscapingWithSuffixes),
         labelsScope: () => false,
         dropped: (reason, metric) => void dropped.push([reason, metric]),
         ...changes,
