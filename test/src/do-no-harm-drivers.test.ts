@@ -40,6 +40,6 @@ function seen({ code, signal, stdout, stderr }: ProgramRun): object {
     .join("\n")
     // Node shows the line of the library that threw; a promise of the pool's is made by the instrumentation then.
     .replace(/^\S+:\d+\n.*\n\s*\^\n/, "")
-    .replaceAll(/(processID|secretKey|Symbol\(async_id_symbol\)): -?\d+/g, "$1: N");
+    .replaceAll(/(processID|secretKey|\[?Symbol\(async_id_symbol\)\]?): -?\d+/g, "$1: N");
   return { code, signal, stdout, stderr: lines };
 }
