@@ -28,8 +28,8 @@ export interface Telltale {
   shutdown(): Promise<void>;
 }
 
-const INSTRUMENTATIONS: Readonly<Record<InstrumentationName, () => Instrumentation>> = {
-  http: () => httpInstrumentation(),
+const INSTRUMENTATIONS: Readonly<Record<InstrumentationName, (config: Config) => Instrumentation>> = {
+  http: ({ http = {} }) => httpInstrumentation(http),
   express: () => expressInstrumentation(),
   pg: () => pgInstrumentation(),
   ioredis: () => redisInstrumentation(),
@@ -109,12 +109,13 @@ export function assemble(config: Config, ended: () => void): Telltale {
   };
 }
 
-function enableInstrumentations({ instrumentations = {} }: Config): [InstrumentationName, Instrumentation][] {
+function enableInstrumentations(config: Config): [InstrumentationName, Instrumentation][] {
+  const { instrumentations = {} } = config;
   const names = Object.keys(INSTRUMENTATIONS) as InstrumentationName[];
   return names
     .filter((name) => instrumentations[name] !== false)
     .map((name) => {
-      const instrumentation = INSTRUMENTATIONS[name]();
+      const instrumentation = INSTRUMENTATIONS[name](config);
       instrumentation.enable();
       return [name, instrumentation];
     });

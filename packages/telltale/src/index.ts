@@ -2,6 +2,7 @@ export type { Telltale } from "./assemble.js";
 export {
   ConfigError,
   type FileOptions,
+  type HttpOptions,
   type InstrumentationName,
   type LogLevel,
   type MetricsExporterName,

@@ -64,6 +64,13 @@ export interface NPlusOneOptions {
   ignoreFingerprints?: string[];
 }
 
+export interface HttpOptions {
+  /** Incoming paths that are neither traced nor counted, such as health checks: exact, without the query. Default none. */
+  ignoreIncomingPaths?: string[];
+  /** Takes `client.address` from `X-Forwarded-For`: only behind a proxy that sets it. Default false. */
+  trustForwarded?: boolean;
+}
+
 export interface SlowQueryOptions {
   /** Thresholds in ms by `db.system.name`: `{ "redis": 20 }`. */
   bySystem?: Record<string, number>;
@@ -82,6 +89,7 @@ export interface FileOptions {
   log?: LogLevel;
   /** What to leave alone: `{ "pg": false }`. Default: all on. */
   instrumentations?: Partial<Record<InstrumentationName, boolean>>;
+  http?: HttpOptions;
   traces?: TracesOptions;
   metrics?: MetricsOptions;
   /** Queries slower than this are findings, in ms; 0 turns them off. Default 100. */
