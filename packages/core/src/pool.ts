@@ -44,6 +44,8 @@ const names = new Set<string>();
 /** Registers a pool. A name that is taken gets `#2`, `#3`, … so that two pools never share a series. */
 export function registerPool(wanted: Pool): PoolReporter {
   let name = wanted.name;
+  // A pool that has ended gives its name back when it is read; nobody may have read since.
+  if (names.has(name)) readPools();
   for (let n = 2; names.has(name); n++) name = `${wanted.name}#${n}`;
   names.add(name);
   const pool: Pool = { name, system: wanted.system, read: () => wanted.read() };

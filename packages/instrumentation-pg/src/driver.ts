@@ -22,7 +22,9 @@ export interface Client {
   readonly host: string;
   readonly port: number;
   readonly database: string;
-  readonly _queryQueue: readonly Query[];
+  readonly _queryQueue?: readonly Query[];
+  /** Its name in older releases of pg 8. */
+  readonly queryQueue?: readonly Query[];
   query(config: unknown, values?: unknown, callback?: unknown): unknown;
   _pulseQueryQueue(): void;
 }

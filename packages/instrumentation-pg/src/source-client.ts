@@ -49,7 +49,7 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
     function begin(client: Client, ...args: [unknown, unknown]): DatabaseOperation | undefined {
       try {
         const parent = call?.context ?? context.active();
-        if (isSuppressed(parent)) return undefined;
+        if (isSuppressed(parent) || (isSubmittable(args[0]) && Object.isFrozen(args[0]))) return undefined;
         const { text, parameters } = describe(...args);
         if (text === undefined) return undefined;
         const now = performance.now();
@@ -65,9 +65,13 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
   /** pg makes its query object inside of `query` and puts it last in the queue just before it looks at the queue. */
   function patchedPulse(this: Client): void {
     if (starting !== undefined) {
-      const queued = this._queryQueue.at(-1);
-      if (queued !== undefined) running.set(queued, starting);
-      starting = undefined;
+      try {
+        const queued = (this._queryQueue ?? this.queryQueue)?.at(-1);
+        if (queued !== undefined) running.set(queued, starting);
+        starting = undefined;
+      } catch (error) {
+        guard.failed(error);
+      }
     }
     _pulseQueryQueue.call(this);
   }
