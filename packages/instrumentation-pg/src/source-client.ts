@@ -21,13 +21,15 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
   const { query, _pulseQueryQueue } = prototype;
   const targets = new WeakMap<Client, Target>();
   const running = new WeakMap<Query, DatabaseOperation>();
+  /** False once undone: somebody may have wrapped ours meanwhile, and still call it. */
+  let active = true;
   /** The operation of the `query` call that is on the stack, until its query object is known. */
   let starting: DatabaseOperation | undefined;
 
   function patchedQuery(this: Client, config: unknown, values?: unknown, callback?: unknown): unknown {
     const call = link.handedOver;
     link.handedOver = undefined;
-    const operation = guard.on && hasListeners() ? begin(this, config, values) : undefined;
+    const operation = active && guard.on && hasListeners() ? begin(this, config, values) : undefined;
     if (operation === undefined) return query.call(this, config, values, callback);
     if (isSubmittable(config)) follow(config, operation);
     else starting = operation;
@@ -124,15 +126,26 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
       running.set(submitted, operation);
       return;
     }
-    const { handleReadyForQuery: ready, handleError: failed } = submitted;
-    submitted.handleReadyForQuery = function heardReady(connection) {
-      succeed(this, operation);
-      return context.with(operation.context, ready, this, connection);
+    let rows = 0;
+    const heard: Partial<Record<Message, (first: unknown) => void>> = {
+      handleDataRow: () => void rows++,
+      handleReadyForQuery() {
+        operation.rows = rows;
+        endOperation(operation);
+      },
+      handleError: (error) => fail(operation, error),
     };
-    submitted.handleError = function heardError(error, connection) {
-      fail(operation, error);
-      return context.with(operation.context, failed, this, error, connection);
-    };
+    const handlers = submitted as unknown as Record<Message, ((...args: unknown[]) => unknown) | undefined>;
+    for (const message of MESSAGES) {
+      const original = handlers[message];
+      if (typeof original !== "function") continue;
+      const hear = heard[message];
+      // In the caller's context, as a cursor calls the app back from these.
+      handlers[message] = function handle(this: unknown, ...args: unknown[]): unknown {
+        hear?.(args[0]);
+        return context.with(operation.context, original, this, ...args);
+      };
+    }
   }
 
   const undo = [
@@ -142,9 +155,22 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
     replace(queryPrototype, "handleError", patchedError),
   ];
   return () => {
+    active = false;
     for (const step of undo) step();
   };
 }
+
+/** What a connection tells a query object. */
+const MESSAGES = [
+  "handleRowDescription",
+  "handleDataRow",
+  "handlePortalSuspended",
+  "handleCommandComplete",
+  "handleEmptyQuery",
+  "handleReadyForQuery",
+  "handleError",
+] as const;
+type Message = (typeof MESSAGES)[number];
 
 function replace<T extends object, K extends keyof T & string>(target: T, name: K, method: T[K]): () => void {
   const original = Object.getOwnPropertyDescriptor(target, name);
@@ -167,7 +193,7 @@ function describe(
   config: unknown,
   values: unknown,
 ): { text: string | undefined; parameters: readonly unknown[] | undefined } {
-  if (typeof config === "string") return { text: config, parameters: Array.isArray(values) ? values : [config] };
+  if (typeof config === "string") return { text: config, parameters: [config, values] };
   if (typeof config !== "object" || config === null) return { text: undefined, parameters: undefined };
   const {
     text,
@@ -176,13 +202,12 @@ function describe(
     cursor,
   } = config as { text?: unknown; name?: unknown; values?: unknown; cursor?: Query };
   if (typeof text === "string") {
-    const bound = Array.isArray(own) ? own : values;
-    return { text, parameters: Array.isArray(bound) ? bound : [text] };
+    return { text, parameters: [text, own ?? values] };
   }
   // pg-query-stream keeps its query in a cursor; a prepared statement may be named only.
   if (cursor !== undefined) return describe(cursor, values);
   if (typeof name === "string")
-    return { text: `EXECUTE "${name.replaceAll('"', '""')}"`, parameters: Array.isArray(own) ? own : [name] };
+    return { text: `EXECUTE "${name.replaceAll('"', '""')}"`, parameters: [name, own ?? values] };
   return { text: undefined, parameters: undefined };
 }
 

@@ -39,15 +39,20 @@ const TIMEOUTS = new Set([
 export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => void {
   const { connect, query, newClient, _acquireClient, _release } = prototype;
   const reporters = new WeakMap<Pool, PoolReporter>();
+  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
+  const open = new Set<PoolReporter>();
   const createdAt = new WeakMap<Client, number>();
   const takenAt = new WeakMap<Client, number>();
   let calling: PoolCall | undefined;
+  /** False once undone: somebody may have wrapped ours meanwhile, and still call it. */
+  let active = true;
+  const isOn = (): boolean => active && guard.on;
 
   const patched: Partial<Record<keyof Pool, unknown>> = {
     connect: function patchedConnect(this: Pool, callback?: ConnectCallback): unknown {
       const call = calling;
       calling = undefined;
-      if (!guard.on || (callback !== undefined && typeof callback !== "function")) return connect.call(this, callback);
+      if (!isOn() || (callback !== undefined && typeof callback !== "function")) return connect.call(this, callback);
       const caller = call?.context ?? context.active();
       const askedMs = performance.now();
       const heard = (error: unknown): void => {
@@ -70,7 +75,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     },
 
     query: function patchedQuery(this: Pool, ...args: [unknown, unknown?, unknown?]): unknown {
-      if (guard.on && hasListeners())
+      if (isOn() && hasListeners())
         calling = { context: context.active(), startMs: performance.now(), text: textOf(args[0]) };
       try {
         return query.apply(this, bindCallback(args));
@@ -82,7 +87,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     newClient: function patchedNewClient(this: Pool, waiter: unknown): void {
       const startMs = performance.now();
       newClient.call(this, waiter);
-      if (!guard.on) return;
+      if (!isOn()) return;
       try {
         const client = this._clients.at(-1);
         if (client === undefined) return;
@@ -100,7 +105,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       idle: unknown,
       isNew: boolean,
     ): unknown {
-      if (guard.on) {
+      if (isOn()) {
         const now = performance.now();
         takenAt.set(client, now);
         const from = createdAt.get(client);
@@ -111,7 +116,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
 
     _release: function patchedRelease(this: Pool, client: Client, idle: unknown, error: unknown): unknown {
       const from = takenAt.get(client);
-      if (guard.on && from !== undefined) {
+      if (isOn() && from !== undefined) {
         takenAt.delete(client);
         reporters.get(this)?.timed("use", performance.now() - from);
       }
@@ -124,12 +129,15 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     const known = reporters.get(pool);
     if (known !== undefined) return known;
     const reference = new WeakRef(pool);
-    const reporter = registerPool({
+    const reporter: PoolReporter = registerPool({
       name: `${client.host}:${client.port}/${client.database}`,
       system: "postgresql",
       read() {
         const living = reference.deref();
-        if (living === undefined || living.ended) return undefined;
+        if (living === undefined || living.ended) {
+          open.delete(reporter);
+          return undefined;
+        }
         const { totalCount, idleCount, waitingCount, options } = living;
         return {
           used: totalCount - idleCount,
@@ -141,6 +149,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       },
     });
     reporters.set(pool, reporter);
+    open.add(reporter);
     return reporter;
   }
 
@@ -179,6 +188,9 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true, enumerable: false });
   }
   return () => {
+    active = false;
+    for (const reporter of open) reporter.close();
+    open.clear();
     const originals = { connect, query, newClient, _acquireClient, _release };
     for (const [name, method] of Object.entries(originals)) {
       if (Reflect.get(prototype, name) === patched[name as keyof Pool]) {

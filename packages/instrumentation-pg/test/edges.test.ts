@@ -1,0 +1,145 @@
+import { createRequire } from "node:module";
+import { context, createContextKey, ROOT_CONTEXT } from "@opentelemetry/api";
+import { addListener, type DatabaseOperation, readPools } from "@telltale/core";
+import { describeWith } from "@telltale/test/describe-with";
+import { type PostgresServer, startPostgres } from "@telltale/test/servers";
+import { collect, type Collection } from "@telltale/testkit";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { Cursor, instrumentation, pg, QueryStream } from "./pg.js";
+
+describeWith(["postgres"], "pg, at its edges", () => {
+  let server: PostgresServer;
+  let collected: Collection;
+  beforeAll(async () => {
+    server = await startPostgres();
+    collected = collect();
+  });
+  afterEach(() => collected.reset());
+  afterAll(async () => {
+    collected.stop();
+    await server.stop();
+  });
+  const calls = () => collected.operations as readonly DatabaseOperation[];
+  const connected = async (): Promise<import("pg").Client> => {
+    const client = new pg.Client(server.url);
+    await client.connect();
+    return client;
+  };
+
+  test("an older pg, whose queue has another name", async () => {
+    const old = createRequire(new URL("../../../.old-majors/package.json", import.meta.url))(
+      "pg",
+    ) as typeof import("pg");
+    const pool = new old.Pool({ connectionString: server.url, max: 1 });
+    const results = await Promise.all([pool.query("SELECT 1 AS n"), pool.query("SELECT $1::int AS n", [2])]);
+    expect(results.map(({ rows }) => rows)).toEqual([[{ n: 1 }], [{ n: 2 }]]);
+    await expect(pool.query("SELECT nope")).rejects.toMatchObject({ code: "42703" });
+    expect(calls().map(({ errorType, rows }) => [errorType, rows])).toEqual([
+      [undefined, 1],
+      [undefined, 1],
+      ["42703", undefined],
+    ]);
+    expect(calls()[1]?.waitMs).toBeGreaterThan(0);
+    await pool.end();
+    expect(readPools()).toEqual([]);
+  });
+
+  test("a stream counts all its rows, a cursor those it was asked for", async () => {
+    const client = await connected();
+    const stream = client.query(new QueryStream("SELECT n FROM generate_series(1, 250) n"));
+    let seen = 0;
+    for await (const row of stream) if (row) seen++;
+    await client.query("SELECT 1");
+    const cursor = client.query(new Cursor("SELECT n FROM generate_series(1, 250) n"));
+    await cursor.read(10);
+    await cursor.read(10);
+    await cursor.close();
+    expect([seen, ...calls().map(({ rows }) => rows)]).toEqual([250, 250, 1, 20]);
+    await client.end();
+  });
+
+  test("a cursor calls back in its caller's context", async () => {
+    const key = createContextKey("caller");
+    const client = await connected();
+    const seen = await context.with(ROOT_CONTEXT.setValue(key, "me"), () => {
+      const cursor = client.query(new Cursor("SELECT n FROM generate_series(1, 250) n")) as unknown as {
+        read(rows: number, done: () => void): void;
+      };
+      return new Promise<unknown[]>((resolve) => {
+        cursor.read(10, () => {
+          const first = context.active().getValue(key);
+          cursor.read(10, () => resolve([first, context.active().getValue(key)]));
+        });
+      });
+    });
+    expect(seen).toEqual(["me", "me"]);
+    await client.end();
+  });
+
+  test("a query object that cannot be listened to passes through", async () => {
+    const client = await connected();
+    let ready = 0;
+    const frozen = Object.freeze({
+      submit: (connection: { query(text: string): void }) => connection.query("SELECT 1"),
+      handleRowDescription() {},
+      handleDataRow() {},
+      handleCommandComplete() {},
+      handleReadyForQuery: () => void ready++,
+      handleError() {},
+      callback: () => {},
+    });
+    client.query(frozen as never);
+    await client.query("SELECT 2");
+    expect([ready, calls().length]).toEqual([1, 1]);
+    await client.end();
+  });
+
+  test("parameters tell calls of one shape apart, by text and by values", async () => {
+    const client = await connected();
+    const seen: string[] = [];
+    const stop = addListener({
+      name: "parameters",
+      operationEnded: (operation) => void seen.push(JSON.stringify((operation as DatabaseOperation).parameters)),
+    });
+    await client.query("SELECT 1 WHERE 1 = 1", []);
+    await client.query("SELECT 1 WHERE 2 = 1", []);
+    await client.query("SELECT 1 WHERE $1::int > 0", [1]);
+    await client.query("SELECT 1 WHERE $1::int > 0", [2]);
+    await client.query({ text: "SELECT 1 WHERE $1::int > 0", values: [2] });
+    stop();
+    expect(new Set(seen).size).toBe(4);
+    await client.end();
+  });
+
+  test("disabled, pools leave the gauges; enabled again, they come back once; a name is free when its pool has ended", async () => {
+    const pool = new pg.Pool({ connectionString: server.url, max: 2 });
+    await pool.query("SELECT 1");
+    expect(readPools()).toHaveLength(1);
+    instrumentation.disable();
+    expect(readPools()).toEqual([]);
+    instrumentation.enable();
+    await Promise.all([pool.query("SELECT 1"), pool.query("SELECT 1")]);
+    expect(readPools()).toHaveLength(1);
+    await pool.end();
+    const next = new pg.Pool({ connectionString: server.url });
+    await next.query("SELECT 1");
+    expect(readPools().map(({ pool: { name } }) => name)).toEqual([`127.0.0.1:${server.port}/${server.database}`]);
+    await next.end();
+  });
+
+  test("wrapped by somebody else, it is off when disabled and heard once when enabled", async () => {
+    const client = await connected();
+    const prototype = pg.Client.prototype as unknown as { query: (...args: unknown[]) => unknown };
+    const ours = prototype.query;
+    prototype.query = function wrapper(...args) {
+      return ours.apply(this, args);
+    };
+    instrumentation.disable();
+    await client.query("SELECT 1");
+    expect(calls()).toHaveLength(0);
+    instrumentation.enable();
+    await client.query("SELECT 1");
+    expect(calls()).toHaveLength(1);
+    await client.end();
+  });
+});
