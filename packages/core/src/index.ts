@@ -1,4 +1,15 @@
 export { type CacheLookup, type CacheResult, cacheNameOf, nameCaches, reportLookup, reportLookupOf } from "./cache.js";
+export { epochOriginMs } from "./clock.js";
+export { requestOf, spanOf, withRequest, withSpan } from "./context.js";
+export {
+  type AttributeSink,
+  describeEnd,
+  describeStart,
+  describeTemplate,
+  spanKindOf,
+  spanNameOf,
+  startAttributesOf,
+} from "./describe-span.js";
 export type { Finding, FindingKind } from "./finding.js";
 export { createGuard, type Guard } from "./guard.js";
 export {
@@ -33,8 +44,8 @@ export { type Pool, type PoolReading, type PoolReporter, type PoolTiming, readPo
 export { analyzeQuery } from "./query/analyze-query.js";
 export type { QueryShape, SqlDialect } from "./query/query-shape.js";
 export { createShapeCache, type ShapeCache } from "./query/shape-cache.js";
-export { activeRequest, isSuppressed, type Request, suppress, withRequest } from "./request.js";
+export { activeRequest, isSuppressed, type Request, suppress } from "./request.js";
 export { say, type SayLevel, sayOnce, setSay } from "./say.js";
-export { count, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
+export { count, counterOf, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
 export { addSpanListener, createSpanListener } from "./spans.js";
 export { VERSION } from "./version.js";

@@ -14,12 +14,17 @@ export type SelfMetric =
 
 const counters = new Map<string, SelfCounter>();
 
-/** Adds to one of Telltale's own counters; `value` must come from a small fixed set, as must every label. */
-export function count(metric: SelfMetric, attribute: string, value: string, by = 1): void {
+/** One of Telltale's own counters, for those who add to it often; `value` must come from a small fixed set, as must every label. */
+export function counterOf(metric: SelfMetric, attribute: string, value: string): SelfCounter {
   const key = `${metric}\n${value}`;
-  const counter = counters.get(key);
-  if (counter === undefined) counters.set(key, { metric, attribute, value, total: by });
-  else counter.total += by;
+  let counter = counters.get(key);
+  if (counter === undefined) counters.set(key, (counter = { metric, attribute, value, total: 0 }));
+  return counter;
+}
+
+/** Adds to one of Telltale's own counters. */
+export function count(metric: SelfMetric, attribute: string, value: string, by = 1): void {
+  counterOf(metric, attribute, value).total += by;
 }
 
 export function selfCounters(): Iterable<SelfCounter> {

@@ -1,30 +1,20 @@
-import {
-  type Attributes,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  type Tracer,
-  type TracerProvider,
-} from "@opentelemetry/api";
+import { type Span, SpanStatusCode, type Tracer, type TracerProvider } from "@opentelemetry/api";
 import { toEpochMs } from "./clock.js";
-import { addListener, type Listener, listenerSlot } from "./listeners.js";
-import type {
-  DatabaseOperation,
-  DatabaseTemplate,
-  HttpClientOperation,
-  HttpServerOperation,
-  Operation,
-} from "./operation.js";
+import { describeEnd, spanKindOf, spanNameOf, startAttributesOf } from "./describe-span.js";
+import { addListener, type Listener } from "./listeners.js";
+import type { Operation } from "./operation.js";
 import { VERSION } from "./version.js";
 
 const listening = new WeakMap<TracerProvider, { users: number; remove: () => void }>();
 
+/** A provider that can make spans of operations by itself, without the API. */
+interface OperationTracerProvider extends TracerProvider {
+  createOperationListener?(scope: { readonly name: string; readonly version: string }): Listener | undefined;
+}
+
 /** Makes spans of operations with a provider's tracer; a provider is listened for once, however often it is added. */
-export function addSpanListener(provider: TracerProvider): () => void {
-  const entry = listening.get(provider) ?? {
-    users: 0,
-    remove: addListener(createSpanListener(provider.getTracer("telltale", VERSION))),
-  };
+export function addSpanListener(provider: OperationTracerProvider): () => void {
+  const entry = listening.get(provider) ?? { users: 0, remove: addListener(listenerOf(provider)) };
   listening.set(provider, entry);
   entry.users++;
   return () => {
@@ -32,6 +22,11 @@ export function addSpanListener(provider: TracerProvider): () => void {
     listening.delete(provider);
     entry.remove();
   };
+}
+
+function listenerOf(provider: OperationTracerProvider): Listener {
+  const scope = { name: "telltale", version: VERSION };
+  return provider.createOperationListener?.(scope) ?? createSpanListener(provider.getTracer(scope.name, scope.version));
 }
 
 /**
@@ -52,122 +47,22 @@ export function createSpanListener(tracer: Tracer): Listener {
 
 function startSpan(tracer: Tracer, operation: Operation): Span {
   const startTime = toEpochMs(operation.startMs);
-  switch (operation.kind) {
-    case "database": {
-      const { template } = operation;
-      const options = { kind: SpanKind.CLIENT, attributes: databaseAttributes(template), startTime };
-      return tracer.startSpan(databaseSpanName(template), options, operation.context);
-    }
-    case "http.server":
-      return tracer.startSpan(
-        httpSpanName(operation.method, undefined),
-        { kind: SpanKind.SERVER, attributes: serverAttributes(operation), startTime },
-        operation.context,
-      );
-    case "http.client":
-      return tracer.startSpan(
-        httpSpanName(operation.method, undefined),
-        { kind: SpanKind.CLIENT, attributes: clientAttributes(operation), startTime },
-        operation.context,
-      );
-  }
+  return tracer.startSpan(
+    spanNameOf(operation),
+    { kind: spanKindOf(operation), attributes: startAttributesOf(operation), startTime },
+    operation.context,
+  );
 }
 
 function endSpan(span: Span, operation: Operation): void {
   if (span.isRecording()) {
-    if (operation.kind === "database") describeDatabaseEnd(span, operation);
-    else if (operation.kind === "http.server") describeServerEnd(span, operation);
-    else describeClientEnd(span, operation);
+    if (operation.kind === "http.server" && operation.request?.route !== undefined)
+      span.updateName(spanNameOf(operation));
+    describeEnd(operation, span);
     if (operation.errorType !== undefined) {
-      span.setAttribute("error.type", operation.errorType);
       const { error } = operation;
       span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error && { message: error.message }) });
     }
-    if (operation.attributes !== undefined) span.setAttributes(operation.attributes);
   }
   span.end(toEpochMs(operation.endMs));
-}
-
-const slot = listenerSlot();
-
-/** The constant attributes of a template, made once. */
-function databaseAttributes(template: DatabaseTemplate): Attributes {
-  return (template.slots[slot] ??= defined({
-    "db.system.name": template.system,
-    "db.namespace": template.namespace,
-    "db.operation.name": template.operationName,
-    "db.collection.name": template.collection,
-    "db.query.summary": template.querySummary,
-    "db.query.text": template.queryText,
-    "db.client.connection.pool.name": template.poolName,
-    "server.address": template.serverAddress,
-    "server.port": template.serverPort,
-  })) as Attributes;
-}
-
-function databaseSpanName(template: DatabaseTemplate): string {
-  return template.querySummary ?? template.operationName ?? template.system;
-}
-
-function describeDatabaseEnd(span: Span, operation: DatabaseOperation): void {
-  if (operation.rows !== undefined) span.setAttribute("db.response.returned_rows", operation.rows);
-  if (operation.statusCode !== undefined) span.setAttribute("db.response.status_code", operation.statusCode);
-  if (operation.batchSize !== undefined) span.setAttribute("db.operation.batch.size", operation.batchSize);
-  if (operation.waitMs > 0) span.setAttribute("telltale.pool.wait_ms", operation.waitMs);
-  if (operation.cacheHits + operation.cacheMisses > 0) {
-    if (operation.cacheName !== undefined) span.setAttribute("telltale.cache.name", operation.cacheName);
-    span.setAttribute("telltale.cache.hits", operation.cacheHits);
-    span.setAttribute("telltale.cache.misses", operation.cacheMisses);
-  }
-}
-
-function serverAttributes(operation: HttpServerOperation): Attributes {
-  return defined({
-    "http.request.method": operation.method,
-    "http.request.method_original": operation.originalMethod,
-    "url.scheme": operation.scheme,
-    "url.path": operation.path,
-    "url.query": operation.query,
-    "server.address": operation.serverAddress,
-    "server.port": operation.serverPort,
-    "client.address": operation.clientAddress,
-    "user_agent.original": operation.userAgent,
-    "network.protocol.version": operation.protocolVersion,
-  });
-}
-
-function describeServerEnd(span: Span, operation: HttpServerOperation): void {
-  const route = operation.request?.route;
-  if (route !== undefined) {
-    span.setAttribute("http.route", route);
-    span.updateName(httpSpanName(operation.method, route));
-  }
-  if (operation.statusCode > 0) span.setAttribute("http.response.status_code", operation.statusCode);
-}
-
-function clientAttributes(operation: HttpClientOperation): Attributes {
-  return defined({
-    "http.request.method": operation.method,
-    "http.request.method_original": operation.originalMethod,
-    "url.full": operation.url,
-    "server.address": operation.serverAddress,
-    "server.port": operation.serverPort,
-  });
-}
-
-function describeClientEnd(span: Span, operation: HttpClientOperation): void {
-  if (operation.statusCode > 0) span.setAttribute("http.response.status_code", operation.statusCode);
-  if (operation.protocolVersion !== undefined) span.setAttribute("network.protocol.version", operation.protocolVersion);
-}
-
-/** `GET /orders/:id`; a method that nobody knows is named `HTTP`, as the convention says. */
-function httpSpanName(method: string, route: string | undefined): string {
-  const verb = method === "_OTHER" ? "HTTP" : method;
-  return route === undefined ? verb : `${verb} ${route}`;
-}
-
-function defined(attributes: Record<string, string | number | undefined>): Attributes {
-  const result: Attributes = {};
-  for (const name in attributes) if (attributes[name] !== undefined) result[name] = attributes[name];
-  return result;
 }

@@ -44,6 +44,16 @@ export function createTraceExporter(options: SignalOptions): SpanExporter & Hurr
   return createHttpExporter("traces", options, (spans) => serializer.serializeRequest(spans));
 }
 
+/** Delivers encoded spans over http/protobuf. */
+export function createSpanDelivery(options: SignalOptions): (request: Uint8Array) => Promise<{ ok: boolean }> {
+  const sender = createSignalSender("traces", options);
+  return async (request) => {
+    const delivery = await context.with(suppressTracing(context.active()), () => sender.send(request));
+    report("traces", destinationOf(options, "traces"), delivery);
+    return delivery;
+  };
+}
+
 /** The exporter of metrics, by protocol. */
 export function createMetricExporter(options: SignalOptions): PushMetricExporter & HurriedExporter {
   if (options.protocol === "grpc") {

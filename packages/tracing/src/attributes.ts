@@ -1,0 +1,114 @@
+import { type Attributes, diag } from "@opentelemetry/api";
+
+/** https://opentelemetry.io/docs/specs/otel/common/#attribute-limits */
+export interface AttributeLimits {
+  readonly count: number;
+  /** Characters of a string, bytes of a byte array. */
+  readonly valueLength: number;
+}
+
+export const NO_LIMITS: AttributeLimits = { count: Infinity, valueLength: Infinity };
+
+/** Which values are taken: any value of the specification, or only strings, numbers, booleans and arrays of one of them. */
+export type IsValid = (value: unknown) => boolean;
+
+/** Attributes with their count; what the limit refused is counted too. */
+export class BoundedAttributes {
+  readonly values: Attributes = {};
+  readonly #limits: AttributeLimits;
+  readonly #isValid: IsValid;
+  count = 0;
+  dropped = 0;
+
+  constructor(limits: AttributeLimits, isValid: IsValid = isAnyValue) {
+    this.#limits = limits;
+    this.#isValid = isValid;
+  }
+
+  /** Adds or replaces one; an invalid one is left out with a word to the API's logger, one over the limit is counted. */
+  set(key: string, value: unknown): void {
+    if (value === undefined) return;
+    if (typeof key !== "string" || key === "") {
+      diag.warn(`Invalid attribute key: ${String(key)}`);
+      return;
+    }
+    const isNew = !Object.hasOwn(this.values, key);
+    if (isNew && this.count >= this.#limits.count) {
+      this.dropped++;
+      return;
+    }
+    const { values } = this;
+    if (typeof value === "string") {
+      values[key] = truncate(value, this.#limits.valueLength);
+    } else if (typeof value === "number" || typeof value === "boolean") {
+      values[key] = value;
+    } else if (this.#isValid(value)) {
+      values[key] = copy(value, this.#limits.valueLength) as NonNullable<Attributes[string]>;
+    } else {
+      diag.warn(`Invalid attribute value set for key: ${key}`);
+      return;
+    }
+    if (isNew) this.count++;
+  }
+
+  /** Adds all; what cannot be added when a span is made counts as dropped, as in the SDK. */
+  setAll(attributes: unknown, countInvalid: boolean): void {
+    if (typeof attributes !== "object" || attributes === null) return;
+    for (const [key, value] of Object.entries(attributes)) {
+      const before = this.count + this.dropped;
+      const known = Object.hasOwn(this.values, key);
+      this.set(key, value);
+      if (countInvalid && value !== undefined && !known && this.count + this.dropped === before) this.dropped++;
+    }
+  }
+}
+
+/** Strings, numbers, booleans, null, byte arrays, arrays and plain objects of these, without a cycle. */
+export function isAnyValue(value: unknown): boolean {
+  return isAny(value, []);
+}
+
+function isAny(value: unknown, above: readonly unknown[]): boolean {
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return true;
+  if (typeof value !== "object") return false;
+  if (value === null || value instanceof Uint8Array) return true;
+  if (above.includes(value)) return false;
+  const within = [...above, value];
+  if (Array.isArray(value)) return value.every((item) => item === undefined || isAny(item, within));
+  const { constructor } = value;
+  if (constructor !== Object && constructor !== undefined) return false;
+  return Object.values(value).every((item) => item === undefined || isAny(item, within));
+}
+
+/** What events may carry: a string, number or boolean, or an array of one of these, in which nothing may be missing. */
+export function isSimpleValue(value: unknown): boolean {
+  if (!Array.isArray(value)) return isPrimitive(value);
+  let type: string | undefined;
+  for (const item of value) {
+    if (item === null || item === undefined) continue;
+    type ??= typeof item;
+    if (typeof item !== type || !isPrimitive(item)) return false;
+  }
+  return true;
+}
+
+function isPrimitive(value: unknown): boolean {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+}
+
+function truncate(text: string, limit: number): string {
+  return text.length > limit ? text.slice(0, limit) : text;
+}
+
+/** A copy that nobody can change any more, its texts cut to the limit. */
+function copy(value: unknown, limit: number): unknown {
+  if (typeof value === "string") return truncate(value, limit);
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Uint8Array) return value.length > limit ? value.slice(0, limit) : value;
+  if (Array.isArray(value)) return value.map((item) => copy(item, limit));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, item]) => item !== undefined)
+      .map(([key, item]) => [key, copy(item, limit)]),
+  );
+}

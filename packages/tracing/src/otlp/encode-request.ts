@@ -1,0 +1,33 @@
+import type { Resource } from "@opentelemetry/resources";
+import type { Scope } from "../pipeline.js";
+import { ByteWriter, tagOf } from "./byte-writer.js";
+
+/** Encoded spans of one scope. */
+export interface ScopeSpans {
+  readonly scope: Scope;
+  readonly spans: Uint8Array;
+}
+
+/** An `ExportTraceServiceRequest` with one resource. */
+export function encodeRequest(resource: Resource, parts: readonly ScopeSpans[]): Uint8Array {
+  let size = 1024;
+  for (const { spans } of parts) size += spans.length + 512;
+  const writer = new ByteWriter(size);
+  const resourceSpans = writer.open(tagOf(1, 2));
+  const head = writer.open(tagOf(1, 2));
+  for (const [name, value] of Object.entries(resource.attributes)) writer.attribute(tagOf(1, 2), name, value);
+  writer.close(head);
+  for (const { scope, spans } of parts) {
+    const scopeSpans = writer.open(tagOf(2, 2));
+    const scopeHead = writer.open(tagOf(1, 2));
+    writer.string(tagOf(1, 2), scope.name);
+    if (scope.version) writer.string(tagOf(2, 2), scope.version);
+    writer.close(scopeHead);
+    writer.raw(spans);
+    if (scope.schemaUrl) writer.string(tagOf(3, 2), scope.schemaUrl);
+    writer.close(scopeSpans);
+  }
+  if (resource.schemaUrl) writer.string(tagOf(3, 2), resource.schemaUrl);
+  writer.close(resourceSpans);
+  return writer.view();
+}

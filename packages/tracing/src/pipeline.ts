@@ -1,0 +1,120 @@
+import { type Context, diag, type Link } from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelemetry/sdk-trace";
+import { count, counterOf, say } from "@telltale/core";
+import { type AttributeLimits, BoundedAttributes } from "./attributes.js";
+import type { SpanExport } from "./span-export.js";
+import type { EngineSpan } from "./span.js";
+
+/** An instrumentation scope, as `getTracer` names it. */
+export interface Scope {
+  readonly name: string;
+  readonly version?: string;
+  readonly schemaUrl?: string;
+}
+
+/** What all tracers of a provider share, and the way that their spans take. */
+export class Pipeline {
+  readonly resource: Resource;
+  readonly sampler: Sampler;
+  readonly ids: IdGenerator | undefined;
+  readonly limits: Required<SpanLimits>;
+  readonly attributeLimits: AttributeLimits;
+  readonly eventLimits: AttributeLimits;
+  readonly linkLimits: AttributeLimits;
+  readonly processors: readonly SpanProcessor[];
+  readonly export: SpanExport | undefined;
+
+  constructor(
+    resource: Resource,
+    sampler: Sampler,
+    ids: IdGenerator | undefined,
+    limits: Required<SpanLimits>,
+    processors: readonly SpanProcessor[],
+    spanExport: SpanExport | undefined,
+  ) {
+    this.resource = resource;
+    this.sampler = sampler;
+    this.ids = ids;
+    this.limits = limits;
+    const valueLength = limits.attributeValueLengthLimit;
+    this.attributeLimits = { count: limits.attributeCountLimit, valueLength };
+    this.eventLimits = { count: limits.attributePerEventCountLimit, valueLength };
+    this.linkLimits = { count: limits.attributePerLinkCountLimit, valueLength };
+    this.processors = processors;
+    this.export = spanExport;
+  }
+
+  started(span: EngineSpan, parent: Context): void {
+    for (const processor of this.processors) {
+      try {
+        processor.onStart(span, parent);
+      } catch (error) {
+        processorFailed(processor, error);
+      }
+    }
+  }
+
+  ending(span: EngineSpan): void {
+    for (const processor of this.processors) {
+      try {
+        processor.onEnding?.(span);
+      } catch (error) {
+        processorFailed(processor, error);
+      }
+    }
+  }
+
+  ended(span: EngineSpan): void {
+    for (const processor of this.processors) {
+      try {
+        processor.onEnd(span);
+      } catch (error) {
+        processorFailed(processor, error);
+      }
+    }
+    if (span.sampled) this.export?.add(span);
+  }
+
+  sampledOut(): void {
+    sampledOut.total++;
+  }
+
+  cleanLink({ context, attributes }: Link): Link {
+    if (typeof attributes !== "object" || attributes === null) return { context };
+    const bounded = new BoundedAttributes(this.linkLimits);
+    bounded.setAll(attributes, true);
+    return { context, attributes: bounded.values, droppedAttributesCount: bounded.dropped };
+  }
+}
+
+const sampledOut = counterOf("telltale.spans", "telltale.outcome", "sampled_out");
+const DEFAULT_LIMIT = 128;
+
+/** Limits with the specification's defaults; a value length that is not positive counts as none. */
+export function fillLimits(limits: SpanLimits = {}): Required<SpanLimits> {
+  let valueLength = limits.attributeValueLengthLimit ?? Infinity;
+  if (!(valueLength > 0)) {
+    diag.warn(`Invalid attributeValueLengthLimit: expected a positive number, got ${valueLength}; it is ignored`);
+    valueLength = Infinity;
+  }
+  return {
+    attributeValueLengthLimit: valueLength,
+    attributeCountLimit: limits.attributeCountLimit ?? DEFAULT_LIMIT,
+    linkCountLimit: limits.linkCountLimit ?? DEFAULT_LIMIT,
+    eventCountLimit: limits.eventCountLimit ?? DEFAULT_LIMIT,
+    attributePerEventCountLimit: limits.attributePerEventCountLimit ?? DEFAULT_LIMIT,
+    attributePerLinkCountLimit: limits.attributePerLinkCountLimit ?? DEFAULT_LIMIT,
+  };
+}
+
+/** The SDK lets what a processor throws reach the app; here it is counted and said once per processor. */
+function processorFailed(processor: SpanProcessor, error: unknown): void {
+  count("telltale.instrumentation.errors", "telltale.part", "span processor");
+  if (failed.has(processor)) return;
+  failed.add(processor);
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  say("error", `a span processor (${processor.constructor.name}) failed; the app is not affected: ${text}`);
+}
+
+const failed = new WeakSet<SpanProcessor>();

@@ -1,0 +1,202 @@
+import type { Resource } from "@opentelemetry/resources";
+import { counterOf } from "@telltale/core";
+import { encodeRequest, type ScopeSpans } from "./otlp/encode-request.js";
+import { SpanEncoder } from "./otlp/encode-span.js";
+import type { Scope } from "./pipeline.js";
+import type { EngineSpan } from "./span.js";
+
+/** What became of a request to the collector. */
+export interface SpanDelivery {
+  readonly ok: boolean;
+  /** Spans that the collector took the request for but refused (partial success). */
+  readonly rejected?: number;
+}
+
+/** Where encoded spans go, and how many may wait for it. */
+export interface SpanExportOptions {
+  /** Delivers one `ExportTraceServiceRequest`; must not throw. */
+  deliver(request: Uint8Array): Promise<SpanDelivery>;
+  /** Spans kept while the collector is slow or away. Default 8,192; the oldest batches make room and are counted as dropped. */
+  readonly maxQueueSize?: number;
+  /** Bytes kept of them. Default 16 MB. */
+  readonly maxQueueBytes?: number;
+  /** Spans per request. Default 2,048. */
+  readonly maxExportBatchSize?: number;
+  /** Bytes of them per request. Default 512 KB; a larger span goes alone. */
+  readonly maxBatchBytes?: number;
+  /** Longest time a span waits, in ms. Default 5,000. */
+  readonly scheduledDelayMs?: number;
+}
+
+/** Encoded spans that go out together. */
+interface Batch {
+  readonly parts: readonly ScopeSpans[];
+  readonly spans: number;
+  readonly bytes: number;
+}
+
+const exported = counterOf("telltale.spans", "telltale.outcome", "exported");
+const dropped = counterOf("telltale.spans", "telltale.outcome", "dropped");
+const rejected = counterOf("telltale.spans", "telltale.outcome", "rejected");
+
+/**
+ * Encodes spans as they end and sends them in batches, away from the app's work. Nothing here waits, grows without a bound or holds the
+ * process open; what is lost is counted.
+ */
+export class SpanExport {
+  readonly #options: Required<SpanExportOptions>;
+  #resource: Resource | undefined;
+  readonly #encoders = new Map<Scope, SpanEncoder>();
+  #openSpans = 0;
+  #openBytes = 0;
+  #sealed: Batch[] = [];
+  #sealedSpans = 0;
+  #sealedBytes = 0;
+  #inFlight = 0;
+  #exporting: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isTimerShort = false;
+  #delivering: boolean | undefined;
+  #closed = false;
+
+  constructor({
+    deliver,
+    maxQueueSize = 8_192,
+    maxQueueBytes = 16 * 1024 * 1024,
+    maxExportBatchSize = 2_048,
+    maxBatchBytes = 512 * 1024,
+    scheduledDelayMs = 5_000,
+  }: SpanExportOptions) {
+    this.#options = {
+      deliver,
+      maxQueueSize,
+      maxQueueBytes,
+      maxExportBatchSize: Math.min(maxExportBatchSize, maxQueueSize),
+      maxBatchBytes,
+      scheduledDelayMs,
+    };
+  }
+
+  /** Spans that wait or are on their way. */
+  get size(): number {
+    return this.#openSpans + this.#sealedSpans + this.#inFlight;
+  }
+
+  /** Whether the last request was taken; undefined before the first one has ended. */
+  get delivering(): boolean | undefined {
+    return this.#delivering;
+  }
+
+  /** Takes a span that has ended. */
+  add(span: EngineSpan): void {
+    if (this.#closed) return;
+    this.#resource ??= span.resource;
+    let encoder = this.#encoders.get(span.scope);
+    if (encoder === undefined) this.#encoders.set(span.scope, (encoder = new SpanEncoder()));
+    const { writer } = encoder;
+    const before = writer.length;
+    try {
+      encoder.encode(span);
+    } catch (error) {
+      // An object of the app's that throws when it is read: half a span would spoil the batch.
+      writer.cut(before);
+      dropped.total++;
+      throw error;
+    }
+    this.#openSpans++;
+    this.#openBytes += writer.length - before;
+    if (this.#openSpans >= this.#options.maxExportBatchSize || this.#openBytes >= this.#options.maxBatchBytes) {
+      this.#seal();
+    }
+    if (this.#openSpans + this.#sealedSpans > this.#options.maxQueueSize) this.#makeRoom();
+    else if (this.#sealedBytes + this.#openBytes > this.#options.maxQueueBytes) this.#makeRoom();
+    if (this.#timer === undefined || (!this.#isTimerShort && this.#sealed.length > 0)) this.#schedule();
+  }
+
+  /** Delivers what has ended so far. */
+  async forceFlush(): Promise<void> {
+    if (this.#exporting !== undefined) await this.#exporting;
+    this.#seal();
+    // What ends during the flush is for the next one, or a busy service would never finish.
+    for (let left = this.#sealed.length; left > 0 && this.#sealed.length > 0; left--) await this.#export();
+  }
+
+  async shutdown(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.forceFlush();
+  }
+
+  #seal(): void {
+    if (this.#openSpans === 0) return;
+    const parts: ScopeSpans[] = [];
+    for (const [scope, { writer }] of this.#encoders) {
+      if (writer.length > 0) parts.push({ scope, spans: writer.take() });
+    }
+    this.#sealed.push({ parts, spans: this.#openSpans, bytes: this.#openBytes });
+    this.#sealedSpans += this.#openSpans;
+    this.#sealedBytes += this.#openBytes;
+    this.#openSpans = 0;
+    this.#openBytes = 0;
+  }
+
+  #makeRoom(): void {
+    const { maxQueueSize, maxQueueBytes } = this.#options;
+    while (this.#openSpans + this.#sealedSpans > maxQueueSize || this.#openBytes + this.#sealedBytes > maxQueueBytes) {
+      const oldest = this.#takeOldest();
+      if (oldest === undefined) return;
+      dropped.total += oldest.spans;
+    }
+  }
+
+  #takeOldest(): Batch | undefined {
+    const oldest = this.#sealed.shift();
+    if (oldest === undefined) return undefined;
+    this.#sealedSpans -= oldest.spans;
+    this.#sealedBytes -= oldest.bytes;
+    return oldest;
+  }
+
+  /** A full batch goes out at once, unless the collector is away; the rest waits for the delay. */
+  #schedule(): void {
+    if (this.#closed || this.#exporting !== undefined || this.#openSpans + this.#sealedSpans === 0) return;
+    const isShort = this.#sealed.length > 0 && this.#delivering !== false;
+    if (this.#timer !== undefined) {
+      if (!isShort) return;
+      clearTimeout(this.#timer);
+    }
+    this.#isTimerShort = isShort;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        if (this.#sealed.length === 0) this.#seal();
+        void this.#export().then(() => this.#schedule());
+      },
+      isShort ? 0 : this.#options.scheduledDelayMs,
+    ).unref();
+  }
+
+  #export(): Promise<void> {
+    this.#exporting ??= this.#exportOldest().finally(() => {
+      this.#exporting = undefined;
+    });
+    return this.#exporting;
+  }
+
+  async #exportOldest(): Promise<void> {
+    const batch = this.#takeOldest();
+    if (batch === undefined || this.#resource === undefined) return;
+    this.#inFlight = batch.spans;
+    await this.#resource.waitForAsyncAttributes?.();
+    const delivery = await this.#options
+      .deliver(encodeRequest(this.#resource, batch.parts))
+      .catch(() => ({ ok: false }));
+    this.#inFlight = 0;
+    this.#delivering = delivery.ok;
+    const refused = "rejected" in delivery ? Math.min(delivery.rejected ?? 0, batch.spans) : 0;
+    if (delivery.ok) exported.total += batch.spans - refused;
+    else dropped.total += batch.spans;
+    rejected.total += delivery.ok ? refused : 0;
+  }
+}

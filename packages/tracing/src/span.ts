@@ -1,0 +1,350 @@
+import {
+  type Attributes,
+  type AttributeValue,
+  diag,
+  type Exception,
+  type HrTime,
+  type Link,
+  type Span,
+  type SpanContext,
+  type SpanKind,
+  type SpanStatus,
+  SpanStatusCode,
+  type TimeInput,
+  TraceFlags,
+} from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import type { ReadableSpan, TimedEvent } from "@opentelemetry/sdk-trace";
+import { type Operation, startAttributesOf } from "@telltale/core";
+import { BoundedAttributes, isSimpleValue } from "./attributes.js";
+import type { Pipeline, Scope } from "./pipeline.js";
+import { durationOf, hrTimeOf, isTimeInput, type Moment, momentOf } from "./time.js";
+import { type TraceIdentity, toHex } from "./trace-identity.js";
+
+/** Who a span descends from. */
+export interface Parent {
+  readonly trace: TraceIdentity;
+  readonly id1: number;
+  readonly id2: number;
+  readonly sampled: boolean;
+  readonly isRemote: boolean;
+}
+
+/** What few spans have. */
+export class Extras {
+  events: TimedEvent[] = [];
+  links: Link[] = [];
+  droppedEvents = 0;
+  droppedLinks = 0;
+  /** Of the parent, where a sampler has changed it. */
+  parentState: TraceIdentity["state"] = undefined;
+}
+
+/**
+ * A span of the engine: what the API promises, and what the SDK's processors and exporters read. Hexadecimal ids, attribute objects
+ * and times as pairs are made when somebody asks for them; most spans are encoded without.
+ *
+ * The fields are the engine's own; users see the interfaces.
+ */
+export class EngineSpan implements Span, ReadableSpan, Parent {
+  readonly pipeline: Pipeline;
+  readonly scope: Scope;
+  name: string;
+  readonly kind: SpanKind;
+  readonly trace: TraceIdentity;
+  readonly id1: number;
+  readonly id2: number;
+  /** The parent's id; both are 0 where there is none. */
+  readonly parent1: number;
+  readonly parent2: number;
+  readonly isParentSampled: boolean;
+  readonly isParentRemote: boolean;
+  readonly sampled: boolean;
+  recording: boolean;
+  ended = false;
+  readonly startMoment: Moment;
+  endMoment: Moment = 0;
+  statusCode: SpanStatusCode = SpanStatusCode.UNSET;
+  statusMessage: string | undefined = undefined;
+  /** What is known of the call that this is the span of; its attributes are written when it ends. */
+  operation: Operation | undefined = undefined;
+  /** Attributes that somebody has set, or asked for; undefined while there are those of the operation only. */
+  bounded: BoundedAttributes | undefined = undefined;
+  extras: Extras | undefined = undefined;
+  #context: SpanContext | undefined = undefined;
+
+  constructor(
+    pipeline: Pipeline,
+    scope: Scope,
+    name: string,
+    kind: SpanKind,
+    parent: Parent | undefined,
+    trace: TraceIdentity,
+    id1: number,
+    id2: number,
+    startMoment: Moment,
+    sampled: boolean,
+    recording: boolean,
+  ) {
+    this.pipeline = pipeline;
+    this.scope = scope;
+    this.name = name;
+    this.kind = kind;
+    this.trace = trace;
+    this.id1 = id1;
+    this.id2 = id2;
+    this.parent1 = parent === undefined ? 0 : parent.id1;
+    this.parent2 = parent === undefined ? 0 : parent.id2;
+    this.isParentSampled = parent !== undefined && parent.sampled;
+    this.isParentRemote = parent !== undefined && parent.isRemote;
+    this.startMoment = startMoment;
+    this.sampled = sampled;
+    this.recording = recording;
+    if (parent !== undefined && parent.trace.state !== trace.state) this.#rare().parentState = parent.trace.state;
+  }
+
+  /** Spans of this process are no remote parents. */
+  get isRemote(): boolean {
+    return false;
+  }
+
+  spanContext(): SpanContext {
+    return (this.#context ??= {
+      traceId: this.trace.hex,
+      spanId: toHex(this.id1) + toHex(this.id2),
+      traceFlags: this.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+      ...(this.trace.state !== undefined && { traceState: this.trace.state }),
+    });
+  }
+
+  setAttribute(key: string, value: AttributeValue): this {
+    if (this.#isWritable()) this.#own().set(key, value);
+    return this;
+  }
+
+  setAttributes(attributes: Attributes): this {
+    if (this.#isWritable()) this.#own().setAll(attributes, false);
+    return this;
+  }
+
+  addEvent(name: string, attributesOrTime?: Attributes | TimeInput, time?: TimeInput): this {
+    if (!this.#isWritable()) return this;
+    const extras = this.#rare();
+    const limit = this.pipeline.limits.eventCountLimit;
+    if (limit === 0) {
+      extras.droppedEvents++;
+      return this;
+    }
+    if (extras.events.length >= limit) {
+      extras.events.shift();
+      extras.droppedEvents++;
+    }
+    const timeGiven = isTimeInput(attributesOrTime);
+    const moment = momentOf(isTimeInput(time) ? time : timeGiven ? attributesOrTime : undefined);
+    const event: TimedEvent = { name, time: hrTimeOf(moment) };
+    if (!timeGiven && typeof attributesOrTime === "object" && attributesOrTime !== null) {
+      const bounded = new BoundedAttributes(this.pipeline.eventLimits, isSimpleValue);
+      bounded.setAll(attributesOrTime, true);
+      event.attributes = bounded.values;
+      event.droppedAttributesCount = bounded.dropped;
+    }
+    extras.events.push(event);
+    return this;
+  }
+
+  addLink(link: Link): this {
+    if (!this.#isWritable()) return this;
+    const extras = this.#rare();
+    const limit = this.pipeline.limits.linkCountLimit;
+    if (limit === 0) {
+      extras.droppedLinks++;
+      return this;
+    }
+    if (extras.links.length >= limit) {
+      extras.links.shift();
+      extras.droppedLinks++;
+    }
+    extras.links.push(this.pipeline.cleanLink(link));
+    return this;
+  }
+
+  addLinks(links: Link[]): this {
+    for (const link of links) this.addLink(link);
+    return this;
+  }
+
+  setStatus(status: SpanStatus): this {
+    // OK is final, and nothing goes back to unset.
+    if (status.code === SpanStatusCode.UNSET || !this.#isWritable()) return this;
+    if (this.statusCode === SpanStatusCode.OK) return this;
+    this.statusCode = status.code;
+    this.statusMessage = undefined;
+    if (status.code === SpanStatusCode.ERROR && status.message !== undefined && status.message !== null) {
+      if (typeof status.message === "string") this.statusMessage = status.message;
+      else diag.warn(`Invalid status message of type ${typeof status.message}, expected a string`);
+    }
+    return this;
+  }
+
+  updateName(name: string): this {
+    if (this.#isWritable()) this.name = name;
+    return this;
+  }
+
+  recordException(exception: Exception, time?: TimeInput): void {
+    const attributes: Attributes = {};
+    if (typeof exception === "string") {
+      attributes["exception.message"] = exception;
+    } else if (exception) {
+      if (exception.code) attributes["exception.type"] = exception.code.toString();
+      else if (exception.name) attributes["exception.type"] = exception.name;
+      if (exception.message) attributes["exception.message"] = exception.message;
+      if (exception.stack) attributes["exception.stacktrace"] = exception.stack;
+    }
+    if (attributes["exception.type"] || attributes["exception.message"]) this.addEvent("exception", attributes, time);
+    else diag.warn(`Failed to record an exception ${String(exception)}`);
+  }
+
+  isRecording(): boolean {
+    return this.recording;
+  }
+
+  end(endTime?: TimeInput): void {
+    if (this.ended) {
+      diag.error(`${this.name}: end() was called on a span that has ended`);
+      return;
+    }
+    if (this.recording) this.endAt(momentOf(endTime));
+  }
+
+  /** Links given at the start; of too many the last ones stay. */
+  startWith(links: readonly Link[]): void {
+    const { linkCountLimit } = this.pipeline.limits;
+    const first = Math.max(0, links.length - linkCountLimit);
+    const extras = this.#rare();
+    extras.droppedLinks = first;
+    for (const link of links.slice(first)) extras.links.push(this.pipeline.cleanLink(link));
+  }
+
+  /** Ends the span: processors hear it, and the exporter gets it. */
+  endAt(moment: Moment): void {
+    this.endMoment = moment;
+    if (isEarlier(moment, this.startMoment)) {
+      diag.warn(`${this.name}: the end is earlier than the start; the duration is set to 0`);
+      this.endMoment = this.startMoment;
+    }
+    this.pipeline.ending(this);
+    this.recording = false;
+    this.ended = true;
+    this.pipeline.ended(this);
+  }
+
+  // What the SDK's processors and exporters read.
+
+  get parentSpanContext(): SpanContext {
+    if (this.parent1 === 0 && this.parent2 === 0) return NO_PARENT;
+    const state = this.extras?.parentState ?? this.trace.state;
+    return {
+      traceId: this.trace.hex,
+      spanId: toHex(this.parent1) + toHex(this.parent2),
+      traceFlags: this.isParentSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+      ...(this.isParentRemote && { isRemote: true }),
+      ...(state !== undefined && { traceState: state }),
+    };
+  }
+
+  get startTime(): HrTime {
+    return hrTimeOf(this.startMoment);
+  }
+
+  get endTime(): HrTime {
+    return this.ended ? hrTimeOf(this.endMoment) : [0, 0];
+  }
+
+  get duration(): HrTime {
+    return this.ended ? durationOf(this.startMoment, this.endMoment) : [-1, -1];
+  }
+
+  get status(): SpanStatus {
+    return this.statusMessage === undefined
+      ? { code: this.statusCode }
+      : { code: this.statusCode, message: this.statusMessage };
+  }
+
+  get attributes(): Attributes {
+    return this.#own().values;
+  }
+
+  get links(): Link[] {
+    return this.extras?.links ?? [];
+  }
+
+  get events(): TimedEvent[] {
+    return this.extras?.events ?? [];
+  }
+
+  get resource(): Resource {
+    return this.pipeline.resource;
+  }
+
+  get instrumentationScope(): Scope {
+    return this.scope;
+  }
+
+  get droppedAttributesCount(): number {
+    return this.bounded?.dropped ?? 0;
+  }
+
+  get droppedEventsCount(): number {
+    return this.extras?.droppedEvents ?? 0;
+  }
+
+  get droppedLinksCount(): number {
+    return this.extras?.droppedLinks ?? 0;
+  }
+
+  /** What `console.log(span)` shows. */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    const { name, kind, parentSpanContext, status, startTime, endTime, duration, ended } = this;
+    const { attributes, events, links, instrumentationScope } = this;
+    const spanContext = this.spanContext();
+    const times = { startTime, endTime, duration, ended };
+    return {
+      name,
+      kind,
+      spanContext,
+      parentSpanContext,
+      status,
+      ...times,
+      attributes,
+      events,
+      links,
+      instrumentationScope,
+    };
+  }
+
+  #isWritable(): boolean {
+    if (this.ended) diag.warn(`${this.name}: a span that has ended cannot be changed`);
+    return this.recording;
+  }
+
+  #own(): BoundedAttributes {
+    if (this.bounded === undefined) {
+      this.bounded = new BoundedAttributes(this.pipeline.attributeLimits);
+      if (this.operation !== undefined) this.bounded.setAll(startAttributesOf(this.operation), false);
+    }
+    return this.bounded;
+  }
+
+  #rare(): Extras {
+    return (this.extras ??= new Extras());
+  }
+}
+
+/** The interface's property is optional, which a getter cannot be. */
+const NO_PARENT = undefined as unknown as SpanContext;
+
+function isEarlier(end: Moment, start: Moment): boolean {
+  if (typeof end === "number" && typeof start === "number") return end < start;
+  return durationOf(start, end)[0] < 0;
+}

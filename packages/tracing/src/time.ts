@@ -1,0 +1,47 @@
+import type { HrTime, TimeInput } from "@opentelemetry/api";
+import { epochOriginMs } from "@telltale/core";
+
+/**
+ * A moment of this process, in ms as `performance.now()` has it, or a moment that the app named. The first kind needs no object, and
+ * its epoch is added when it is written.
+ */
+export type Moment = number | HrTime;
+
+/** As the SDK reads it: small numbers are `performance.now()`, large ones ms since the epoch; anything else is now. */
+export function momentOf(time: TimeInput | undefined): Moment {
+  if (time === undefined) return performance.now();
+  if (typeof time === "number") return time <= performance.now() ? time : toHrTime(time);
+  if (time instanceof Date) return toHrTime(time.getTime());
+  return isHrTime(time) ? time : performance.now();
+}
+
+export function isTimeInput(value: unknown): value is TimeInput {
+  return typeof value === "number" || value instanceof Date || isHrTime(value);
+}
+
+function isHrTime(value: unknown): value is HrTime {
+  return Array.isArray(value) && value.length === 2 && typeof value[0] === "number" && typeof value[1] === "number";
+}
+
+/** Milliseconds since the epoch as seconds and nanoseconds. */
+function toHrTime(epochMs: number): HrTime {
+  return [Math.trunc(epochMs / 1000), Math.round((epochMs % 1000) * 1e6)];
+}
+
+/** A moment as the API shows it. */
+export function hrTimeOf(moment: Moment): HrTime {
+  if (typeof moment !== "number") return moment;
+  const origin = epochOriginMs();
+  const seconds = Math.trunc(origin / 1000) + Math.trunc(moment / 1000);
+  const nanos = Math.round((origin % 1000) * 1e6) + Math.round((moment % 1000) * 1e6);
+  const carry = Math.floor(nanos / 1e9);
+  return [seconds + carry, nanos - carry * 1e9];
+}
+
+/** Seconds and nanoseconds from one moment to another; the seconds are negative when the second one is earlier. */
+export function durationOf(from: Moment, to: Moment): HrTime {
+  const [fromSeconds, fromNanos] = hrTimeOf(from);
+  const [toSeconds, toNanos] = hrTimeOf(to);
+  const nanos = toNanos - fromNanos;
+  return nanos < 0 ? [toSeconds - fromSeconds - 1, nanos + 1e9] : [toSeconds - fromSeconds, nanos];
+}

@@ -1,0 +1,96 @@
+import type { Tracer, TracerOptions, TracerProvider } from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelemetry/sdk-trace";
+import type { Listener } from "@telltale/core";
+import { createOperationListener } from "./operation-listener.js";
+import { fillLimits, Pipeline, type Scope } from "./pipeline.js";
+import { createSampler, TraceSampler } from "./samplers.js";
+import type { SpanExport } from "./span-export.js";
+import { checkedIds } from "./trace-identity.js";
+import { EngineTracer } from "./tracer.js";
+
+export interface TracerProviderOptions {
+  readonly resource: Resource;
+  /** Default `parentbased_always_on`. One of `createSampler` costs least. */
+  readonly sampler?: Sampler | undefined;
+  /** Default 128 attributes, events and links, values of any length: the `OTEL_SPAN_*` defaults. */
+  readonly spanLimits?: SpanLimits | undefined;
+  /** Hear every recorded span, as in the SDK. With any of them, spans are made with all that a processor may read. */
+  readonly spanProcessors?: readonly SpanProcessor[] | undefined;
+  /** Default: random ids of the system's generator. */
+  readonly idGenerator?: IdGenerator | undefined;
+  /** Encodes and sends sampled spans; not needed where a processor exports. */
+  readonly export?: SpanExport | undefined;
+}
+
+/** The engine's provider. */
+export interface EngineTracerProvider extends TracerProvider {
+  /** Delivers what has ended; rejects with the errors of the processors that failed, or took longer than the time allowed (default 30,000 ms). */
+  forceFlush(options?: { timeoutMillis?: number }): Promise<void>;
+  /** Flushes for the last time. */
+  shutdown(): Promise<void>;
+  /** Makes spans of operations without the API, where nothing needs to see them before they end; see `addSpanListener`. */
+  createOperationListener(scope: Scope): Listener | undefined;
+}
+
+const FLUSH_TIMEOUT_MS = 30_000;
+/** Attributes that an operation may have by itself. */
+const OPERATION_ATTRIBUTES = 64;
+
+/**
+ * A tracer provider for the API, with the SDK's samplers, processors, id generators and exporters. Spans that nobody looks at are
+ * encoded as OTLP when they end, and nothing else is made of them.
+ */
+export function createTracerProvider(options: TracerProviderOptions): EngineTracerProvider {
+  const { resource, sampler = createSampler("parentbased_always_on"), spanProcessors = [], idGenerator } = options;
+  const ids = idGenerator && checkedIds(idGenerator);
+  const limits = fillLimits(options.spanLimits);
+  const pipeline = new Pipeline(resource, sampler, ids, limits, spanProcessors, options.export);
+  const tracers = new Map<string, Tracer>();
+
+  function getTracer(name: string, version?: string, { schemaUrl }: TracerOptions = {}): Tracer {
+    const key = `${name}@${version ?? ""}:${schemaUrl ?? ""}`;
+    let tracer = tracers.get(key);
+    if (tracer === undefined)
+      tracers.set(key, (tracer = new EngineTracer(pipeline, scopeOf(name, version, schemaUrl))));
+    return tracer;
+  }
+
+  return {
+    getTracer,
+    createOperationListener(scope) {
+      const isPlain =
+        sampler instanceof TraceSampler &&
+        ids === undefined &&
+        spanProcessors.length === 0 &&
+        limits.attributeCountLimit >= OPERATION_ATTRIBUTES &&
+        limits.attributeValueLengthLimit === Infinity;
+      return isPlain ? createOperationListener(pipeline, sampler, scope) : undefined;
+    },
+    async forceFlush({ timeoutMillis = FLUSH_TIMEOUT_MS } = {}) {
+      const parts = [...spanProcessors, ...(options.export ? [options.export] : [])];
+      const results = await Promise.allSettled(parts.map((part) => within(part.forceFlush(), timeoutMillis)));
+      const errors = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+      if (errors.length > 0) throw errors;
+    },
+    async shutdown() {
+      await Promise.all([...spanProcessors.map((processor) => processor.shutdown()), options.export?.shutdown()]);
+    },
+  };
+}
+
+function scopeOf(name: string, version: string | undefined, schemaUrl: string | undefined): Scope {
+  return { name, ...(version !== undefined && { version }), ...(schemaUrl !== undefined && { schemaUrl }) };
+}
+
+async function within(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`a span processor did not flush within ${ms} ms`)), ms);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,133 @@
+import {
+  context,
+  type Context,
+  INVALID_SPAN_CONTEXT,
+  type Span,
+  SpanKind,
+  type SpanOptions,
+  trace,
+  type Tracer,
+} from "@opentelemetry/api";
+import type { SamplingResult } from "@opentelemetry/sdk-trace";
+import { count, isSuppressed, sayOnce, spanOf, withSpan } from "@telltale/core";
+import { BoundedAttributes, NO_LIMITS } from "./attributes.js";
+import type { Pipeline, Scope } from "./pipeline.js";
+import { TraceSampler } from "./samplers.js";
+import { EngineSpan, type Parent } from "./span.js";
+import { momentOf } from "./time.js";
+import { fromHex, newTrace, randomWord, type TraceIdentity, traceOf } from "./trace-identity.js";
+
+/** The parent that a context names: a span of this process, or a valid span context from elsewhere. */
+export function parentOf(parent: Context): Parent | undefined {
+  const span = spanOf(parent);
+  if (span === undefined || span instanceof EngineSpan) return span;
+  const spanContext = span.spanContext();
+  if (!trace.isSpanContextValid(spanContext)) return undefined;
+  const { traceId, spanId, traceFlags, traceState, isRemote } = spanContext;
+  return {
+    trace: traceOf(traceId, traceState),
+    id1: fromHex(spanId, 0),
+    id2: fromHex(spanId, 8),
+    sampled: (traceFlags & 1) === 1,
+    isRemote: isRemote === true,
+  };
+}
+
+/** Whether a sampler that looks at the trace alone keeps a span. */
+export function isKept(sampler: TraceSampler, parent: Parent | undefined, identity: TraceIdentity): boolean {
+  return parent !== undefined && sampler.followsParent ? parent.sampled : sampler.keeps(identity);
+}
+
+/** The sampler's values of `SamplingDecision`. */
+const DROP = 0;
+const KEEP = 2;
+
+export class EngineTracer implements Tracer {
+  readonly #pipeline: Pipeline;
+  readonly #scope: Scope;
+
+  constructor(pipeline: Pipeline, scope: Scope) {
+    this.#pipeline = pipeline;
+    this.#scope = scope;
+  }
+
+  startSpan(name: string, options: SpanOptions = {}, parentContext: Context = context.active()): Span {
+    const from = options.root === true ? trace.deleteSpan(parentContext) : parentContext;
+    if (isSuppressed(from)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+    const pipeline = this.#pipeline;
+    const { sampler, ids } = pipeline;
+    const parent = parentOf(from);
+    const kind = options.kind ?? SpanKind.INTERNAL;
+    let identity = parent?.trace ?? (ids === undefined ? newTrace() : traceOf(ids.generateTraceId(), undefined));
+    let sampled: boolean;
+    let recording: boolean;
+    let attributes: BoundedAttributes | undefined;
+    if (sampler instanceof TraceSampler) {
+      sampled = isKept(sampler, parent, identity);
+      recording = sampled;
+      if (recording && options.attributes !== undefined) {
+        attributes = new BoundedAttributes(pipeline.attributeLimits);
+        attributes.setAll(options.attributes, true);
+      }
+    } else {
+      const offered = new BoundedAttributes(NO_LIMITS);
+      offered.setAll(options.attributes, true);
+      const links = (options.links ?? []).map((link) => pipeline.cleanLink(link));
+      const result = this.#ask(from, identity.hex, name, kind, offered, links);
+      sampled = result.decision === KEEP;
+      recording = result.decision !== DROP;
+      if (result.traceState !== undefined) identity = identity.with(result.traceState);
+      attributes = new BoundedAttributes(pipeline.attributeLimits);
+      attributes.setAll({ ...offered.values, ...result.attributes }, true);
+      attributes.dropped += offered.dropped;
+    }
+    const spanId = ids?.generateSpanId();
+    const span = new EngineSpan(
+      pipeline,
+      this.#scope,
+      name,
+      kind,
+      parent,
+      identity,
+      spanId === undefined ? randomWord() : fromHex(spanId, 0),
+      spanId === undefined ? randomWord() : fromHex(spanId, 8),
+      recording ? momentOf(options.startTime) : 0,
+      sampled,
+      recording,
+    );
+    if (!recording) {
+      pipeline.sampledOut();
+      return span;
+    }
+    span.bounded = attributes;
+    if (options.links !== undefined) span.startWith(options.links);
+    pipeline.started(span, from);
+    return span;
+  }
+
+  startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: unknown[]): ReturnType<F> {
+    const fn = rest.pop() as F;
+    const [options, given] = rest as [SpanOptions?, Context?];
+    const parent = given ?? context.active();
+    const span = this.startSpan(name, options, parent);
+    return context.with(withSpan(parent, span), fn as (span: Span) => ReturnType<F>, undefined, span);
+  }
+
+  /** A sampler that fails is nobody's reason to lose a trace. */
+  #ask(
+    from: Context,
+    traceId: string,
+    name: string,
+    kind: SpanKind,
+    offered: BoundedAttributes,
+    links: NonNullable<SpanOptions["links"]>,
+  ): SamplingResult {
+    try {
+      return this.#pipeline.sampler.shouldSample(from, traceId, name, kind, offered.values, links);
+    } catch (error) {
+      count("telltale.instrumentation.errors", "telltale.part", "sampler");
+      sayOnce("error", `the sampler failed, the span is kept; the app is not affected: ${String(error)}`);
+      return { decision: KEEP };
+    }
+  }
+}
