@@ -7,7 +7,7 @@ import { activeRequest, type Request } from "./request.js";
 export type CacheResult = "hit" | "miss" | "stale" | "error";
 
 /** A number of keys looked up in one cache with one outcome. */
-export interface CacheLookup {
+export class CacheLookup {
   /** `telltale.cache.name`, bounded. */
   readonly cache: string;
   readonly result: CacheResult;
@@ -16,6 +16,20 @@ export interface CacheLookup {
   /** `db.system.name`, where the cache is a database. */
   readonly system: string | undefined;
   readonly request: Request | undefined;
+
+  constructor(
+    cache: string,
+    result: CacheResult,
+    keys: number,
+    system: string | undefined,
+    request: Request | undefined,
+  ) {
+    this.cache = cache;
+    this.result = result;
+    this.keys = keys;
+    this.system = system;
+    this.request = request;
+  }
 }
 
 const MAX_CACHES = 50;
@@ -29,7 +43,7 @@ export function reportLookup(
   system?: string,
   request: Request | undefined = activeRequest(),
 ): void {
-  cacheLooked({ cache: caches.bound(cache), result, keys, system, request });
+  cacheLooked(new CacheLookup(caches.bound(cache), result, keys, system, request));
 }
 
 /**
@@ -38,7 +52,7 @@ export function reportLookup(
  */
 export function reportLookupOf(operation: DatabaseOperation, cache: string, result: CacheResult, keys: number): string {
   const name = caches.bound(cache);
-  cacheLooked({ cache: name, result, keys, system: operation.template.system, request: operation.request });
+  cacheLooked(new CacheLookup(name, result, keys, operation.template.system, operation.request));
   return name;
 }
 

@@ -69,11 +69,9 @@ export class DatabaseOperation implements OperationBase {
   /** How long the call waited for a pooled connection, in ms. */
   readonly waitMs: number;
   endMs = 0;
-  /**
-   * What tells this call from others of its shape: raw text, bound values, Redis arguments. Compared while the call is heard
-   * by the listeners, recorded nowhere, dropped at the end.
-   */
-  parameters: readonly unknown[] | undefined;
+  /** The text as the app wrote it, and the values bound to it: what tells this call from others of its shape. Recorded nowhere. */
+  readonly text: string | undefined;
+  readonly parameters: unknown;
   error: unknown = undefined;
   errorType: string | undefined = undefined;
   span: Span | undefined = undefined;
@@ -92,7 +90,8 @@ export class DatabaseOperation implements OperationBase {
 
   constructor(
     template: DatabaseTemplate,
-    parameters: readonly unknown[] | undefined,
+    text: string | undefined,
+    parameters: unknown,
     parent: Context,
     startMs: number,
     waitMs: number,
@@ -102,6 +101,7 @@ export class DatabaseOperation implements OperationBase {
     this.request = requestOf(parent);
     this.startMs = startMs;
     this.waitMs = waitMs;
+    this.text = text;
     this.parameters = parameters;
   }
 }
@@ -208,17 +208,18 @@ export class HttpClientOperation implements OperationBase, HttpClientStart {
 export type Operation = DatabaseOperation | HttpServerOperation | HttpClientOperation;
 
 /**
- * Starts a query or command in the context of the caller. `startMs` is earlier than now where the call had to wait for a
+ * Starts a query or command in the context of the caller; `text` and `parameters` tell it from others of its shape. `startMs` is earlier than now where the call had to wait for a
  * connection before it was known what it is; that wait is `waitMs`.
  */
 export function startDatabaseOperation(
   template: DatabaseTemplate,
-  parameters: readonly unknown[] | undefined,
+  text: string | undefined,
+  parameters: unknown,
   parent: Context = context.active(),
   startMs: number = performance.now(),
   waitMs = 0,
 ): DatabaseOperation {
-  const operation = new DatabaseOperation(template, parameters, parent, startMs, waitMs);
+  const operation = new DatabaseOperation(template, text, parameters, parent, startMs, waitMs);
   operationStarted(operation);
   return operation;
 }
@@ -245,7 +246,6 @@ export function endOperation(operation: Operation): void {
   if (operation.endMs !== 0) return;
   operation.endMs = performance.now();
   operationEnded(operation);
-  if (operation.kind === "database") operation.parameters = undefined;
 }
 
 /** Marks an operation as failed; the first error stays. */

@@ -16,7 +16,7 @@ test("every listener hears the start and the end once, in the order they were ad
       operationEnded: () => void heard.push(`${name} end`),
     }),
   );
-  const operation = startDatabaseOperation(template(), ["x"]);
+  const operation = startDatabaseOperation(template(), "x", undefined);
   endOperation(operation);
   endOperation(operation);
   for (const stop of stops) stop();
@@ -40,7 +40,7 @@ test("a listener that throws is counted, said once, and off after the third time
     }),
     addListener({ name: "sound", operationEnded: () => void heard++ }),
   ];
-  for (let n = 0; n < 5; n++) endOperation(startDatabaseOperation(template(), undefined));
+  for (let n = 0; n < 5; n++) endOperation(startDatabaseOperation(template(), undefined, undefined));
   for (const stop of stops) stop();
   expect({ thrown, heard }).toEqual({ thrown: 3, heard: 5 });
   expect(said).toHaveLength(2);
@@ -50,7 +50,7 @@ test("a listener that throws is counted, said once, and off after the third time
 
 test("the first failure of an operation stays, and none comes after its end", () => {
   const stop = addListener({ name: "test" });
-  const operation = startDatabaseOperation(template(), undefined);
+  const operation = startDatabaseOperation(template(), undefined, undefined);
   failOperation(operation, Object.assign(new Error("a"), { code: "ECONNRESET" }));
   failOperation(operation, new TypeError("b"));
   endOperation(operation);

@@ -10,14 +10,14 @@ test("a query is a client span with the names of the conventions", () => {
   const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
   const stops = [addSpanListener(provider), addSpanListener(provider)];
   const before = Date.now();
-  const operation = startDatabaseOperation(template({ poolName: "main" }), undefined);
+  const operation = startDatabaseOperation(template({ poolName: "main" }), undefined, undefined);
   operation.rows = 3;
   operation.statusCode = "57014";
   annotateOperation(operation, "telltale.slow.reason", "threshold");
   failOperation(operation, Object.assign(new Error("canceled"), { code: "57014" }));
   endOperation(operation);
   for (const stop of stops) stop();
-  endOperation(startDatabaseOperation(template(), undefined));
+  endOperation(startDatabaseOperation(template(), undefined, undefined));
 
   const spans = exporter.getFinishedSpans();
   expect(spans).toHaveLength(1);

@@ -2,16 +2,16 @@
 const MAX_VALUES = 20;
 const MAX_LENGTH = 256;
 
-/**
- * A 32-bit hash (FNV-1a) of what tells one call from another of its shape; equal parameters have equal hashes.
- */
-export function hashParameters(parameters: readonly unknown[] | undefined): number {
-  let hash = 0x811c9dc5;
-  if (parameters === undefined) return hash;
-  const values = Math.min(parameters.length, MAX_VALUES);
-  hash = mix(hash, parameters.length);
-  for (let n = 0; n < values; n++) hash = hashValue(hash, parameters[n]);
-  return hash >>> 0;
+const FIRST = 0x811c9dc5;
+
+/** A 32-bit hash (FNV-1a) of the values bound to a call; equal values have equal hashes. */
+export function hashParameters(parameters: unknown): number {
+  return (parameters === undefined ? FIRST : hashValue(FIRST, parameters)) >>> 0;
+}
+
+/** The hash of a call's parameters with that of its text, which tells calls apart whose values stand in the text. */
+export function hashCall(text: string | undefined, parametersHash: number): number {
+  return (text === undefined ? parametersHash : hashText(parametersHash, text)) >>> 0;
 }
 
 function hashValue(hash: number, value: unknown): number {

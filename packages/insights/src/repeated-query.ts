@@ -10,23 +10,63 @@ import {
 } from "@telltale/core";
 import { endpointOf, formatMs, makeFinding, summaryOf } from "./describe.js";
 import type { InsightsOptions } from "./options.js";
-import { hashParameters } from "./parameters.js";
+import { hashCall, hashParameters } from "./parameters.js";
 
 /** Query shapes followed per request; what comes beyond is counted, not followed. */
 const MAX_SHAPES = 500;
 /** Different parameters told apart per shape and request: far more than it takes to call it an N+1. */
 const MAX_PARAMETERS = 64;
 
-/** One query shape in one request. */
-interface Repeats {
+/**
+ * One query shape in one request, in a list: most requests have a few, and a Map for each request cost more than all the rest here. Texts
+ * are read only when there are enough calls to matter.
+ */
+class Repeats {
+  readonly key: string;
   readonly template: DatabaseTemplate;
-  count: number;
+  readonly next: Repeats | undefined;
+  /** Shapes in the list from here on. */
+  readonly size: number;
+  count = 0;
   /** Time in which at least one of them ran, waits for a connection left out: parallel calls are not added up. */
-  busyMs: number;
-  busyUntilMs: number;
-  waitMs: number;
-  /** How often each parameter hash came. */
-  readonly parameters: Map<number, number>;
+  busyMs = 0;
+  busyUntilMs = 0;
+  waitMs = 0;
+  first: Heard | undefined = undefined;
+  /** How often each parameter hash came; undefined while there are few calls. */
+  hashes: Map<number, number> | undefined = undefined;
+
+  constructor(key: string, template: DatabaseTemplate, next: Repeats | undefined) {
+    this.key = key;
+    this.template = template;
+    this.next = next;
+    this.size = next === undefined ? 1 : next.size + 1;
+  }
+}
+
+/** One of the first calls of a shape. */
+class Heard {
+  readonly text: string | undefined;
+  readonly parametersHash: number;
+  readonly before: Heard | undefined;
+
+  constructor(text: string | undefined, parametersHash: number, before: Heard | undefined) {
+    this.text = text;
+    this.parametersHash = parametersHash;
+    this.before = before;
+  }
+}
+
+function find(list: Repeats | undefined, key: string): Repeats | undefined {
+  let repeats = list;
+  while (repeats !== undefined && repeats.key !== key) repeats = repeats.next;
+  return repeats;
+}
+
+function addHash(hashes: Map<number, number>, text: string | undefined, parametersHash: number): void {
+  const hash = hashCall(text, parametersHash);
+  const before = hashes.get(hash);
+  if (before !== undefined || hashes.size < MAX_PARAMETERS) hashes.set(hash, (before ?? 0) + 1);
 }
 
 /** Follows the queries of requests. */
@@ -50,27 +90,28 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
   } = options.nPlusOne ?? {};
   const ignored = { routes: new Set(ignoreRoutes), fingerprints: new Set(ignoreFingerprints) };
   const slot = listenerSlot();
-  const countsSlot = listenerSlot();
+  const keySlot = listenerSlot();
 
-  /** Whether a shape can be an N+1 at all; decided once per template. */
-  function counts(template: DatabaseTemplate): boolean {
-    const known = template.slots[countsSlot] as boolean | undefined;
+  /** By what calls of a shape are found again; empty for a shape that cannot be an N+1 at all. Decided once per template. */
+  function keyOf(template: DatabaseTemplate): string {
+    const known = template.slots[keySlot] as string | undefined;
     if (known !== undefined) return known;
-    const result =
+    const counts =
       template.effect === "read" &&
       template.fingerprint !== undefined &&
       !ignored.fingerprints.has(template.fingerprint) &&
       template.batch !== true;
-    template.slots[countsSlot] = result;
-    return result;
+    const key = counts ? `${template.fingerprint}${template.namespace}` : "";
+    template.slots[keySlot] = key;
+    return key;
   }
 
   function decide(repeats: Repeats, served: HttpServerOperation, request: Request): void {
-    const { template, busyMs, waitMs, parameters } = repeats;
+    const { template, busyMs, waitMs, hashes } = repeats;
     const requestMs = served.endMs - served.startMs;
-    if (repeats.count < minCount || (busyMs < minTotalMs && busyMs < minShare * requestMs)) return;
-    const most = Math.max(...parameters.values());
-    const kind = parameters.size >= minCount ? "n_plus_one" : most >= minCount ? "duplicate_query" : undefined;
+    if (hashes === undefined || (busyMs < minTotalMs && busyMs < minShare * requestMs)) return;
+    const most = Math.max(...hashes.values());
+    const kind = hashes.size >= minCount ? "n_plus_one" : most >= minCount ? "duplicate_query" : undefined;
     if (kind === undefined) return;
     const summary = summaryOf(template);
     const times = `${repeats.count} times (${formatMs(busyMs)} of ${formatMs(requestMs)})`;
@@ -100,36 +141,46 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
   return {
     heard(operation, request) {
       const { template } = operation;
+      const key = keyOf(template);
       // What runs on after the response belongs to nobody's waiting time.
-      if (!counts(template) || request.operation.endMs !== 0) return;
-      const shapes = (request.slots[slot] ??= new Map<string, Repeats>()) as Map<string, Repeats>;
-      const key = `${template.fingerprint}${template.namespace}`;
-      let repeats = shapes.get(key);
+      if (key === "" || request.operation.endMs !== 0) return;
+      const list = request.slots[slot] as Repeats | undefined;
+      let repeats = find(list, key);
       if (repeats === undefined) {
-        if (shapes.size >= MAX_SHAPES) {
+        if (list !== undefined && list.size >= MAX_SHAPES) {
           count("telltale.labels.overflow", "telltale.label", "queries of a request");
           return;
         }
-        repeats = { template, count: 0, busyMs: 0, busyUntilMs: 0, waitMs: 0, parameters: new Map() };
-        shapes.set(key, repeats);
+        request.slots[slot] = repeats = new Repeats(key, template, list);
       }
       repeats.count++;
-      if (repeats.count >= minCount) annotateOperation(operation, "telltale.repeat", repeats.count);
       const fromMs = Math.max(operation.startMs + operation.waitMs, repeats.busyUntilMs);
       repeats.busyMs += Math.max(0, operation.endMs - fromMs);
       repeats.busyUntilMs = Math.max(repeats.busyUntilMs, operation.endMs);
       repeats.waitMs += operation.waitMs;
+      const { text } = operation;
+      // Now, as the app may use its array of values again for the next call.
       const hash = hashParameters(operation.parameters);
-      const before = repeats.parameters.get(hash);
-      if (before !== undefined || repeats.parameters.size < MAX_PARAMETERS)
-        repeats.parameters.set(hash, (before ?? 0) + 1);
+      if (repeats.count < minCount) {
+        repeats.first = new Heard(text, hash, repeats.first);
+        return;
+      }
+      annotateOperation(operation, "telltale.repeat", repeats.count);
+      if (repeats.hashes === undefined) {
+        repeats.hashes = new Map();
+        for (let heard = repeats.first; heard !== undefined; heard = heard.before) {
+          addHash(repeats.hashes, heard.text, heard.parametersHash);
+        }
+        repeats.first = undefined;
+      }
+      addHash(repeats.hashes, text, hash);
     },
     requestEnded(served, request) {
-      const shapes = request.slots[slot] as Map<string, Repeats> | undefined;
-      if (shapes === undefined) return;
+      let repeats = request.slots[slot] as Repeats | undefined;
+      if (repeats === undefined) return;
       request.slots[slot] = undefined;
       if (request.route !== undefined && ignored.routes.has(request.route)) return;
-      for (const repeats of shapes.values()) decide(repeats, served, request);
+      for (; repeats !== undefined; repeats = repeats.next) decide(repeats, served, request);
     },
   };
 }

@@ -80,7 +80,14 @@ function run(
   waitMs = 0,
 ) {
   const base = served?.startMs ?? performance.now();
-  const operation = startDatabaseOperation(of, parameters, served?.context ?? ROOT_CONTEXT, base + fromMs, waitMs);
+  const operation = startDatabaseOperation(
+    of,
+    undefined,
+    parameters,
+    served?.context ?? ROOT_CONTEXT,
+    base + fromMs,
+    waitMs,
+  );
   return at(base + fromMs + ms, () => endOperation(operation), operation);
 }
 

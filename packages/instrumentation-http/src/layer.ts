@@ -1,4 +1,4 @@
-import { createAttachment } from "./attachment.js";
+import { createAttachment } from "@telltale/core";
 import { joinPattern, type Path, patternsOf } from "./route-pattern.js";
 
 /** What is used of a router: equal in Express 4 (`lib/router`) and in router 2, which is Express 5's. */

@@ -24,24 +24,38 @@ export interface Incoming {
 }
 
 /** What an incoming request says of itself; `trustForwarded` believes what proxies have said of it. */
-export function describeIncoming(message: Incoming, trustForwarded: boolean): HttpServerStart {
-  const { headers, socket } = message;
-  const { method, originalMethod } = describeMethod(message.method ?? "");
-  const { path, query } = splitTarget(message.url ?? "");
-  const { address, port } = parseAuthority((trustForwarded ? forwarded(message, "host") : undefined) ?? headers.host);
-  return {
-    method,
-    originalMethod,
-    scheme: (trustForwarded ? forwardedScheme(message) : undefined) ?? ("encrypted" in socket ? "https" : "http"),
-    path,
-    query,
-    serverAddress: address,
-    serverPort: port,
-    clientAddress: (trustForwarded ? forwardedClient(message) : undefined) ?? socket.remoteAddress,
-    userAgent: headers["user-agent"],
-    protocolVersion: message.httpVersion,
-  };
+export class IncomingDescription implements HttpServerStart {
+  readonly method: string;
+  readonly originalMethod: string | undefined = undefined;
+  readonly scheme: "http" | "https";
+  readonly path: string;
+  readonly query: string | undefined;
+  readonly serverAddress: string | undefined;
+  readonly serverPort: number | undefined;
+  readonly clientAddress: string | undefined;
+  readonly userAgent: string | undefined;
+  readonly protocolVersion: string;
+
+  constructor(message: Incoming, trustForwarded: boolean) {
+    const { headers, socket, method = "", url = "" } = message;
+    const isKnown = METHODS.has(method);
+    this.method = isKnown ? method : "_OTHER";
+    if (!isKnown) this.originalMethod = method;
+    this.scheme = (trustForwarded ? forwardedScheme(message) : undefined) ?? ("encrypted" in socket ? "https" : "http");
+    const isPath = url.startsWith("/") && !url.includes("?") && !url.includes("#");
+    const { path, query } = isPath ? PLAIN : splitTarget(url);
+    this.path = isPath ? url : path;
+    this.query = query;
+    const { address, port } = parseAuthority((trustForwarded ? forwarded(message, "host") : undefined) ?? headers.host);
+    this.serverAddress = address;
+    this.serverPort = port;
+    this.clientAddress = (trustForwarded ? forwardedClient(message) : undefined) ?? socket.remoteAddress;
+    this.userAgent = headers["user-agent"];
+    this.protocolVersion = message.httpVersion;
+  }
 }
+
+const PLAIN = { path: "", query: undefined };
 
 /** What the proxy next to the client said of the request: by RFC 7239, else in `X-Forwarded-…`. */
 function forwarded({ headers }: Incoming, what: "for" | "host" | "proto"): string | undefined {

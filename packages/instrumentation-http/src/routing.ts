@@ -6,7 +6,7 @@ import { splitTarget } from "./url.js";
 // request, not the pattern, so each router that the request enters is noted here, with the patterns that led to it.
 
 /** A router with the request in it. */
-export interface Routing {
+export class Routing {
   readonly router: Router;
   /** What the routers above have taken off the path. */
   readonly baseUrl: string;
@@ -14,6 +14,13 @@ export interface Routing {
   readonly prefix: string | undefined;
   /** The prefix of a router that the running layer may enter. */
   inner: string | undefined;
+
+  constructor(router: Router, baseUrl: string, prefix: string | undefined) {
+    this.router = router;
+    this.baseUrl = baseUrl;
+    this.prefix = prefix;
+    this.inner = prefix;
+  }
 }
 
 /** What is used of a request. */
@@ -30,7 +37,7 @@ export function enterRouter(router: Router, message: Message, callback: unknown)
   const { routing: outer } = here;
   const routeBefore = request.route;
   const prefix = outer === undefined ? "" : outer.inner;
-  here.routing = { router, baseUrl: message.baseUrl ?? "", prefix, inner: prefix };
+  here.routing = new Routing(router, message.baseUrl ?? "", prefix);
   return function done(this: unknown, error: unknown): unknown {
     here.routing = outer;
     // Nothing in the router has answered. With an error the route stays: it is the one that failed.

@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { ClientRequest, IncomingMessage } from "node:http";
 import { context, type Context, propagation, type TextMapSetter } from "@opentelemetry/api";
 import {
+  createAttachment,
   contextOf,
   endOperation,
   failOperation,
@@ -11,7 +12,7 @@ import {
   isSuppressed,
   startHttpClientOperation,
 } from "@telltale/core";
-import { createAttachment } from "./attachment.js";
+
 import { replaceMethod } from "./replace.js";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 import { parseAuthority } from "./url.js";

@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { context, propagation, type TextMapSetter } from "@opentelemetry/api";
 import {
+  createAttachment,
   contextOf,
   endOperation,
   failOperation,
@@ -10,7 +11,7 @@ import {
   isSuppressed,
   startHttpClientOperation,
 } from "@telltale/core";
-import { createAttachment } from "./attachment.js";
+
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 
 /** What is used of undici's `Request`, equal on Node 22, 24 and 26. */

@@ -16,8 +16,8 @@ import {
 } from "@telltale/core";
 import type { HttpInstrumentationOptions } from "./http.js";
 import { replaceMethod } from "./replace.js";
-import { describeIncoming } from "./request-attributes.js";
-import { type Served, served } from "./served.js";
+import { IncomingDescription } from "./request-attributes.js";
+import { Served, served } from "./served.js";
 
 type Emit = (this: EventEmitter, event: string, ...args: unknown[]) => boolean;
 
@@ -75,10 +75,9 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
 
   function serve(message: IncomingMessage, response: ServerResponse): Context {
     const parent = propagation.extract(ROOT_CONTEXT, message.headers);
-    const operation = startHttpServerOperation(describeIncoming(message, trustForwarded), parent);
+    const operation = startHttpServerOperation(new IncomingDescription(message, trustForwarded), parent);
     const runIn = contextOf(operation);
-    const { request } = operation;
-    const here: Served = { operation, request, response, context: runIn, routing: undefined, queue: undefined };
+    const here = new Served(operation, response, runIn);
     served.set(message, here);
     served.set(response, here);
     if (response.socket === null) endWithSocket(here, message.socket, guard);

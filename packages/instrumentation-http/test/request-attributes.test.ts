@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
-  describeIncoming,
+  IncomingDescription,
   describeMethod,
   describeOutgoing,
   type Incoming,
@@ -22,7 +22,7 @@ function incoming(headers: Incoming["headers"], rest: Partial<Incoming> = {}): I
 
 test("an incoming request", () => {
   const headers = { host: "shop.test:8080", "user-agent": "curl/8" };
-  expect(describeIncoming(incoming(headers, { method: "PUT", url: "/orders/7?a=1&token=t" }), false)).toEqual({
+  expect(new IncomingDescription(incoming(headers, { method: "PUT", url: "/orders/7?a=1&token=t" }), false)).toEqual({
     method: "PUT",
     originalMethod: undefined,
     scheme: "http",
@@ -38,7 +38,7 @@ test("an incoming request", () => {
 
 test("an encrypted connection is https", () => {
   const socket = { remoteAddress: "10.0.0.1", encrypted: true };
-  expect(describeIncoming(incoming({}, { socket }), false).scheme).toBe("https");
+  expect(new IncomingDescription(incoming({}, { socket }), false).scheme).toBe("https");
 });
 
 describe("what proxies say", () => {
@@ -64,7 +64,7 @@ describe("what proxies say", () => {
     ["nothing", { host: "inner" }, true, ["http", "inner", undefined, "10.0.0.1"]],
   ];
   test.each(cases)("%s", (_title, headers, trust, expected) => {
-    const { scheme, serverAddress, serverPort, clientAddress } = describeIncoming(incoming(headers), trust);
+    const { scheme, serverAddress, serverPort, clientAddress } = new IncomingDescription(incoming(headers), trust);
     expect([scheme, serverAddress, serverPort, clientAddress]).toEqual(expected);
   });
 });

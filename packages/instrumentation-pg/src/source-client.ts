@@ -1,5 +1,6 @@
 import { context } from "@opentelemetry/api";
 import {
+  createAttachment,
   type DatabaseOperation,
   endOperation,
   failOperation,
@@ -19,8 +20,8 @@ import { findTarget, type Target } from "./target.js";
  */
 export function patchClient(prototype: Client, queryPrototype: Query, link: PoolLink, guard: Guard): () => void {
   const { query, _pulseQueryQueue } = prototype;
-  const targets = new WeakMap<Client, Target>();
-  const running = new WeakMap<Query, DatabaseOperation>();
+  const targets = createAttachment<Target>();
+  const running = createAttachment<DatabaseOperation>();
   /** False once undone: somebody may have wrapped ours meanwhile, and still call it. */
   let active = true;
   /** The operation of the `query` call that is on the stack, until its query object is known. */
@@ -48,15 +49,16 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
       }
     }
 
-    function begin(client: Client, ...args: [unknown, unknown]): DatabaseOperation | undefined {
+    function begin(client: Client, config: unknown, values: unknown): DatabaseOperation | undefined {
       try {
         const parent = call?.context ?? context.active();
-        if (isSuppressed(parent) || (isSubmittable(args[0]) && Object.isFrozen(args[0]))) return undefined;
-        const { text, parameters } = describe(...args);
+        if (isSuppressed(parent) || (isSubmittable(config) && Object.isFrozen(config))) return undefined;
+        const text = textOf(config);
         if (text === undefined) return undefined;
         const now = performance.now();
         const startMs = call?.startMs ?? now;
-        return startDatabaseOperation(targetOf(client).templateOf(text), parameters, parent, startMs, now - startMs);
+        const template = targetOf(client).templateOf(text);
+        return startDatabaseOperation(template, text, valuesOf(config, values), parent, startMs, now - startMs);
       } catch (error) {
         guard.failed(error);
         return undefined;
@@ -188,27 +190,22 @@ function isSubmittable(config: unknown): config is Query {
   return typeof (config as { submit?: unknown } | null | undefined)?.submit === "function";
 }
 
-/** The text of a query, and what tells it from others of its shape. */
-function describe(
-  config: unknown,
-  values: unknown,
-): { text: string | undefined; parameters: readonly unknown[] | undefined } {
-  if (typeof config === "string") return { text: config, parameters: [config, values] };
-  if (typeof config !== "object" || config === null) return { text: undefined, parameters: undefined };
-  const {
-    text,
-    name,
-    values: own,
-    cursor,
-  } = config as { text?: unknown; name?: unknown; values?: unknown; cursor?: Query };
-  if (typeof text === "string") {
-    return { text, parameters: [text, own ?? values] };
-  }
+/** The text of a query; undefined for what is none. */
+function textOf(config: unknown): string | undefined {
+  if (typeof config === "string") return config;
+  if (typeof config !== "object" || config === null) return undefined;
+  const { text, name, cursor } = config as { text?: unknown; name?: unknown; cursor?: unknown };
+  if (typeof text === "string") return text;
   // pg-query-stream keeps its query in a cursor; a prepared statement may be named only.
-  if (cursor !== undefined) return describe(cursor, values);
-  if (typeof name === "string")
-    return { text: `EXECUTE "${name.replaceAll('"', '""')}"`, parameters: [name, own ?? values] };
-  return { text: undefined, parameters: undefined };
+  if (cursor !== undefined) return textOf(cursor);
+  return typeof name === "string" ? `EXECUTE "${name.replaceAll('"', '""')}"` : undefined;
+}
+
+/** The values bound to it. */
+function valuesOf(config: unknown, values: unknown): unknown {
+  if (typeof config !== "object" || config === null) return values;
+  const { cursor, values: own } = config as { cursor?: unknown; values?: unknown };
+  return own ?? (cursor === undefined ? values : valuesOf(cursor, values));
 }
 
 function countRows(query: Query): number | undefined {

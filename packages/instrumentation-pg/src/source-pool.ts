@@ -1,5 +1,6 @@
 import { type Context, context } from "@opentelemetry/api";
 import {
+  createAttachment,
   endOperation,
   failOperation,
   type Guard,
@@ -12,10 +13,16 @@ import type { Client, ConnectCallback, Pool } from "./driver.js";
 import { findTarget } from "./target.js";
 
 /** A `pool.query` on its way to its client: the operation began when it was called, and waits since. */
-export interface PoolCall {
+export class PoolCall {
   readonly context: Context;
   readonly startMs: number;
   readonly text: string | undefined;
+
+  constructor(context: Context, text: string | undefined) {
+    this.context = context;
+    this.startMs = performance.now();
+    this.text = text;
+  }
 }
 
 /** Where the pool's part and the client's part of the instrumentation meet. */
@@ -41,8 +48,9 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
   const reporters = new WeakMap<Pool, PoolReporter>();
   /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
   const open = new Set<PoolReporter>();
-  const createdAt = new WeakMap<Client, number>();
-  const takenAt = new WeakMap<Client, number>();
+  const createdAt = createAttachment<number>();
+  /** 0 while the client is idle. */
+  const takenAt = createAttachment<number>();
   let calling: PoolCall | undefined;
   /** False once undone: somebody may have wrapped ours meanwhile, and still call it. */
   let active = true;
@@ -75,8 +83,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     },
 
     query: function patchedQuery(this: Pool, ...args: [unknown, unknown?, unknown?]): unknown {
-      if (isOn() && hasListeners())
-        calling = { context: context.active(), startMs: performance.now(), text: textOf(args[0]) };
+      if (isOn() && hasListeners()) calling = new PoolCall(context.active(), textOf(args[0]));
       try {
         return query.apply(this, bindCallback(args));
       } finally {
@@ -116,8 +123,8 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
 
     _release: function patchedRelease(this: Pool, client: Client, idle: unknown, error: unknown): unknown {
       const from = takenAt.get(client);
-      if (isOn() && from !== undefined) {
-        takenAt.delete(client);
+      if (isOn() && from !== undefined && from !== 0) {
+        takenAt.set(client, 0);
         reporters.get(this)?.timed("use", performance.now() - from);
       }
       return _release.call(this, client, idle, error);
@@ -170,6 +177,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     const { templateOf } = findTarget(host, Number(port), database, name);
     const operation = startDatabaseOperation(
       templateOf(text),
+      text,
       undefined,
       call.context,
       call.startMs,

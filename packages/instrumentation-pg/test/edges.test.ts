@@ -99,7 +99,10 @@ describeWith(["postgres"], "pg, at its edges", () => {
     const seen: string[] = [];
     const stop = addListener({
       name: "parameters",
-      operationEnded: (operation) => void seen.push(JSON.stringify((operation as DatabaseOperation).parameters)),
+      operationEnded(operation) {
+        const { text, parameters } = operation as DatabaseOperation;
+        seen.push(JSON.stringify([text, parameters]));
+      },
     });
     await client.query("SELECT 1 WHERE 1 = 1", []);
     await client.query("SELECT 1 WHERE 2 = 1", []);

@@ -17,7 +17,7 @@ import { errorWord, failCommand, isReplyError } from "./reply-error.js";
 import { shapeOf, templateOf } from "./templates.js";
 
 /** One command of the app, from its first call to its outcome, however often ioredis sends it. */
-export interface Call {
+export class Call {
   readonly operation: DatabaseOperation;
   readonly facts: CommandFacts;
   readonly command: Command;
@@ -25,6 +25,20 @@ export interface Call {
   readonly cache: string;
   /** The client that it was last sent to. */
   connection: Connection;
+
+  constructor(
+    operation: DatabaseOperation,
+    facts: CommandFacts,
+    command: Command,
+    cache: string,
+    connection: Connection,
+  ) {
+    this.operation = operation;
+    this.facts = facts;
+    this.command = command;
+    this.cache = cache;
+    this.connection = connection;
+  }
 }
 
 /** Where a command carries its call. */
@@ -70,8 +84,8 @@ function startCall(client: Client, command: Command, caller: Context): Call {
   const key = firstKey(shape.facts, command.args);
   const cache = key === undefined ? "" : cacheNameOf(key);
   const template = key === undefined ? shape.keyless : templateOf(target, shape, key, cache);
-  const operation = startDatabaseOperation(template, command.args, caller);
-  return { operation, facts: shape.facts, command, cache, connection };
+  const operation = startDatabaseOperation(template, undefined, command.args, caller);
+  return new Call(operation, shape.facts, command, cache, connection);
 }
 
 /**

@@ -39,6 +39,7 @@ export function query(of: DatabaseTemplate, ms: number, errorType?: string): Dat
     startMs: 1000,
     endMs: 1000 + ms,
     errorType,
+    text: undefined,
     parameters: undefined,
     waitMs: 0,
     rows: undefined,

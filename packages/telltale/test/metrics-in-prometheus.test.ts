@@ -41,7 +41,13 @@ const orders: DatabaseTemplate = {
 };
 
 function query(ms: number): DatabaseOperation {
-  const nothing = { parameters: undefined, rows: undefined, statusCode: undefined, batchSize: undefined };
+  const nothing = {
+    text: undefined,
+    parameters: undefined,
+    rows: undefined,
+    statusCode: undefined,
+    batchSize: undefined,
+  };
   const cache = { cacheHits: 0, cacheMisses: 0, cacheName: undefined };
   return { ...base, kind: "database", template: orders, endMs: 1000 + ms, waitMs: 0, ...nothing, ...cache };
 }

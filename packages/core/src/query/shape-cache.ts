@@ -13,34 +13,32 @@ const MAX_CHARACTERS = 4_000_000;
 const MAX_LENGTH = 100_000;
 const MAX_BEGINNING = 20_000;
 
-/** Shapes of the queries used last, by their text, so that a prepared or repeated query costs one look-up. */
+/**
+ * Shapes of the queries used last, by their text, so that a prepared or repeated query costs one look-up. There are two generations:
+ * when the younger is full, it becomes the older, which is forgotten; what is used meanwhile comes over. So a look-up changes nothing.
+ */
 export function createShapeCache(dialect: SqlDialect): ShapeCache {
-  // A Map iterates in the order of insertion: what is found moves to the end, the first is the one to go.
-  const shapes = new Map<string, QueryShape>();
+  let younger = new Map<string, QueryShape>();
+  let older: ReadonlyMap<string, QueryShape> = new Map();
   let characters = 0;
-  let newest = "";
+
+  function keep(text: string, shape: QueryShape): QueryShape {
+    if (younger.size >= MAX_ENTRIES / 2 || characters + text.length > MAX_CHARACTERS / 2) {
+      older = younger;
+      younger = new Map();
+      characters = 0;
+    }
+    younger.set(text, shape);
+    characters += text.length;
+    return shape;
+  }
+
   return {
     get(text) {
-      const known = shapes.get(text);
-      if (known !== undefined) {
-        if (text !== newest) {
-          shapes.delete(text);
-          shapes.set(text, known);
-          newest = text;
-        }
-        return known;
-      }
+      const known = younger.get(text);
+      if (known !== undefined) return known;
       if (text.length > MAX_LENGTH) return analyzeQuery(text.slice(0, MAX_BEGINNING), dialect);
-      const shape = analyzeQuery(text, dialect);
-      shapes.set(text, shape);
-      newest = text;
-      characters += text.length;
-      for (const oldest of shapes.keys()) {
-        if (shapes.size <= MAX_ENTRIES && characters <= MAX_CHARACTERS) break;
-        shapes.delete(oldest);
-        characters -= oldest.length;
-      }
-      return shape;
+      return keep(text, older.get(text) ?? analyzeQuery(text, dialect));
     },
   };
 }
