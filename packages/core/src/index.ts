@@ -1,4 +1,4 @@
-export { type Attachment, createAttachment } from "./attachment.js";
+export { Attached } from "./attached.js";
 export { type CacheLookup, type CacheResult, cacheNameOf, nameCaches, reportLookup, reportLookupOf } from "./cache.js";
 export { epochOriginMs } from "./clock.js";
 export { requestOf, spanOf, withRequest, withSpan } from "./context.js";

@@ -25,17 +25,26 @@ interface Subscription {
 }
 
 let subscriptions: readonly Subscription[] = [];
+/** Of them, those who hear operations start, and end. */
+let startSubscriptions: readonly Subscription[] = [];
+let endSubscriptions: readonly Subscription[] = [];
 let nextSlot = 0;
 
 /** Adds a listener at the end of the line; the result removes it. */
 export function addListener(listener: Listener): () => void {
   const subscription = { listener, guard: createGuard(listener.name, () => remove(subscription)) };
-  subscriptions = [...subscriptions, subscription];
+  subscribe([...subscriptions, subscription]);
   return () => remove(subscription);
 }
 
 function remove(subscription: Subscription): void {
-  subscriptions = subscriptions.filter((other) => other !== subscription);
+  subscribe(subscriptions.filter((other) => other !== subscription));
+}
+
+function subscribe(all: readonly Subscription[]): void {
+  subscriptions = all;
+  startSubscriptions = all.filter(({ listener }) => listener.operationStarted !== undefined);
+  endSubscriptions = all.filter(({ listener }) => listener.operationEnded !== undefined);
 }
 
 /** False while nobody listens: instrumentations then pass calls straight through. */
@@ -52,7 +61,7 @@ export function listenerSlot(): number {
 // make every call site megamorphic and allocate its arguments.
 
 export function operationStarted(operation: Operation): void {
-  for (const { listener, guard } of subscriptions) {
+  for (const { listener, guard } of startSubscriptions) {
     try {
       listener.operationStarted?.(operation);
     } catch (error) {
@@ -62,7 +71,7 @@ export function operationStarted(operation: Operation): void {
 }
 
 export function operationEnded(operation: Operation): void {
-  for (const { listener, guard } of subscriptions) {
+  for (const { listener, guard } of endSubscriptions) {
     try {
       listener.operationEnded?.(operation);
     } catch (error) {

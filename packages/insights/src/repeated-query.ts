@@ -22,7 +22,7 @@ const MAX_PARAMETERS = 64;
  * are read only when there are enough calls to matter.
  */
 class Repeats {
-  readonly key: string;
+  readonly key: ShapeKey;
   readonly template: DatabaseTemplate;
   readonly next: Repeats | undefined;
   /** Shapes in the list from here on. */
@@ -36,7 +36,7 @@ class Repeats {
   /** How often each parameter hash came; undefined while there are few calls. */
   hashes: Map<number, number> | undefined = undefined;
 
-  constructor(key: string, template: DatabaseTemplate, next: Repeats | undefined) {
+  constructor(key: ShapeKey, template: DatabaseTemplate, next: Repeats | undefined) {
     this.key = key;
     this.template = template;
     this.next = next;
@@ -57,7 +57,25 @@ class Heard {
   }
 }
 
-function find(list: Repeats | undefined, key: string): Repeats | undefined {
+/** Stands for a shape in a database, whatever pool or server it is sent to: compared by identity, as texts would be letter by letter. */
+interface ShapeKey {
+  readonly shape: string;
+}
+
+const NONE: ShapeKey = { shape: "" };
+const MAX_KEYS = 5_000;
+const keys = new Map<string, ShapeKey>();
+
+function keyFor(shape: string): ShapeKey {
+  const known = keys.get(shape);
+  if (known !== undefined) return known;
+  const key = { shape };
+  // Beyond the bound a shape sent to two servers counts as two.
+  if (keys.size < MAX_KEYS) keys.set(shape, key);
+  return key;
+}
+
+function find(list: Repeats | undefined, key: ShapeKey): Repeats | undefined {
   let repeats = list;
   while (repeats !== undefined && repeats.key !== key) repeats = repeats.next;
   return repeats;
@@ -92,24 +110,29 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
   const slot = listenerSlot();
   const keySlot = listenerSlot();
 
-  /** By what calls of a shape are found again; empty for a shape that cannot be an N+1 at all. Decided once per template. */
-  function keyOf(template: DatabaseTemplate): string {
-    const known = template.slots[keySlot] as string | undefined;
+  /** By what calls of a shape are found again; `NONE` for a shape that cannot be an N+1 at all. Decided once per template. */
+  function keyOf(template: DatabaseTemplate): ShapeKey {
+    const known = template.slots[keySlot] as ShapeKey | undefined;
     if (known !== undefined) return known;
     const counts =
       template.effect === "read" &&
       template.fingerprint !== undefined &&
       !ignored.fingerprints.has(template.fingerprint) &&
       template.batch !== true;
-    const key = counts ? `${template.fingerprint}${template.namespace}` : "";
+    const key = counts ? keyFor(`${template.fingerprint}${template.namespace}`) : NONE;
     template.slots[keySlot] = key;
     return key;
   }
 
-  function decide(repeats: Repeats, served: HttpServerOperation, request: Request): void {
-    const { template, busyMs, waitMs, hashes } = repeats;
+  function decide(
+    repeats: Repeats,
+    hashes: ReadonlyMap<number, number>,
+    served: HttpServerOperation,
+    request: Request,
+  ): void {
+    const { template, busyMs, waitMs } = repeats;
     const requestMs = served.endMs - served.startMs;
-    if (hashes === undefined || (busyMs < minTotalMs && busyMs < minShare * requestMs)) return;
+    if (busyMs < minTotalMs && busyMs < minShare * requestMs) return;
     const most = Math.max(...hashes.values());
     const kind = hashes.size >= minCount ? "n_plus_one" : most >= minCount ? "duplicate_query" : undefined;
     if (kind === undefined) return;
@@ -143,7 +166,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
       const { template } = operation;
       const key = keyOf(template);
       // What runs on after the response belongs to nobody's waiting time.
-      if (key === "" || request.operation.endMs !== 0) return;
+      if (key === NONE || request.operation.endMs !== 0) return;
       const list = request.slots[slot] as Repeats | undefined;
       let repeats = find(list, key);
       if (repeats === undefined) {
@@ -180,7 +203,9 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
       if (repeats === undefined) return;
       request.slots[slot] = undefined;
       if (request.route !== undefined && ignored.routes.has(request.route)) return;
-      for (; repeats !== undefined; repeats = repeats.next) decide(repeats, served, request);
+      for (; repeats !== undefined; repeats = repeats.next) {
+        if (repeats.hashes !== undefined) decide(repeats, repeats.hashes, served, request);
+      }
     },
   };
 }

@@ -1,4 +1,4 @@
-import { createAttachment } from "@telltale/core";
+import { Attached } from "@telltale/core";
 import { joinPattern, type Path, patternsOf } from "./route-pattern.js";
 
 /** What is used of a router: equal in Express 4 (`lib/router`) and in router 2, which is Express 5's. */
@@ -40,12 +40,29 @@ interface LayerFacts {
   lastJoined: string;
 }
 
-const facts = createAttachment<LayerFacts>();
+class KnownLayer extends Attached {
+  #facts: LayerFacts;
+
+  constructor(layer: object, facts: LayerFacts) {
+    super(layer);
+    this.#facts = facts;
+  }
+
+  static get(layer: object): LayerFacts | undefined {
+    return #facts in layer ? layer.#facts : undefined;
+  }
+
+  static set(layer: object, facts: LayerFacts): void {
+    if (#facts in layer) layer.#facts = facts;
+    // oxlint-disable-next-line no-new
+    else new KnownLayer(layer, facts);
+  }
+}
 
 function noteLayer(layer: Layer, path: Path | undefined): LayerFacts {
   const patterns = path === undefined ? undefined : patternsOf(path);
   const known = { patterns, single: undefined, lastPrefix: undefined, lastPattern: undefined, lastJoined: "" };
-  facts.set(layer, known);
+  KnownLayer.set(layer, known);
   return known;
 }
 
@@ -66,7 +83,7 @@ export function patternOf(
   matchedPath: () => string,
   createRouter: CreateRouter,
 ): string | undefined {
-  const known = facts.get(layer) ?? noteLayer(layer, layer.route?.path ?? layer.rawPath ?? pathOfAny(layer));
+  const known = KnownLayer.get(layer) ?? noteLayer(layer, layer.route?.path ?? layer.rawPath ?? pathOfAny(layer));
   if (known.patterns === undefined) return undefined;
   let [pattern = "/"] = known.patterns;
   if (known.patterns.length > 1) {

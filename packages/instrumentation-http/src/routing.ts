@@ -1,5 +1,5 @@
 import { type CreateRouter, type Layer, patternOf, type Router } from "./layer.js";
-import { served } from "./served.js";
+import { servedOf } from "./served.js";
 import { splitTarget } from "./url.js";
 
 // How a request goes through the routers of Express. What Express itself keeps of the way (`req.baseUrl`) is the path of this
@@ -31,7 +31,7 @@ export interface Message {
 
 /** A request enters a router. Returns the callback to give to it, which takes the request out again. */
 export function enterRouter(router: Router, message: Message, callback: unknown): unknown {
-  const here = served.get(message);
+  const here = servedOf(message);
   const request = here?.request;
   if (request === undefined || here === undefined || typeof callback !== "function") return callback;
   const { routing: outer } = here;
@@ -51,7 +51,7 @@ export function enterRouter(router: Router, message: Message, callback: unknown)
  * mounted on a path, and that answers, has a route too.
  */
 export function enterLayer(layer: Layer, message: Message, createRouter: CreateRouter): void {
-  const here = served.get(message);
+  const here = servedOf(message);
   const request = here?.request;
   const routing = here?.routing;
   if (request === undefined || routing === undefined) return;

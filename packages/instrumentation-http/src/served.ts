@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Context } from "@opentelemetry/api";
-import { createAttachment, type HttpServerOperation, type Request } from "@telltale/core";
+import { Attached, type HttpServerOperation, type Request } from "@telltale/core";
 import type { Routing } from "./routing.js";
 
 /** A request that is being served. */
@@ -10,6 +10,8 @@ export class Served {
   readonly response: ServerResponse;
   /** What handlers and the listeners of both messages run in. */
   readonly context: Context;
+  /** How many listen for the end of the response before the app does. */
+  readonly ownFinishListeners: number;
   /** Where a framework's routers are with it. */
   routing: Routing | undefined = undefined;
   /** Those that wait behind another response of their connection, this one among them. */
@@ -20,8 +22,75 @@ export class Served {
     this.request = operation.request;
     this.response = response;
     this.context = context;
+    this.ownFinishListeners = response.listenerCount("finish");
   }
 }
 
-/** Found by the incoming message and by the response. */
-export const served = createAttachment<Served>();
+/** Puts the request on its incoming message. */
+class ServedMessage extends Attached {
+  #served: Served;
+
+  constructor(message: object, here: Served) {
+    super(message);
+    this.#served = here;
+  }
+
+  static get(message: object): Served | undefined {
+    return #served in message ? message.#served : undefined;
+  }
+
+  static set(message: object, here: Served): void {
+    if (#served in message) message.#served = here;
+    // oxlint-disable-next-line no-new
+    else new ServedMessage(message, here);
+  }
+}
+
+/** Puts the request on its response. */
+class ServedResponse extends Attached {
+  #served: Served;
+
+  constructor(response: object, here: Served) {
+    super(response);
+    this.#served = here;
+  }
+
+  static get(response: object): Served | undefined {
+    return #served in response ? response.#served : undefined;
+  }
+
+  static set(response: object, here: Served): void {
+    if (#served in response) response.#served = here;
+    // oxlint-disable-next-line no-new
+    else new ServedResponse(response, here);
+  }
+}
+
+/** Makes a request known by both of its messages. */
+export function attachServed(message: object, response: object, here: Served): void {
+  ServedMessage.set(message, here);
+  ServedResponse.set(response, here);
+}
+
+export const servedByMessage = ServedMessage.get;
+export const servedByResponse = ServedResponse.get;
+
+let lastMessage: object | undefined;
+let lastServed: Served | undefined;
+
+/** The request of a message, quick for the one asked for before: the layers of a framework ask one after the other. */
+export function servedOf(message: object): Served | undefined {
+  if (message === lastMessage) return lastServed;
+  const found = servedByMessage(message);
+  if (found === undefined) return undefined;
+  lastMessage = message;
+  lastServed = found;
+  return found;
+}
+
+/** The request has ended: nothing of it is kept. */
+export function forget(here: Served): void {
+  if (here !== lastServed) return;
+  lastMessage = undefined;
+  lastServed = undefined;
+}

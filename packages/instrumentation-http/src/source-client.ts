@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { ClientRequest, IncomingMessage } from "node:http";
 import { context, type Context, propagation, type TextMapSetter } from "@opentelemetry/api";
 import {
-  createAttachment,
+  Attached,
   contextOf,
   endOperation,
   failOperation,
@@ -20,7 +20,24 @@ import { parseAuthority } from "./url.js";
 type Emit = (this: object, event: string, ...args: unknown[]) => boolean;
 
 /** Found by the request and by its response. */
-const sent = createAttachment<HttpClientOperation>();
+class SentMessage extends Attached {
+  #operation: HttpClientOperation;
+
+  constructor(target: object, operation: HttpClientOperation) {
+    super(target);
+    this.#operation = operation;
+  }
+
+  static get(target: object): HttpClientOperation | undefined {
+    return #operation in target ? target.#operation : undefined;
+  }
+
+  static set(target: object, operation: HttpClientOperation): void {
+    if (#operation in target) target.#operation = operation;
+    // oxlint-disable-next-line no-new
+    else new SentMessage(target, operation);
+  }
+}
 
 /**
  * Hears what is sent with node:http and node:https. A request's beginning comes from Node's channel, whatever made it (`request`,
@@ -42,7 +59,7 @@ export function hearClients(guard: Guard): () => void {
 
   const wrapRequest = (find: () => Emit): Emit =>
     function emit(this: object, event: string) {
-      const operation = sent.get(this);
+      const operation = SentMessage.get(this);
       if (operation !== undefined && operation.endMs === 0) {
         try {
           hear(event, arguments[1], this as ClientRequest, operation);
@@ -56,7 +73,7 @@ export function hearClients(guard: Guard): () => void {
   const wrapResponse = (find: () => Emit): Emit =>
     function emit(this: object, event: string) {
       if (event === "end") {
-        const operation = sent.get(this);
+        const operation = SentMessage.get(this);
         if (operation !== undefined) endOperation(operation);
       }
       return Reflect.apply(find(), this, arguments);
@@ -77,7 +94,7 @@ export function hearClients(guard: Guard): () => void {
 const headers: TextMapSetter<ClientRequest> = { set: (request, name, value) => void request.setHeader(name, value) };
 
 function begin(request: ClientRequest, parent: Context): void {
-  if (sent.get(request) !== undefined) return;
+  if (SentMessage.get(request) !== undefined) return;
   const { method, path, host, protocol, socketPath } = request as ClientRequest & { socketPath?: string };
   // The port stands nowhere but in the Host header. Where the app has set that to another name, it is not known.
   const named = parseAuthority(hostHeader(request));
@@ -86,7 +103,7 @@ function begin(request: ClientRequest, parent: Context): void {
     describeOutgoing({ method, protocol, host, port, path, socketPath }),
     parent,
   );
-  sent.set(request, operation);
+  SentMessage.set(request, operation);
   // Headers given as an array are already written.
   if (!request.headersSent) propagation.inject(contextOf(operation), request, headers);
 }
@@ -107,7 +124,7 @@ function hear(event: string, subject: unknown, request: ClientRequest, operation
       operation.protocolVersion = httpVersion;
       if (statusCode >= 400) operation.errorType = String(statusCode);
       // After an upgrade the connection is no longer HTTP's.
-      if (event === "response") sent.set(response, operation);
+      if (event === "response") SentMessage.set(response, operation);
       else endOperation(operation);
       return;
     }

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { context, propagation, type TextMapSetter } from "@opentelemetry/api";
 import {
-  createAttachment,
+  Attached,
   contextOf,
   endOperation,
   failOperation,
@@ -28,7 +28,24 @@ interface UndiciEvent {
   readonly error?: unknown;
 }
 
-const sent = createAttachment<HttpClientOperation>();
+class SentRequest extends Attached {
+  #operation: HttpClientOperation;
+
+  constructor(target: object, operation: HttpClientOperation) {
+    super(target);
+    this.#operation = operation;
+  }
+
+  static get(target: object): HttpClientOperation | undefined {
+    return #operation in target ? target.#operation : undefined;
+  }
+
+  static set(target: object, operation: HttpClientOperation): void {
+    if (#operation in target) target.#operation = operation;
+    // oxlint-disable-next-line no-new
+    else new SentRequest(target, operation);
+  }
+}
 const headers: TextMapSetter<UndiciRequest> = { set: (request, name, value) => void request.addHeader(name, value) };
 
 /** Hears the global `fetch` and every other copy of undici by the channels it publishes to; each redirect is a request. */
@@ -58,11 +75,11 @@ export function hearFetch(guard: Guard): () => void {
 
 function begin({ request }: UndiciEvent): void {
   const parent = context.active();
-  if (!hasListeners() || isSuppressed(parent) || sent.get(request) !== undefined) return;
+  if (!hasListeners() || isSuppressed(parent) || SentRequest.get(request) !== undefined) return;
   const { protocol, host, port } = serverOf(request.origin);
   const { method, path } = request;
   const operation = startHttpClientOperation(describeOutgoing({ method, protocol, host, port, path }), parent);
-  sent.set(request, operation);
+  SentRequest.set(request, operation);
   propagation.inject(contextOf(operation), request, headers);
 }
 
@@ -84,14 +101,14 @@ function serverOf(origin: string | URL): Server {
 }
 
 function hearStatus({ request, response }: UndiciEvent): void {
-  const operation = sent.get(request);
+  const operation = SentRequest.get(request);
   if (operation === undefined || response === undefined || operation.endMs !== 0) return;
   operation.statusCode = response.statusCode;
   if (response.statusCode >= 400) operation.errorType = String(response.statusCode);
 }
 
 function end(request: UndiciRequest, error?: unknown): void {
-  const operation = sent.get(request);
+  const operation = SentRequest.get(request);
   if (operation === undefined) return;
   if (error !== undefined) failOperation(operation, error);
   endOperation(operation);

@@ -17,7 +17,7 @@ import {
 import type { HttpInstrumentationOptions } from "./http.js";
 import { replaceMethod } from "./replace.js";
 import { IncomingDescription } from "./request-attributes.js";
-import { Served, served } from "./served.js";
+import { attachServed, forget, Served, servedByMessage, servedByResponse } from "./served.js";
 
 type Emit = (this: EventEmitter, event: string, ...args: unknown[]) => boolean;
 
@@ -65,7 +65,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
       if (!(message instanceof Incoming && response instanceof ServerResponse)) return undefined;
       const active = context.active();
       // A `checkContinue` handler hands the request on by emitting it again.
-      if (served.get(message) !== undefined || isSuppressed(active)) return undefined;
+      if (servedByMessage(message) !== undefined || isSuppressed(active)) return undefined;
       return isIgnored(message.url ?? "") ? suppress(active) : serve(message, response);
     } catch (error) {
       guard.failed(error);
@@ -78,8 +78,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
     const operation = startHttpServerOperation(new IncomingDescription(message, trustForwarded), parent);
     const runIn = contextOf(operation);
     const here = new Served(operation, response, runIn);
-    served.set(message, here);
-    served.set(response, here);
+    attachServed(message, response, here);
     if (response.socket === null) endWithSocket(here, message.socket, guard);
     return runIn;
   }
@@ -94,29 +93,29 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
 
   function wrapResponse(find: () => Emit): Emit {
     return function emit(this: EventEmitter, event: string) {
-      const here = served.get(this);
+      const isEnd = event === "finish" || event === "close";
+      const listeners = this.listenerCount(event);
+      // Most events of a message have no listener: to look no further saves 1 µs a request.
+      const here = isEnd || listeners > 0 ? servedByResponse(this) : undefined;
       if (here === undefined) return Reflect.apply(find(), this, arguments);
       try {
-        if (!isOutside(here, this, event)) return Reflect.apply(find(), this, arguments);
+        // Node's own listener does not care where it runs.
+        const isHeard = listeners > (event === "finish" ? here.ownFinishListeners : 0);
+        if (!isHeard || activeRequest() === here.request) return Reflect.apply(find(), this, arguments);
         return context.with(here.context, find(), this, ...(arguments as unknown as Parameters<Emit>));
       } finally {
         // After the app's own listeners, which may still add to the span. Of the two events the first ends it.
-        if (event === "finish" || event === "close") end(here, guard);
+        if (isEnd) end(here, guard);
       }
     };
   }
 }
 
-/** Whether somebody listens who would not run in the request. Most events of a message have no listener (1 µs a request). */
-function isOutside({ request }: Served, message: EventEmitter, event: string): boolean {
-  return message.listenerCount(event) > 0 && activeRequest() !== request;
-}
-
 /** The body arrives in the context of the connection: what listens for it belongs to the request all the same. */
 function wrapIncoming(find: () => Emit): Emit {
   return function emit(this: EventEmitter, event: string) {
-    const here = served.get(this);
-    if (here === undefined || !isOutside(here, this, event)) return Reflect.apply(find(), this, arguments);
+    const here = this.listenerCount(event) > 0 ? servedByMessage(this) : undefined;
+    if (here === undefined || activeRequest() === here.request) return Reflect.apply(find(), this, arguments);
     return context.with(here.context, find(), this, ...(arguments as unknown as Parameters<Emit>));
   };
 }
@@ -139,6 +138,7 @@ function end(here: Served, guard: Guard): void {
   const { operation, response } = here;
   if (operation.endMs !== 0) return;
   try {
+    forget(here);
     here.queue?.delete(here);
     const { headersSent, statusCode, errored } = response;
     operation.statusCode = headersSent ? statusCode : 0;

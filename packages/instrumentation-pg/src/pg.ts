@@ -7,7 +7,7 @@ import { patchPool, type PoolLink } from "./source-pool.js";
  * pg 8 and pg-pool 3: queries in every form, and every `Pool`. The native bindings (`pg.native`) are not heard.
  */
 export function pgInstrumentation(): Instrumentation {
-  const link: PoolLink = { handedOver: undefined, poolNames: new WeakMap() };
+  const link: PoolLink = { handedOver: undefined };
   return defineInstrumentation({
     name: "pg",
     modules: [

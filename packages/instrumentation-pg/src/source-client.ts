@@ -1,6 +1,5 @@
 import { context } from "@opentelemetry/api";
 import {
-  createAttachment,
   type DatabaseOperation,
   endOperation,
   failOperation,
@@ -9,9 +8,11 @@ import {
   isSuppressed,
   startDatabaseOperation,
 } from "@telltale/core";
+import { stateOf } from "./client-state.js";
 import type { Client, Query, Result } from "./driver.js";
-import type { PoolLink } from "./source-pool.js";
-import { findTarget, type Target } from "./target.js";
+import { callOf, QueryCall, setCall } from "./query-call.js";
+import type { PoolCall, PoolLink } from "./source-pool.js";
+import { findTarget } from "./target.js";
 
 /**
  * Patches `Client.prototype.query`: one operation per query, whatever form the call has. Promises and callbacks are left as
@@ -20,20 +21,18 @@ import { findTarget, type Target } from "./target.js";
  */
 export function patchClient(prototype: Client, queryPrototype: Query, link: PoolLink, guard: Guard): () => void {
   const { query, _pulseQueryQueue } = prototype;
-  const targets = createAttachment<Target>();
-  const running = createAttachment<DatabaseOperation>();
   /** False once undone: somebody may have wrapped ours meanwhile, and still call it. */
   let active = true;
-  /** The operation of the `query` call that is on the stack, until its query object is known. */
-  let starting: DatabaseOperation | undefined;
+  /** The `query` call that is on the stack, until its query object is known. */
+  let starting: QueryCall | undefined;
 
   function patchedQuery(this: Client, config: unknown, values?: unknown, callback?: unknown): unknown {
     const call = link.handedOver;
     link.handedOver = undefined;
-    const operation = active && guard.on && hasListeners() ? begin(this, config, values) : undefined;
+    const operation = active && guard.on && hasListeners() ? begin(this, config, values, call) : undefined;
     if (operation === undefined) return query.call(this, config, values, callback);
     if (isSubmittable(config)) follow(config, operation);
-    else starting = operation;
+    else starting = new QueryCall(operation, call === undefined && hasCallback(config, values, callback));
     try {
       return query.call(this, config, values, callback);
     } catch (error) {
@@ -42,27 +41,36 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
       throw error;
     } finally {
       // Not queued: the connection is gone or was closed, and the query fails with the next tick.
-      if (starting === operation) {
+      if (starting?.operation === operation) {
         starting = undefined;
         failOperation(operation, new Error("the client is not queryable"));
         endOperation(operation);
       }
     }
+  }
 
-    function begin(client: Client, config: unknown, values: unknown): DatabaseOperation | undefined {
-      try {
-        const parent = call?.context ?? context.active();
-        if (isSuppressed(parent) || (isSubmittable(config) && Object.isFrozen(config))) return undefined;
-        const text = textOf(config);
-        if (text === undefined) return undefined;
-        const now = performance.now();
-        const startMs = call?.startMs ?? now;
-        const template = targetOf(client).templateOf(text);
-        return startDatabaseOperation(template, text, valuesOf(config, values), parent, startMs, now - startMs);
-      } catch (error) {
-        guard.failed(error);
-        return undefined;
-      }
+  function begin(
+    client: Client,
+    config: unknown,
+    values: unknown,
+    call: PoolCall | undefined,
+  ): DatabaseOperation | undefined {
+    try {
+      const parent = call?.context ?? context.active();
+      if (isSuppressed(parent) || (isSubmittable(config) && Object.isFrozen(config))) return undefined;
+      const text = textOf(config);
+      if (text === undefined) return undefined;
+      const state = stateOf(client);
+      state.target ??= findTarget(client.host, client.port, client.database, state.poolName);
+      const template = state.target.templateOf(text);
+      const bound = valuesOf(config, values);
+      if (call === undefined) return startDatabaseOperation(template, text, bound, parent);
+      // Handed over in this very moment.
+      const waitMs = Math.max(0, state.takenMs - call.startMs);
+      return startDatabaseOperation(template, text, bound, parent, call.startMs, waitMs);
+    } catch (error) {
+      guard.failed(error);
+      return undefined;
     }
   }
 
@@ -71,7 +79,7 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
     if (starting !== undefined) {
       try {
         const queued = (this._queryQueue ?? this.queryQueue)?.at(-1);
-        if (queued !== undefined) running.set(queued, starting);
+        if (queued !== undefined) setCall(queued, starting);
         starting = undefined;
       } catch (error) {
         guard.failed(error);
@@ -82,24 +90,18 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
 
   const { handleReadyForQuery, handleError } = queryPrototype;
   function patchedReady(this: Query, connection: unknown): unknown {
-    const operation = running.get(this);
-    if (operation === undefined) return handleReadyForQuery.call(this, connection);
-    succeed(this, operation);
-    return context.with(operation.context, handleReadyForQuery, this, connection);
+    const call = callOf(this);
+    if (call === undefined) return handleReadyForQuery.call(this, connection);
+    succeed(this, call.operation);
+    if (!call.callsBack) return handleReadyForQuery.call(this, connection);
+    return context.with(call.operation.context, handleReadyForQuery, this, connection);
   }
   function patchedError(this: Query, error: unknown, connection: unknown): unknown {
-    const operation = running.get(this);
-    if (operation === undefined) return handleError.call(this, error, connection);
-    fail(operation, error);
-    return context.with(operation.context, handleError, this, error, connection);
-  }
-
-  function targetOf(client: Client): Target {
-    const known = targets.get(client);
-    if (known !== undefined) return known;
-    const target = findTarget(client.host, client.port, client.database, link.poolNames.get(client));
-    targets.set(client, target);
-    return target;
+    const call = callOf(this);
+    if (call === undefined) return handleError.call(this, error, connection);
+    fail(call.operation, error);
+    if (!call.callsBack) return handleError.call(this, error, connection);
+    return context.with(call.operation.context, handleError, this, error, connection);
   }
 
   function succeed(query: Query, operation: DatabaseOperation): void {
@@ -125,7 +127,7 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
   /** A cursor, a stream or a query object of the app: it may be of any class, so the object itself is listened to. */
   function follow(submitted: Query, operation: DatabaseOperation): void {
     if (Object.getPrototypeOf(submitted) === queryPrototype) {
-      running.set(submitted, operation);
+      setCall(submitted, new QueryCall(operation, true));
       return;
     }
     let rows = 0;
@@ -188,6 +190,11 @@ function replace<T extends object, K extends keyof T & string>(target: T, name: 
 
 function isSubmittable(config: unknown): config is Query {
   return typeof (config as { submit?: unknown } | null | undefined)?.submit === "function";
+}
+
+function hasCallback(config: unknown, values: unknown, callback: unknown): boolean {
+  if (typeof values === "function" || typeof callback === "function") return true;
+  return typeof config === "object" && config !== null && "callback" in config && Boolean(config.callback);
 }
 
 /** The text of a query; undefined for what is none. */

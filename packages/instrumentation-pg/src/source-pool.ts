@@ -1,6 +1,5 @@
 import { type Context, context } from "@opentelemetry/api";
 import {
-  createAttachment,
   endOperation,
   failOperation,
   type Guard,
@@ -9,6 +8,7 @@ import {
   type PoolReporter,
   startDatabaseOperation,
 } from "@telltale/core";
+import { stateOf } from "./client-state.js";
 import type { Client, ConnectCallback, Pool } from "./driver.js";
 import { findTarget } from "./target.js";
 
@@ -29,8 +29,6 @@ export class PoolCall {
 export interface PoolLink {
   /** Set while a pool hands a client over to the `pool.query` that waited for it; the client's `query` takes it. */
   handedOver: PoolCall | undefined;
-  /** The name of the pool that a client belongs to. */
-  readonly poolNames: WeakMap<Client, string>;
 }
 
 /** pg-pool's own words for a wait that took too long. */
@@ -48,9 +46,6 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
   const reporters = new WeakMap<Pool, PoolReporter>();
   /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
   const open = new Set<PoolReporter>();
-  const createdAt = createAttachment<number>();
-  /** 0 while the client is idle. */
-  const takenAt = createAttachment<number>();
   let calling: PoolCall | undefined;
   /** False once undone: somebody may have wrapped ours meanwhile, and still call it. */
   let active = true;
@@ -61,31 +56,42 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       const call = calling;
       calling = undefined;
       if (!isOn() || (callback !== undefined && typeof callback !== "function")) return connect.call(this, callback);
-      const caller = call?.context ?? context.active();
-      const askedMs = performance.now();
-      const heard = (error: unknown): void => {
+      const askedMs = call?.startMs ?? performance.now();
+      const heard = (error: unknown, client?: Client): void => {
         try {
-          endWait(this, askedMs, error, call);
+          endWait(this, askedMs, error, client, call);
         } catch (failure) {
           guard.failed(failure);
         }
       };
       if (callback === undefined) return connectWithPromise(this, connect, heard);
+      if (call === undefined) {
+        const caller = context.active();
+        return connect.call(this, (error, client, release) => {
+          heard(error, client);
+          context.with(caller, callback, undefined, error, client, release);
+        });
+      }
+      // The pool's own callback: it calls `query` of the client at once, which takes the call and its context from the link.
       return connect.call(this, (error, client, release) => {
-        heard(error);
+        heard(error, client);
         link.handedOver = error === undefined || error === null ? call : undefined;
         try {
-          context.with(caller, callback, undefined, error, client, release);
+          callback(error, client, release);
         } finally {
           link.handedOver = undefined;
         }
       });
     },
 
-    query: function patchedQuery(this: Pool, ...args: [unknown, unknown?, unknown?]): unknown {
-      if (isOn() && hasListeners()) calling = new PoolCall(context.active(), textOf(args[0]));
+    query: function patchedQuery(this: Pool, config: unknown, values: unknown, callback: unknown): unknown {
+      if (!isOn() || !hasListeners()) return Reflect.apply(query, this, arguments);
+      calling = new PoolCall(context.active(), textOf(config));
+      // It runs when another caller's query ends or a connection is handed on: it gets its own context.
+      if (typeof values === "function") arguments[1] = context.bind(calling.context, values);
+      else if (typeof callback === "function") arguments[2] = context.bind(calling.context, callback);
       try {
-        return query.apply(this, bindCallback(args));
+        return Reflect.apply(query, this, arguments);
       } finally {
         calling = undefined;
       }
@@ -98,8 +104,9 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       try {
         const client = this._clients.at(-1);
         if (client === undefined) return;
-        createdAt.set(client, startMs);
-        link.poolNames.set(client, reporterOf(this, client).pool.name);
+        const state = stateOf(client);
+        state.createdMs = startMs;
+        state.poolName = reporterOf(this, client).pool.name;
       } catch (error) {
         guard.failed(error);
       }
@@ -113,19 +120,18 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       isNew: boolean,
     ): unknown {
       if (isOn()) {
-        const now = performance.now();
-        takenAt.set(client, now);
-        const from = createdAt.get(client);
-        if (isNew && from !== undefined) reporters.get(this)?.timed("create", now - from);
+        const state = stateOf(client);
+        state.takenMs = performance.now();
+        if (isNew && state.createdMs !== 0) reporters.get(this)?.timed("create", state.takenMs - state.createdMs);
       }
       return _acquireClient.call(this, client, waiter, idle, isNew);
     },
 
     _release: function patchedRelease(this: Pool, client: Client, idle: unknown, error: unknown): unknown {
-      const from = takenAt.get(client);
-      if (isOn() && from !== undefined && from !== 0) {
-        takenAt.set(client, 0);
-        reporters.get(this)?.timed("use", performance.now() - from);
+      if (isOn()) {
+        const state = stateOf(client);
+        if (state.takenMs !== 0) reporters.get(this)?.timed("use", performance.now() - state.takenMs);
+        state.takenMs = 0;
       }
       return _release.call(this, client, idle, error);
     },
@@ -160,10 +166,18 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     return reporter;
   }
 
-  function endWait(pool: Pool, askedMs: number, error: unknown, call: PoolCall | undefined): void {
+  function endWait(
+    pool: Pool,
+    askedMs: number,
+    error: unknown,
+    client: Client | undefined,
+    call: PoolCall | undefined,
+  ): void {
     const reporter = reporters.get(pool);
     if (error === undefined || error === null) {
-      reporter?.timed("wait", performance.now() - askedMs);
+      // It was taken in this very moment, where the pool is one that tells.
+      const takenMs = client === undefined ? 0 : stateOf(client).takenMs;
+      reporter?.timed("wait", (takenMs === 0 ? performance.now() : takenMs) - askedMs);
       return;
     }
     if (error instanceof Error && TIMEOUTS.has(error.message)) reporter?.timedOut();
@@ -217,11 +231,15 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
  * `connect()` without a callback. The pool would make a promise around its own callback; we make the same one around ours, so
  * that the wait is heard without a handler on the app's promise (which would hide an unhandled rejection).
  */
-function connectWithPromise(pool: Pool, connect: Pool["connect"], heard: (error: unknown) => void): unknown {
+function connectWithPromise(
+  pool: Pool,
+  connect: Pool["connect"],
+  heard: (error: unknown, client?: Client) => void,
+): unknown {
   let settle: ConnectCallback = () => {};
   const result = new pool.Promise<Client | undefined>((resolve, reject) => {
     settle = (error, client) => {
-      heard(error);
+      heard(error, client);
       if (error) reject(error as Error);
       else resolve(client);
     };
@@ -238,12 +256,4 @@ function textOf(config: unknown): string | undefined {
   if (typeof config === "string") return config;
   const text = (config as { text?: unknown } | null | undefined)?.text;
   return typeof text === "string" ? text : undefined;
-}
-
-/** The callback of `pool.query` runs when another caller's query ends or a connection is handed on: give it its own context. */
-function bindCallback(args: [unknown, unknown?, unknown?]): [unknown, unknown?, unknown?] {
-  const at = typeof args[1] === "function" ? 1 : 2;
-  const callback = args[at];
-  if (typeof callback === "function") args[at] = context.bind(context.active(), callback);
-  return args;
 }
