@@ -53,22 +53,34 @@ export function describeStart(operation: Operation, sink: AttributeSink): void {
     describeTemplate(operation.template, sink);
     return;
   }
-  put(sink, "http.request.method", operation.method);
-  put(sink, "http.request.method_original", operation.originalMethod);
   if (operation.kind === "http.server") {
-    put(sink, "url.scheme", operation.scheme);
-    put(sink, "url.path", operation.path);
-    put(sink, "url.query", operation.query);
-    put(sink, "server.address", operation.serverAddress);
-    put(sink, "server.port", operation.serverPort);
-    put(sink, "client.address", operation.clientAddress);
-    put(sink, "user_agent.original", operation.userAgent);
-    put(sink, "network.protocol.version", operation.protocolVersion);
+    describePeer(operation, sink);
+    describeTarget(operation, sink);
   } else {
+    put(sink, "http.request.method", operation.method);
+    put(sink, "http.request.method_original", operation.originalMethod);
     put(sink, "url.full", operation.url);
     put(sink, "server.address", operation.serverAddress);
     put(sink, "server.port", operation.serverPort);
   }
+}
+
+/** What is the same for most requests of one client. */
+export function describePeer(operation: HttpServerOperation, sink: AttributeSink): void {
+  put(sink, "http.request.method", operation.method);
+  put(sink, "http.request.method_original", operation.originalMethod);
+  put(sink, "url.scheme", operation.scheme);
+  put(sink, "server.address", operation.serverAddress);
+  put(sink, "server.port", operation.serverPort);
+  put(sink, "client.address", operation.clientAddress);
+  put(sink, "user_agent.original", operation.userAgent);
+  put(sink, "network.protocol.version", operation.protocolVersion);
+}
+
+/** What a request asks for. */
+export function describeTarget(operation: HttpServerOperation, sink: AttributeSink): void {
+  put(sink, "url.path", operation.path);
+  put(sink, "url.query", operation.query);
 }
 
 /** What has become known by its end; it replaces what was said before. */

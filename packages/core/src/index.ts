@@ -5,7 +5,9 @@ export { requestOf, spanOf, withRequest, withSpan } from "./context.js";
 export {
   type AttributeSink,
   describeEnd,
+  describePeer,
   describeStart,
+  describeTarget,
   describeTemplate,
   spanKindOf,
   spanNameOf,

@@ -1,6 +1,7 @@
-import { diag, DiagLogLevel, trace } from "@opentelemetry/api";
+import { diag, DiagLogLevel } from "@opentelemetry/api";
 import { diagLogLevelFromString, getStringFromEnv } from "@opentelemetry/core";
-import { NodeSDK } from "@opentelemetry/sdk-node";
+import { detectResources } from "@opentelemetry/resources";
+import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { addListener, addSpanListener, type Instrumentation, nameCaches, say, setSay, VERSION } from "@telltale/core";
 import { createFindingLog, createInsights } from "@telltale/insights";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
@@ -10,11 +11,13 @@ import { createMetrics } from "@telltale/metrics";
 import type { InstrumentationName } from "./config/options.js";
 import type { Config } from "./config/resolve.js";
 import { type Ending, flushBeforeExit, flushOnSignals } from "./lifecycle.js";
+import { startLogs } from "./logs.js";
 import { createMetricReaders } from "./metric-readers.js";
 import { onFinding } from "./on-finding.js";
 import { baseResource, resourceDetectors } from "./resource.js";
+import { createPropagator } from "./propagator.js";
+import { registerGlobals } from "./register-globals.js";
 import { findRole } from "./role.js";
-import { createSampler } from "./sampler.js";
 import { createSay, writeLine } from "./stderr.js";
 import { createTracing } from "./tracing.js";
 
@@ -48,27 +51,38 @@ export function assemble(config: Config, ended: () => void): Telltale {
   nameCaches(config.caches ?? {});
   const metrics = createMetrics();
   const readers = createMetricReaders(config.metrics ?? {}, role, metrics.producer);
-  const tracing = createTracing(config.traces ?? {});
-  const sdk = new NodeSDK({
-    resource: baseResource(config),
-    resourceDetectors: resourceDetectors(config),
-    ...(config.traces?.sampler && { sampler: createSampler(config.traces.sampler, config.traces.samplerArg) }),
-    // Logs are off unless asked for.
-    ...(getStringFromEnv("OTEL_LOGS_EXPORTER") === undefined && { logRecordProcessors: [] }),
-    ...config.sdk,
-    spanProcessors: [...tracing.processors, ...(config.sdk?.spanProcessors ?? [])],
-    metricReaders: [...readers.list, ...(config.sdk?.metricReaders ?? [])],
+  const { sdk = {} } = config;
+  const detectors = sdk.resourceDetectors ?? resourceDetectors(config);
+  const resource = (sdk.resource ?? baseResource(config)).merge(detectResources({ detectors }));
+  const tracing = createTracing(config, resource);
+  const meterProvider = new MeterProvider({
+    resource,
+    views: sdk.views ?? [],
+    readers: [...readers.list, ...(sdk.metricReaders ?? [])],
   });
+  undo.push(
+    registerGlobals({
+      contextManager: sdk.contextManager,
+      propagator: sdk.textMapPropagator === undefined ? createPropagator() : (sdk.textMapPropagator ?? undefined),
+      tracerProvider: tracing.provider,
+      meterProvider,
+    }),
+  );
+  // Logs are off unless asked for.
+  if (getStringFromEnv("OTEL_LOGS_EXPORTER") !== undefined) undo.push(startLogs(resource));
   sendDiagnosticsToStderr();
-  sdk.start();
+  for (const foreign of sdk.instrumentations?.flat() ?? []) {
+    if (tracing.provider !== undefined) foreign.setTracerProvider(tracing.provider);
+    foreign.setMeterProvider(meterProvider);
+    foreign.enable();
+    undo.push(() => foreign.disable());
+  }
 
   // Insights first: what they note on an operation must be there when its span ends, which the last listener does.
   undo.push(addListener(createInsights(config)), addListener(metrics.listener), metrics.stop);
   if (config.findingsLog === true) undo.push(addListener(createFindingLog(writeLine)));
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));
-  if (tracing.processors.length + (config.sdk?.spanProcessors?.length ?? 0) > 0) {
-    undo.push(addSpanListener(trace.getTracerProvider()));
-  }
+  if (tracing.provider !== undefined) undo.push(addSpanListener(tracing.provider));
   const instrumentations = enableInstrumentations(config);
   undo.push(
     ...instrumentations.map(
@@ -99,11 +113,11 @@ export function assemble(config: Config, ended: () => void): Telltale {
   return {
     metricsUrl: () => readers.url,
     async forceFlush() {
-      await Promise.all([...tracing.processors, ...readers.list].map((part) => part.forceFlush()));
+      await Promise.all([tracing.provider?.forceFlush(), meterProvider.forceFlush()]);
     },
     async shutdown() {
       for (const step of undo.reverse()) step();
-      await sdk.shutdown();
+      await Promise.all([tracing.provider?.shutdown(), meterProvider.shutdown()]);
       ended();
     },
   };

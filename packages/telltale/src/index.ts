@@ -1,7 +1,9 @@
 export type { Telltale } from "./assemble.js";
 export {
   ConfigError,
+  type EngineName,
   type FileOptions,
+  type ForeignInstrumentation,
   type HttpOptions,
   type InstrumentationName,
   type LogLevel,
@@ -11,6 +13,7 @@ export {
   type OtlpOptions,
   type OtlpProtocol,
   type SamplerName,
+  type SdkOptions,
   type SlowQueryOptions,
   type TelltaleOptions,
   type TracesExporterName,

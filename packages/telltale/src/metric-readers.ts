@@ -38,13 +38,8 @@ export function createMetricReaders(
   let url: Promise<string | undefined> = Promise.resolve(undefined);
   for (const name of names) {
     if (name !== "prometheus") {
-      list.push(
-        createPushReader(
-          name === "otlp" ? createMetricExporter(options) : new ConsoleMetricExporter(),
-          options,
-          producer,
-        ),
-      );
+      const exporter = name === "otlp" ? createMetricExporter(options) : new ConsoleMetricExporter();
+      list.push(createPushReader(exporter, options, producer));
       continue;
     }
     const { reader, listening } = createPrometheusReader({

@@ -1,18 +1,18 @@
 import { createRequire } from "node:module";
-import {
-  ConsoleSpanExporter,
-  SimpleSpanProcessor,
-  type SpanExporter,
-  type SpanProcessor,
-} from "@opentelemetry/sdk-trace";
-import type { TracesExporterName } from "./config/options.js";
-import type { SourceOptions } from "./config/options.js";
-import { createTraceExporter, destinationOf, type HurriedExporter } from "./otlp/exporters.js";
-import { createSpanQueue, readSpanQueueLimits, type SpanQueue } from "./otlp/span-queue.js";
+import type { TracerProvider } from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import type { SpanProcessor } from "@opentelemetry/sdk-trace";
+import { createSampler, createTracerProvider, SpanExport } from "@telltale/tracing";
+import type { SourceOptions, TracesExporterName } from "./config/options.js";
+import { createSpanDelivery, createTraceExporter, createZipkinExporter, destinationOf } from "./otlp/exporters.js";
+import { createSpanQueue, readSpanExportLimits, readSpanQueueLimits } from "./otlp/span-queue.js";
+import { createSdkSampler } from "./sdk-sampler.js";
+import { readSpanLimits } from "./span-limits.js";
 
-/** The way of spans out of the process. */
+/** What makes spans, and their way out of the process. */
 export interface Tracing {
-  readonly processors: readonly SpanProcessor[];
+  /** Undefined when nobody wants spans. */
+  readonly provider: FlushedTracerProvider | undefined;
   /** For the start-up line. */
   readonly destination: string;
   /** True while spans wait and the last delivery did not fail. */
@@ -23,43 +23,95 @@ export interface Tracing {
   flushLimitMs(): number;
 }
 
+interface FlushedTracerProvider extends TracerProvider {
+  forceFlush(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+/** One way out. */
+interface Outlet {
+  /** Spans that wait or are on their way. */
+  size(): number;
+  /** Whether the last export succeeded; undefined before the first one has ended. */
+  delivering(): boolean | undefined;
+  forceFlush(): Promise<void>;
+  /** The process is ending: gives up what it would try again. */
+  hurry(): void;
+}
+
 /** A collector that has answered before is worth waiting for; one that nobody has heard of yet is not. */
 const KNOWN_COLLECTOR_MS = 2_000;
 const UNKNOWN_COLLECTOR_MS = 500;
 const require = createRequire(import.meta.url);
 
-export function createTracing(options: NonNullable<SourceOptions["traces"]>): Tracing {
-  const names = new Set<TracesExporterName>(options.exporters ?? ["otlp"]);
+export function createTracing(config: SourceOptions, resource: Resource): Tracing {
+  const { traces = {}, sdk = {}, engine = "telltale" } = config;
+  const names = new Set<TracesExporterName>(traces.exporters ?? ["otlp"]);
   names.delete("none");
-  const queues: SpanQueue[] = [];
+  const outlets: Outlet[] = [];
   const processors: SpanProcessor[] = [];
-  const exporters: HurriedExporter[] = [];
+  let encoded: SpanExport | undefined;
   for (const name of names) {
     if (name === "console") {
-      processors.push(new SimpleSpanProcessor({ exporter: new ConsoleSpanExporter() }));
-      continue;
+      processors.push(createConsoleProcessor());
+    } else if (name === "otlp" && engine === "telltale" && (traces.protocol ?? "http/protobuf") === "http/protobuf") {
+      const { deliver, hurry } = createSpanDelivery(traces);
+      const spans = new SpanExport({ deliver, ...readSpanExportLimits() });
+      encoded = spans;
+      outlets.push({
+        size: () => spans.size,
+        delivering: () => spans.delivering,
+        forceFlush: () => spans.forceFlush(),
+        hurry,
+      });
+    } else {
+      const exporter = name === "otlp" ? createTraceExporter(traces) : createZipkinExporter();
+      const queue = createSpanQueue(exporter, readSpanQueueLimits());
+      processors.push(queue);
+      outlets.push({ ...queue, hurry: () => exporter.hurry?.() });
     }
-    const exporter = name === "otlp" ? createTraceExporter(options) : createZipkinExporter();
-    const queue = createSpanQueue(exporter, readSpanQueueLimits());
-    exporters.push(exporter);
-    queues.push(queue);
-    processors.push(queue);
   }
+  processors.push(...(sdk.spanProcessors ?? []));
+  const isWanted = encoded !== undefined || processors.length > 0;
+  const { sampler: name = "parentbased_always_on", samplerArg } = traces;
+  const shared = {
+    resource,
+    spanLimits: { ...readSpanLimits(), ...sdk.spanLimits },
+    spanProcessors: processors,
+    ...(sdk.idGenerator && { idGenerator: sdk.idGenerator }),
+  };
+
+  function createProvider(): FlushedTracerProvider {
+    if (engine === "telltale") {
+      return createTracerProvider({
+        ...shared,
+        sampler: sdk.sampler ?? createSampler(name, samplerArg),
+        export: encoded,
+      });
+    }
+    const sdkTrace = require("@opentelemetry/sdk-trace") as typeof import("@opentelemetry/sdk-trace");
+    return new sdkTrace.TracerProvider({
+      ...shared,
+      sampler: sdk.sampler ?? createSdkSampler(sdkTrace, name, samplerArg),
+    });
+  }
+
   return {
-    processors,
+    provider: isWanted ? createProvider() : undefined,
     destination:
-      [...names].map((name) => (name === "otlp" ? destinationOf(options, "traces") : name)).join(" and ") || "off",
-    pending: () => queues.some((queue) => queue.size() > 0 && queue.delivering() !== false),
+      [...names].map((each) => (each === "otlp" ? destinationOf(traces, "traces") : each)).join(" and ") || "off",
+    pending: () => outlets.some((outlet) => outlet.size() > 0 && outlet.delivering() !== false),
     async flushAtEnd() {
-      for (const exporter of exporters) exporter.hurry?.();
-      await Promise.all(queues.map((queue) => queue.forceFlush()));
+      for (const outlet of outlets) outlet.hurry();
+      await Promise.all(outlets.map((outlet) => outlet.forceFlush()));
     },
     flushLimitMs: () =>
-      queues.some((queue) => queue.delivering() === true) ? KNOWN_COLLECTOR_MS : UNKNOWN_COLLECTOR_MS,
+      outlets.some((outlet) => outlet.delivering() === true) ? KNOWN_COLLECTOR_MS : UNKNOWN_COLLECTOR_MS,
   };
 }
 
-function createZipkinExporter(): SpanExporter & HurriedExporter {
-  const { ZipkinExporter } = require("@opentelemetry/exporter-zipkin") as { ZipkinExporter: new () => SpanExporter };
-  return new ZipkinExporter();
+function createConsoleProcessor(): SpanProcessor {
+  const { ConsoleSpanExporter, SimpleSpanProcessor } =
+    require("@opentelemetry/sdk-trace") as typeof import("@opentelemetry/sdk-trace");
+  return new SimpleSpanProcessor({ exporter: new ConsoleSpanExporter() });
 }

@@ -15,14 +15,14 @@ export type IsValid = (value: unknown) => boolean;
 /** Attributes with their count; what the limit refused is counted too. */
 export class BoundedAttributes {
   readonly values: Attributes = {};
-  readonly #limits: AttributeLimits;
-  readonly #isValid: IsValid;
+  private readonly limits: AttributeLimits;
+  private readonly isValid: IsValid;
   count = 0;
   dropped = 0;
 
   constructor(limits: AttributeLimits, isValid: IsValid = isAnyValue) {
-    this.#limits = limits;
-    this.#isValid = isValid;
+    this.limits = limits;
+    this.isValid = isValid;
   }
 
   /** Adds or replaces one; an invalid one is left out with a word to the API's logger, one over the limit is counted. */
@@ -33,17 +33,17 @@ export class BoundedAttributes {
       return;
     }
     const isNew = !Object.hasOwn(this.values, key);
-    if (isNew && this.count >= this.#limits.count) {
+    if (isNew && this.count >= this.limits.count) {
       this.dropped++;
       return;
     }
     const { values } = this;
     if (typeof value === "string") {
-      values[key] = truncate(value, this.#limits.valueLength);
+      values[key] = truncate(value, this.limits.valueLength);
     } else if (typeof value === "number" || typeof value === "boolean") {
       values[key] = value;
-    } else if (this.#isValid(value)) {
-      values[key] = copy(value, this.#limits.valueLength) as NonNullable<Attributes[string]>;
+    } else if (this.isValid(value)) {
+      values[key] = copy(value, this.limits.valueLength) as NonNullable<Attributes[string]>;
     } else {
       diag.warn(`Invalid attribute value set for key: ${key}`);
       return;

@@ -15,18 +15,18 @@ export type SamplerName =
 export class TraceSampler implements Sampler {
   /** Whether a span with a parent does as the parent did. */
   readonly followsParent: boolean;
-  readonly #bound: number;
-  readonly #description: string;
+  private readonly bound: number;
+  private readonly description: string;
 
   constructor(followsParent: boolean, ratio: number, description: string) {
     this.followsParent = followsParent;
     // The SDK's arithmetic, so that both keep the same traces.
-    this.#bound = ratio >= 1 ? 2 ** 32 : ratio > 0 ? Math.floor(ratio * 0xffffffff) : 0;
-    this.#description = description;
+    this.bound = ratio >= 1 ? 2 ** 32 : ratio > 0 ? Math.floor(ratio * 0xffffffff) : 0;
+    this.description = description;
   }
 
   keeps({ a, b, c, d }: TraceIdentity): boolean {
-    return (a ^ b ^ c ^ d) >>> 0 < this.#bound;
+    return (a ^ b ^ c ^ d) >>> 0 < this.bound;
   }
 
   shouldSample(context: Context, traceId: string): SamplingResult {
@@ -34,12 +34,12 @@ export class TraceSampler implements Sampler {
     const kept =
       this.followsParent && parent !== undefined && trace.isSpanContextValid(parent)
         ? (parent.traceFlags & 1) === 1
-        : (fromHex(traceId, 0) ^ fromHex(traceId, 8) ^ fromHex(traceId, 16) ^ fromHex(traceId, 24)) >>> 0 < this.#bound;
+        : (fromHex(traceId, 0) ^ fromHex(traceId, 8) ^ fromHex(traceId, 16) ^ fromHex(traceId, 24)) >>> 0 < this.bound;
     return kept ? KEEP : DROP;
   }
 
   toString(): string {
-    return this.#description;
+    return this.description;
   }
 }
 

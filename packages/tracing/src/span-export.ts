@@ -44,20 +44,20 @@ const rejected = counterOf("telltale.spans", "telltale.outcome", "rejected");
  * process open; what is lost is counted.
  */
 export class SpanExport {
-  readonly #options: Required<SpanExportOptions>;
-  #resource: Resource | undefined;
-  readonly #encoders = new Map<Scope, SpanEncoder>();
-  #openSpans = 0;
-  #openBytes = 0;
-  #sealed: Batch[] = [];
-  #sealedSpans = 0;
-  #sealedBytes = 0;
-  #inFlight = 0;
-  #exporting: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #isTimerShort = false;
-  #delivering: boolean | undefined;
-  #closed = false;
+  private readonly options: Required<SpanExportOptions>;
+  private resource: Resource | undefined;
+  private readonly encoders = new Map<Scope, SpanEncoder>();
+  private openSpans = 0;
+  private openBytes = 0;
+  private sealed: Batch[] = [];
+  private sealedSpans = 0;
+  private sealedBytes = 0;
+  private inFlight = 0;
+  private exporting: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private isTimerShort = false;
+  private lastDelivery: boolean | undefined;
+  private closed = false;
 
   constructor({
     deliver,
@@ -67,7 +67,7 @@ export class SpanExport {
     maxBatchBytes = 512 * 1024,
     scheduledDelayMs = 5_000,
   }: SpanExportOptions) {
-    this.#options = {
+    this.options = {
       deliver,
       maxQueueSize,
       maxQueueBytes,
@@ -79,20 +79,20 @@ export class SpanExport {
 
   /** Spans that wait or are on their way. */
   get size(): number {
-    return this.#openSpans + this.#sealedSpans + this.#inFlight;
+    return this.openSpans + this.sealedSpans + this.inFlight;
   }
 
   /** Whether the last request was taken; undefined before the first one has ended. */
   get delivering(): boolean | undefined {
-    return this.#delivering;
+    return this.lastDelivery;
   }
 
   /** Takes a span that has ended. */
   add(span: EngineSpan): void {
-    if (this.#closed) return;
-    this.#resource ??= span.resource;
-    let encoder = this.#encoders.get(span.scope);
-    if (encoder === undefined) this.#encoders.set(span.scope, (encoder = new SpanEncoder()));
+    if (this.closed) return;
+    this.resource ??= span.resource;
+    let encoder = this.encoders.get(span.scope);
+    if (encoder === undefined) this.encoders.set(span.scope, (encoder = new SpanEncoder()));
     const { writer } = encoder;
     const before = writer.length;
     try {
@@ -103,97 +103,95 @@ export class SpanExport {
       dropped.total++;
       throw error;
     }
-    this.#openSpans++;
-    this.#openBytes += writer.length - before;
-    if (this.#openSpans >= this.#options.maxExportBatchSize || this.#openBytes >= this.#options.maxBatchBytes) {
-      this.#seal();
+    this.openSpans++;
+    this.openBytes += writer.length - before;
+    if (this.openSpans >= this.options.maxExportBatchSize || this.openBytes >= this.options.maxBatchBytes) {
+      this.seal();
     }
-    if (this.#openSpans + this.#sealedSpans > this.#options.maxQueueSize) this.#makeRoom();
-    else if (this.#sealedBytes + this.#openBytes > this.#options.maxQueueBytes) this.#makeRoom();
-    if (this.#timer === undefined || (!this.#isTimerShort && this.#sealed.length > 0)) this.#schedule();
+    if (this.openSpans + this.sealedSpans > this.options.maxQueueSize) this.makeRoom();
+    else if (this.sealedBytes + this.openBytes > this.options.maxQueueBytes) this.makeRoom();
+    if (this.timer === undefined || (!this.isTimerShort && this.sealed.length > 0)) this.schedule();
   }
 
   /** Delivers what has ended so far. */
   async forceFlush(): Promise<void> {
-    if (this.#exporting !== undefined) await this.#exporting;
-    this.#seal();
+    if (this.exporting !== undefined) await this.exporting;
+    this.seal();
     // What ends during the flush is for the next one, or a busy service would never finish.
-    for (let left = this.#sealed.length; left > 0 && this.#sealed.length > 0; left--) await this.#export();
+    for (let left = this.sealed.length; left > 0 && this.sealed.length > 0; left--) await this.exportNext();
   }
 
   async shutdown(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    if (this.closed) return;
+    this.closed = true;
+    clearTimeout(this.timer);
     await this.forceFlush();
   }
 
-  #seal(): void {
-    if (this.#openSpans === 0) return;
+  private seal(): void {
+    if (this.openSpans === 0) return;
     const parts: ScopeSpans[] = [];
-    for (const [scope, { writer }] of this.#encoders) {
+    for (const [scope, { writer }] of this.encoders) {
       if (writer.length > 0) parts.push({ scope, spans: writer.take() });
     }
-    this.#sealed.push({ parts, spans: this.#openSpans, bytes: this.#openBytes });
-    this.#sealedSpans += this.#openSpans;
-    this.#sealedBytes += this.#openBytes;
-    this.#openSpans = 0;
-    this.#openBytes = 0;
+    this.sealed.push({ parts, spans: this.openSpans, bytes: this.openBytes });
+    this.sealedSpans += this.openSpans;
+    this.sealedBytes += this.openBytes;
+    this.openSpans = 0;
+    this.openBytes = 0;
   }
 
-  #makeRoom(): void {
-    const { maxQueueSize, maxQueueBytes } = this.#options;
-    while (this.#openSpans + this.#sealedSpans > maxQueueSize || this.#openBytes + this.#sealedBytes > maxQueueBytes) {
-      const oldest = this.#takeOldest();
+  private makeRoom(): void {
+    const { maxQueueSize, maxQueueBytes } = this.options;
+    while (this.openSpans + this.sealedSpans > maxQueueSize || this.openBytes + this.sealedBytes > maxQueueBytes) {
+      const oldest = this.takeOldest();
       if (oldest === undefined) return;
       dropped.total += oldest.spans;
     }
   }
 
-  #takeOldest(): Batch | undefined {
-    const oldest = this.#sealed.shift();
+  private takeOldest(): Batch | undefined {
+    const oldest = this.sealed.shift();
     if (oldest === undefined) return undefined;
-    this.#sealedSpans -= oldest.spans;
-    this.#sealedBytes -= oldest.bytes;
+    this.sealedSpans -= oldest.spans;
+    this.sealedBytes -= oldest.bytes;
     return oldest;
   }
 
   /** A full batch goes out at once, unless the collector is away; the rest waits for the delay. */
-  #schedule(): void {
-    if (this.#closed || this.#exporting !== undefined || this.#openSpans + this.#sealedSpans === 0) return;
-    const isShort = this.#sealed.length > 0 && this.#delivering !== false;
-    if (this.#timer !== undefined) {
+  private schedule(): void {
+    if (this.closed || this.exporting !== undefined || this.openSpans + this.sealedSpans === 0) return;
+    const isShort = this.sealed.length > 0 && this.lastDelivery !== false;
+    if (this.timer !== undefined) {
       if (!isShort) return;
-      clearTimeout(this.#timer);
+      clearTimeout(this.timer);
     }
-    this.#isTimerShort = isShort;
-    this.#timer = setTimeout(
+    this.isTimerShort = isShort;
+    this.timer = setTimeout(
       () => {
-        this.#timer = undefined;
-        if (this.#sealed.length === 0) this.#seal();
-        void this.#export().then(() => this.#schedule());
+        this.timer = undefined;
+        if (this.sealed.length === 0) this.seal();
+        void this.exportNext().then(() => this.schedule());
       },
-      isShort ? 0 : this.#options.scheduledDelayMs,
+      isShort ? 0 : this.options.scheduledDelayMs,
     ).unref();
   }
 
-  #export(): Promise<void> {
-    this.#exporting ??= this.#exportOldest().finally(() => {
-      this.#exporting = undefined;
+  private exportNext(): Promise<void> {
+    this.exporting ??= this.exportOldest().finally(() => {
+      this.exporting = undefined;
     });
-    return this.#exporting;
+    return this.exporting;
   }
 
-  async #exportOldest(): Promise<void> {
-    const batch = this.#takeOldest();
-    if (batch === undefined || this.#resource === undefined) return;
-    this.#inFlight = batch.spans;
-    await this.#resource.waitForAsyncAttributes?.();
-    const delivery = await this.#options
-      .deliver(encodeRequest(this.#resource, batch.parts))
-      .catch(() => ({ ok: false }));
-    this.#inFlight = 0;
-    this.#delivering = delivery.ok;
+  private async exportOldest(): Promise<void> {
+    const batch = this.takeOldest();
+    if (batch === undefined || this.resource === undefined) return;
+    this.inFlight = batch.spans;
+    await this.resource.waitForAsyncAttributes?.();
+    const delivery = await this.options.deliver(encodeRequest(this.resource, batch.parts)).catch(() => ({ ok: false }));
+    this.inFlight = 0;
+    this.lastDelivery = delivery.ok;
     const refused = "rejected" in delivery ? Math.min(delivery.rejected ?? 0, batch.spans) : 0;
     if (delivery.ok) exported.total += batch.spans - refused;
     else dropped.total += batch.spans;

@@ -71,7 +71,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   /** Attributes that somebody has set, or asked for; undefined while there are those of the operation only. */
   bounded: BoundedAttributes | undefined = undefined;
   extras: Extras | undefined = undefined;
-  #context: SpanContext | undefined = undefined;
+  private context: SpanContext | undefined = undefined;
 
   constructor(
     pipeline: Pipeline,
@@ -100,7 +100,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     this.startMoment = startMoment;
     this.sampled = sampled;
     this.recording = recording;
-    if (parent !== undefined && parent.trace.state !== trace.state) this.#rare().parentState = parent.trace.state;
+    if (parent !== undefined && parent.trace.state !== trace.state) this.rare().parentState = parent.trace.state;
   }
 
   /** Spans of this process are no remote parents. */
@@ -109,7 +109,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   spanContext(): SpanContext {
-    return (this.#context ??= {
+    return (this.context ??= {
       traceId: this.trace.hex,
       spanId: toHex(this.id1) + toHex(this.id2),
       traceFlags: this.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
@@ -118,18 +118,18 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   setAttribute(key: string, value: AttributeValue): this {
-    if (this.#isWritable()) this.#own().set(key, value);
+    if (this.isWritable()) this.own().set(key, value);
     return this;
   }
 
   setAttributes(attributes: Attributes): this {
-    if (this.#isWritable()) this.#own().setAll(attributes, false);
+    if (this.isWritable()) this.own().setAll(attributes, false);
     return this;
   }
 
   addEvent(name: string, attributesOrTime?: Attributes | TimeInput, time?: TimeInput): this {
-    if (!this.#isWritable()) return this;
-    const extras = this.#rare();
+    if (!this.isWritable()) return this;
+    const extras = this.rare();
     const limit = this.pipeline.limits.eventCountLimit;
     if (limit === 0) {
       extras.droppedEvents++;
@@ -153,8 +153,8 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   addLink(link: Link): this {
-    if (!this.#isWritable()) return this;
-    const extras = this.#rare();
+    if (!this.isWritable()) return this;
+    const extras = this.rare();
     const limit = this.pipeline.limits.linkCountLimit;
     if (limit === 0) {
       extras.droppedLinks++;
@@ -175,7 +175,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
 
   setStatus(status: SpanStatus): this {
     // OK is final, and nothing goes back to unset.
-    if (status.code === SpanStatusCode.UNSET || !this.#isWritable()) return this;
+    if (status.code === SpanStatusCode.UNSET || !this.isWritable()) return this;
     if (this.statusCode === SpanStatusCode.OK) return this;
     this.statusCode = status.code;
     this.statusMessage = undefined;
@@ -187,7 +187,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   updateName(name: string): this {
-    if (this.#isWritable()) this.name = name;
+    if (this.isWritable()) this.name = name;
     return this;
   }
 
@@ -221,7 +221,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   startWith(links: readonly Link[]): void {
     const { linkCountLimit } = this.pipeline.limits;
     const first = Math.max(0, links.length - linkCountLimit);
-    const extras = this.#rare();
+    const extras = this.rare();
     extras.droppedLinks = first;
     for (const link of links.slice(first)) extras.links.push(this.pipeline.cleanLink(link));
   }
@@ -272,7 +272,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   get attributes(): Attributes {
-    return this.#own().values;
+    return this.own().values;
   }
 
   get links(): Link[] {
@@ -323,12 +323,12 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     };
   }
 
-  #isWritable(): boolean {
+  private isWritable(): boolean {
     if (this.ended) diag.warn(`${this.name}: a span that has ended cannot be changed`);
     return this.recording;
   }
 
-  #own(): BoundedAttributes {
+  private own(): BoundedAttributes {
     if (this.bounded === undefined) {
       this.bounded = new BoundedAttributes(this.pipeline.attributeLimits);
       if (this.operation !== undefined) this.bounded.setAll(startAttributesOf(this.operation), false);
@@ -336,7 +336,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     return this.bounded;
   }
 
-  #rare(): Extras {
+  private rare(): Extras {
     return (this.extras ??= new Extras());
   }
 }

@@ -25,7 +25,7 @@ export class TraceIdentity {
   readonly c: number;
   readonly d: number;
   readonly state: TraceState | undefined;
-  #hex: string | undefined;
+  private text: string | undefined;
 
   constructor(a: number, b: number, c: number, d: number, state: TraceState | undefined, hex?: string) {
     this.a = a;
@@ -33,17 +33,17 @@ export class TraceIdentity {
     this.c = c;
     this.d = d;
     this.state = state;
-    this.#hex = hex;
+    this.text = hex;
   }
 
   /** The trace id as the API shows it; made when somebody asks. */
   get hex(): string {
-    return (this.#hex ??= toHex(this.a) + toHex(this.b) + toHex(this.c) + toHex(this.d));
+    return (this.text ??= toHex(this.a) + toHex(this.b) + toHex(this.c) + toHex(this.d));
   }
 
   /** The same trace with another trace state. */
   with(state: TraceState | undefined): TraceIdentity {
-    return state === this.state ? this : new TraceIdentity(this.a, this.b, this.c, this.d, state, this.#hex);
+    return state === this.state ? this : new TraceIdentity(this.a, this.b, this.c, this.d, state, this.text);
   }
 }
 

@@ -43,18 +43,18 @@ const DROP = 0;
 const KEEP = 2;
 
 export class EngineTracer implements Tracer {
-  readonly #pipeline: Pipeline;
-  readonly #scope: Scope;
+  private readonly pipeline: Pipeline;
+  private readonly scope: Scope;
 
   constructor(pipeline: Pipeline, scope: Scope) {
-    this.#pipeline = pipeline;
-    this.#scope = scope;
+    this.pipeline = pipeline;
+    this.scope = scope;
   }
 
   startSpan(name: string, options: SpanOptions = {}, parentContext: Context = context.active()): Span {
     const from = options.root === true ? trace.deleteSpan(parentContext) : parentContext;
     if (isSuppressed(from)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
-    const pipeline = this.#pipeline;
+    const pipeline = this.pipeline;
     const { sampler, ids } = pipeline;
     const parent = parentOf(from);
     const kind = options.kind ?? SpanKind.INTERNAL;
@@ -73,7 +73,7 @@ export class EngineTracer implements Tracer {
       const offered = new BoundedAttributes(NO_LIMITS);
       offered.setAll(options.attributes, true);
       const links = (options.links ?? []).map((link) => pipeline.cleanLink(link));
-      const result = this.#ask(from, identity.hex, name, kind, offered, links);
+      const result = this.ask(from, identity.hex, name, kind, offered, links);
       sampled = result.decision === KEEP;
       recording = result.decision !== DROP;
       if (result.traceState !== undefined) identity = identity.with(result.traceState);
@@ -84,7 +84,7 @@ export class EngineTracer implements Tracer {
     const spanId = ids?.generateSpanId();
     const span = new EngineSpan(
       pipeline,
-      this.#scope,
+      this.scope,
       name,
       kind,
       parent,
@@ -114,7 +114,7 @@ export class EngineTracer implements Tracer {
   }
 
   /** A sampler that fails is nobody's reason to lose a trace. */
-  #ask(
+  private ask(
     from: Context,
     traceId: string,
     name: string,
@@ -123,7 +123,7 @@ export class EngineTracer implements Tracer {
     links: NonNullable<SpanOptions["links"]>,
   ): SamplingResult {
     try {
-      return this.#pipeline.sampler.shouldSample(from, traceId, name, kind, offered.values, links);
+      return this.pipeline.sampler.shouldSample(from, traceId, name, kind, offered.values, links);
     } catch (error) {
       count("telltale.instrumentation.errors", "telltale.part", "sampler");
       sayOnce("error", `the sampler failed, the span is kept; the app is not affected: ${String(error)}`);

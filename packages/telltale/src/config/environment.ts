@@ -19,6 +19,7 @@ const asHeaders: Parse = (text) => parseKeyPairsIntoRecord(text);
 /** Variables that set one option each. Those of resources, limits, propagators and logs are read by the SDK. */
 const VARIABLES: readonly (readonly [variable: string, option: string, parse: Parse])[] = [
   ["TELLTALE_LOG", "log", asText],
+  ["TELLTALE_ENGINE", "engine", asText],
   ["TELLTALE_SLOW_QUERY_MS", "slowQueryMs", asNumber],
   ["TELLTALE_FINDINGS_LOG", "findingsLog", asFlag],
   ["OTEL_SERVICE_NAME", "serviceName", asText],

@@ -1,5 +1,8 @@
 import type { Finding } from "@telltale/core";
-import type { NodeSDKConfiguration } from "@opentelemetry/sdk-node";
+import type { ContextManager, TextMapPropagator } from "@opentelemetry/api";
+import type { Resource, ResourceDetector } from "@opentelemetry/resources";
+import type { MetricReader, ViewOptions } from "@opentelemetry/sdk-metrics";
+import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelemetry/sdk-trace";
 
 /** How much Telltale says on stderr. */
 export type LogLevel = "silent" | "info" | "debug";
@@ -78,6 +81,39 @@ export interface SlowQueryOptions {
   bySummary?: Record<string, number>;
 }
 
+/** What makes spans: Telltale's own engine, or the tracer of the OpenTelemetry SDK. */
+export type EngineName = "telltale" | "sdk";
+
+/** An instrumentation as OpenTelemetry's own are. */
+export interface ForeignInstrumentation {
+  enable(): void;
+  disable(): void;
+  setTracerProvider(provider: unknown): void;
+  setMeterProvider(provider: unknown): void;
+}
+
+/** Parts of the OpenTelemetry SDK to use, by the names that its `NodeSDK` has for them. */
+export interface SdkOptions {
+  /** Added to ours; they see every recorded span. */
+  spanProcessors?: SpanProcessor[];
+  /** In place of `traces.sampler`. */
+  sampler?: Sampler;
+  idGenerator?: IdGenerator;
+  /** Stronger than the `OTEL_SPAN_*` variables. */
+  spanLimits?: SpanLimits;
+  /** In place of `OTEL_PROPAGATORS`; null for none. */
+  textMapPropagator?: TextMapPropagator | null;
+  contextManager?: ContextManager;
+  /** The weakest resource, below what is detected. */
+  resource?: Resource;
+  resourceDetectors?: ResourceDetector[];
+  /** Added to ours. */
+  metricReaders?: MetricReader[];
+  views?: ViewOptions[];
+  /** Enabled, and given our providers. */
+  instrumentations?: (ForeignInstrumentation | ForeignInstrumentation[])[];
+}
+
 /** What a configuration file may say. */
 export interface FileOptions {
   /** False leaves the app alone. Default true. */
@@ -89,6 +125,8 @@ export interface FileOptions {
   log?: LogLevel;
   /** What to leave alone: `{ "pg": false }`. Default: all on. */
   instrumentations?: Partial<Record<InstrumentationName, boolean>>;
+  /** Default `telltale`; the telemetry is the same. */
+  engine?: EngineName;
   http?: HttpOptions;
   traces?: TracesOptions;
   metrics?: MetricsOptions;
@@ -106,8 +144,7 @@ export interface FileOptions {
 export interface TelltaleOptions extends FileOptions {
   /** Called for every finding, synchronously: be quick. What it throws is caught. */
   onFinding?: (finding: Finding) => void;
-  /** Handed to `NodeSDK`: span processors (added to ours), sampler, propagator, id generator, views, instrumentations. */
-  sdk?: Partial<NodeSDKConfiguration>;
+  sdk?: SdkOptions;
 }
 
 /** The options of one source, with the whole URL of a signal that only the environment can give. */

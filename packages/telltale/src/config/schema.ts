@@ -64,6 +64,7 @@ export const FILE_SCHEMA: Schema = {
   resourceAttributes: mapOf(attribute),
   log: oneOf("silent", "info", "debug"),
   instrumentations: { http: flag, express: flag, pg: flag, ioredis: flag },
+  engine: oneOf("telltale", "sdk"),
   http: { ignoreIncomingPaths: listOf(text), trustForwarded: flag },
   traces: {
     ...otlp,

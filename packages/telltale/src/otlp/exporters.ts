@@ -4,7 +4,9 @@ import { type ExportResult, ExportResultCode, suppressTracing } from "@opentelem
 import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import { sayOnce, say, VERSION } from "@telltale/core";
+import type { SpanDelivery } from "@telltale/tracing";
 import type { OtlpOptions } from "../config/options.js";
+import { readRejectedSpans } from "./partial-success.js";
 import { createSender, type Delivery, type Sender } from "./sender.js";
 
 /** OTLP options of one signal, in force. */
@@ -45,13 +47,25 @@ export function createTraceExporter(options: SignalOptions): SpanExporter & Hurr
 }
 
 /** Delivers encoded spans over http/protobuf. */
-export function createSpanDelivery(options: SignalOptions): (request: Uint8Array) => Promise<{ ok: boolean }> {
+export function createSpanDelivery(options: SignalOptions): {
+  deliver(request: Uint8Array): Promise<SpanDelivery>;
+  hurry(): void;
+} {
   const sender = createSignalSender("traces", options);
-  return async (request) => {
-    const delivery = await context.with(suppressTracing(context.active()), () => sender.send(request));
-    report("traces", destinationOf(options, "traces"), delivery);
-    return delivery;
+  return {
+    async deliver(request) {
+      const delivery = await context.with(suppressTracing(context.active()), () => sender.send(request));
+      report("traces", destinationOf(options, "traces"), delivery);
+      return delivery.ok ? { ok: true, rejected: readRejectedSpans(delivery.answer) } : { ok: false };
+    },
+    hurry: sender.hurry,
   };
+}
+
+/** The exporter of `OTEL_TRACES_EXPORTER=zipkin`. */
+export function createZipkinExporter(): SpanExporter & HurriedExporter {
+  const { ZipkinExporter } = require("@opentelemetry/exporter-zipkin") as { ZipkinExporter: new () => SpanExporter };
+  return new ZipkinExporter();
 }
 
 /** The exporter of metrics, by protocol. */

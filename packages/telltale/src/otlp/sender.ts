@@ -18,7 +18,9 @@ export interface SenderSettings {
 }
 
 /** What became of a delivery. */
-export type Delivery = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+export type Delivery =
+  | { readonly ok: true; /** What the collector answered. */ readonly answer: Uint8Array }
+  | { readonly ok: false; readonly reason: string };
 
 /** Delivers payloads. */
 export interface Sender {
@@ -32,6 +34,7 @@ interface Attempt {
   /** 0 when there was no answer. */
   readonly status: number;
   readonly reason: string;
+  readonly answer: Uint8Array;
   readonly retryAfterMs?: number | undefined;
 }
 
@@ -41,6 +44,7 @@ const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 5_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const compress = promisify(gzip);
+const NO_ANSWER = new Uint8Array();
 
 /**
  * OTLP over HTTP, one connection kept alive. The upstream exporter is not used because its retries and its sockets keep a
@@ -57,7 +61,7 @@ export function createSender(settings: SenderSettings): Sender {
       const body = settings.gzip ? await compress(payload) : payload;
       for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 1.5, MAX_BACKOFF_MS)) {
         const attempt = await post(client, agent, settings, body, deadline - Date.now());
-        if (attempt.status >= 200 && attempt.status < 300) return { ok: true };
+        if (attempt.status >= 200 && attempt.status < 300) return { ok: true, answer: attempt.answer };
         const waitMs = attempt.retryAfterMs ?? backoffMs * (0.8 + Math.random() * 0.4);
         const last = hurry.signal.aborted || !RETRYABLE.has(attempt.status) || Date.now() + waitMs >= deadline;
         if (last) return { ok: false, reason: attempt.reason };
@@ -93,7 +97,7 @@ function post(
     });
     const timer = setTimeout(
       () => {
-        resolve({ status: 0, reason: `no answer in ${Math.round(timeoutMs)} ms` });
+        resolve({ status: 0, reason: `no answer in ${Math.round(timeoutMs)} ms`, answer: NO_ANSWER });
         request.destroy();
       },
       Math.max(0, timeoutMs),
@@ -101,18 +105,25 @@ function post(
     request.on("socket", (socket) => socket.unref());
     request.on("error", (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      resolve({ status: 0, reason: error.code ?? error.message });
+      resolve({ status: 0, reason: error.code ?? error.message, answer: NO_ANSWER });
     });
     request.on("response", (response) => {
       clearTimeout(timer);
+      const chunks: Buffer[] = [];
       let received = 0;
       response.on("data", (chunk: Buffer) => {
         received += chunk.length;
+        chunks.push(chunk);
         if (received > MAX_ANSWER_BYTES) response.destroy();
       });
       const status = response.statusCode ?? 0;
       response.on("close", () =>
-        resolve({ status, reason: `HTTP ${status}`, retryAfterMs: retryAfter(response.headers["retry-after"]) }),
+        resolve({
+          status,
+          reason: `HTTP ${status}`,
+          answer: Buffer.concat(chunks),
+          retryAfterMs: retryAfter(response.headers["retry-after"]),
+        }),
       );
     });
     request.end(body);

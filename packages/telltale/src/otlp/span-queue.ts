@@ -25,6 +25,24 @@ export function readSpanQueueLimits(): SpanQueueLimits {
   };
 }
 
+/** The same for spans that are encoded as they end; what is not set is left to the engine's larger defaults. */
+export function readSpanExportLimits(): {
+  maxQueueSize?: number;
+  maxExportBatchSize?: number;
+  scheduledDelayMs?: number;
+} {
+  return Object.fromEntries(
+    [
+      ["maxQueueSize", "OTEL_BSP_MAX_QUEUE_SIZE"] as const,
+      ["maxExportBatchSize", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] as const,
+      ["scheduledDelayMs", "OTEL_BSP_SCHEDULE_DELAY"] as const,
+    ].flatMap(([limit, variable]) => {
+      const value = getNumberFromEnv(variable);
+      return value !== undefined && value > 0 ? [[limit, value]] : [];
+    }),
+  );
+}
+
 function positive(variable: string, otherwise: number): number {
   const value = getNumberFromEnv(variable);
   return value !== undefined && value > 0 ? value : otherwise;

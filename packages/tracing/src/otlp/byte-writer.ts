@@ -32,23 +32,26 @@ function encodedKey(name: string): Uint8Array {
 
 /** Bytes one after the other, in a buffer that grows. */
 export class ByteWriter {
-  #bytes: Buffer;
   length = 0;
+  private bytes: Buffer;
+  private originMs = Number.NaN;
+  private originLow = 0;
+  private originHigh = 0;
 
   constructor(size: number = FIRST_SIZE) {
-    this.#bytes = Buffer.allocUnsafeSlow(size);
+    this.bytes = Buffer.allocUnsafeSlow(size);
   }
 
   /** What was written, as long as nothing more is. */
   view(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
+    return this.bytes.subarray(0, this.length);
   }
 
   /** A copy of what was written; the writer is empty then. */
   take(): Uint8Array {
     const taken = new Uint8Array(this.view());
     this.length = 0;
-    if (this.#bytes.length > LARGEST_KEPT) this.#bytes = Buffer.allocUnsafeSlow(FIRST_SIZE);
+    if (this.bytes.length > LARGEST_KEPT) this.bytes = Buffer.allocUnsafeSlow(FIRST_SIZE);
     return taken;
   }
 
@@ -58,18 +61,18 @@ export class ByteWriter {
   }
 
   /** Room for so many more bytes. */
-  #reserve(count: number): void {
+  private reserve(count: number): void {
     const needed = this.length + count;
-    if (needed <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
-    this.#bytes.copy(larger, 0, 0, this.length);
-    this.#bytes = larger;
+    if (needed <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    this.bytes.copy(larger, 0, 0, this.length);
+    this.bytes = larger;
   }
 
   raw(source: Uint8Array): void {
     const count = source.length;
-    this.#reserve(count);
-    const bytes = this.#bytes;
+    this.reserve(count);
+    const bytes = this.bytes;
     const at = this.length;
     if (count < LOOP_LENGTH) for (let i = 0; i < count; i++) bytes[at + i] = source[i] as number;
     else bytes.set(source, at);
@@ -78,13 +81,13 @@ export class ByteWriter {
 
   /** A varint field of a number from 0 to 2⁵³. */
   varint(tag: number, value: number): void {
-    this.#reserve(12);
-    this.#bytes[this.length++] = tag;
-    this.#varint(value);
+    this.reserve(12);
+    this.bytes[this.length++] = tag;
+    this.rawVarint(value);
   }
 
-  #varint(value: number): void {
-    const bytes = this.#bytes;
+  private rawVarint(value: number): void {
+    const bytes = this.bytes;
     let at = this.length;
     let rest = value;
     while (rest > 0x7fffffff) {
@@ -101,19 +104,19 @@ export class ByteWriter {
 
   /** An id: 32-bit words, the most significant byte first. */
   words(tag: number, a: number, b: number, c?: number, d?: number): void {
-    this.#reserve(20);
-    this.#bytes[this.length] = tag;
-    this.#bytes[this.length + 1] = c === undefined ? 8 : 16;
+    this.reserve(20);
+    this.bytes[this.length] = tag;
+    this.bytes[this.length + 1] = c === undefined ? 8 : 16;
     this.length += 2;
-    this.#word(a);
-    this.#word(b);
+    this.putWord(a);
+    this.putWord(b);
     if (c === undefined || d === undefined) return;
-    this.#word(c);
-    this.#word(d);
+    this.putWord(c);
+    this.putWord(d);
   }
 
-  #word(word: number): void {
-    const bytes = this.#bytes;
+  private putWord(word: number): void {
+    const bytes = this.bytes;
     const at = this.length;
     bytes[at] = word >>> 24;
     bytes[at + 1] = word >>> 16;
@@ -122,8 +125,8 @@ export class ByteWriter {
     this.length = at + 4;
   }
 
-  #littleEndian(word: number): void {
-    const bytes = this.#bytes;
+  private putLittleEndian(word: number): void {
+    const bytes = this.bytes;
     const at = this.length;
     bytes[at] = word;
     bytes[at + 1] = word >>> 8;
@@ -133,58 +136,55 @@ export class ByteWriter {
   }
 
   fixed32(tag: number, value: number): void {
-    this.#reserve(6);
-    this.#varint(tag);
-    this.#littleEndian(value);
+    this.reserve(6);
+    this.rawVarint(tag);
+    this.putLittleEndian(value);
   }
 
   /** Nanoseconds since the epoch of a moment of this process, given as `performance.now()` has it. */
   ownTime(tag: number, ms: number): void {
     const origin = epochOriginMs(ms);
-    if (origin !== this.#originMs) this.#splitOrigin(origin);
+    if (origin !== this.originMs) this.splitOrigin(origin);
     // Exact up to 104 days of running, and to 2 ns for a century.
     const nanos = Math.round(ms * 1e6);
-    const low = this.#originLow + (nanos % 2 ** 32);
+    const high = Math.floor(nanos * (1 / 2 ** 32));
+    const low = this.originLow + (nanos - high * 2 ** 32);
     const carry = low >= 2 ** 32 ? 1 : 0;
-    this.#reserve(9);
-    this.#bytes[this.length++] = tag;
-    this.#littleEndian(low);
-    this.#littleEndian(this.#originHigh + Math.floor(nanos / 2 ** 32) + carry);
+    this.reserve(9);
+    this.bytes[this.length++] = tag;
+    this.putLittleEndian(low);
+    this.putLittleEndian(this.originHigh + high + carry);
   }
 
-  #originMs = Number.NaN;
-  #originLow = 0;
-  #originHigh = 0;
-
-  #splitOrigin(originMs: number): void {
+  private splitOrigin(originMs: number): void {
     const nanos = BigInt(Math.round(originMs * 1000)) * 1000n;
-    this.#originMs = originMs;
-    this.#originLow = Number(nanos & 0xffffffffn);
-    this.#originHigh = Number(nanos >> 32n);
+    this.originMs = originMs;
+    this.originLow = Number(nanos & 0xffffffffn);
+    this.originHigh = Number(nanos >> 32n);
   }
 
   /** Nanoseconds since the epoch of a moment that the app named; what cannot be one is 0. */
   time(tag: number, [seconds, nanos]: HrTime): void {
-    this.#reserve(9);
-    this.#bytes[this.length++] = tag;
+    this.reserve(9);
+    this.bytes[this.length++] = tag;
     const total =
       Number.isFinite(seconds) && Number.isFinite(nanos)
         ? BigInt(Math.trunc(seconds)) * 1_000_000_000n + BigInt(Math.round(nanos))
         : 0n;
-    this.length = this.#bytes.writeBigUInt64LE(BigInt.asUintN(64, total), this.length);
+    this.length = this.bytes.writeBigUInt64LE(BigInt.asUintN(64, total), this.length);
   }
 
   /** A string field; what is no valid Unicode becomes U+FFFD. */
   string(tag: number, text: string): void {
     const count = utf8Length(text);
-    this.#reserve(count + 8);
-    this.#bytes[this.length++] = tag;
-    this.#varint(count);
-    this.#text(text, count);
+    this.reserve(count + 8);
+    this.bytes[this.length++] = tag;
+    this.rawVarint(count);
+    this.putText(text, count);
   }
 
-  #text(text: string, count: number): void {
-    const bytes = this.#bytes;
+  private putText(text: string, count: number): void {
+    const bytes = this.bytes;
     const at = this.length;
     if (count === text.length && count < LOOP_LENGTH) {
       for (let i = 0; i < count; i++) bytes[at + i] = text.charCodeAt(i);
@@ -196,17 +196,17 @@ export class ByteWriter {
     this.length = at + count;
   }
 
-  bytes(tag: number, value: Uint8Array): void {
-    this.#reserve(8);
-    this.#bytes[this.length++] = tag;
-    this.#varint(value.length);
+  byteString(tag: number, value: Uint8Array): void {
+    this.reserve(8);
+    this.bytes[this.length++] = tag;
+    this.rawVarint(value.length);
     this.raw(value);
   }
 
   /** Begins a message whose length is not known yet; the result is for `close`. */
   open(tag: number): number {
-    this.#reserve(3);
-    this.#bytes[this.length] = tag;
+    this.reserve(3);
+    this.bytes[this.length] = tag;
     this.length += 3;
     return this.length;
   }
@@ -215,10 +215,10 @@ export class ByteWriter {
   close(start: number): void {
     const count = this.length - start;
     const width = varintWidth(count);
-    if (width > 2) this.#reserve(width - 2);
-    if (width !== 2) this.#bytes.copyWithin(start + width - 2, start, this.length);
+    if (width > 2) this.reserve(width - 2);
+    if (width !== 2) this.bytes.copyWithin(start + width - 2, start, this.length);
     this.length = start - 2;
-    this.#varint(count);
+    this.rawVarint(count);
     this.length += count;
   }
 
@@ -228,14 +228,18 @@ export class ByteWriter {
     if (typeof value === "string") {
       const count = utf8Length(value);
       const anyLength = 1 + varintWidth(count) + count;
-      this.#openKeyValue(tag, key, anyLength);
-      this.#bytes[this.length++] = tagOf(1, 2);
-      this.#varint(count);
-      this.#text(value, count);
-    } else if (typeof value === "number" && value >= 0 && Number.isSafeInteger(value) && !Object.is(value, -0)) {
-      this.#openKeyValue(tag, key, 1 + varintWidth(value));
-      this.#bytes[this.length++] = tagOf(3, 0);
-      this.#varint(value);
+      this.openKeyValue(tag, key, anyLength);
+      this.bytes[this.length++] = tagOf(1, 2);
+      this.rawVarint(count);
+      this.putText(value, count);
+    } else if (typeof value === "number" && value >= 0 && Number.isSafeInteger(value)) {
+      this.openKeyValue(tag, key, 1 + varintWidth(value));
+      this.bytes[this.length++] = tagOf(3, 0);
+      this.rawVarint(value);
+    } else if (typeof value === "number" && !Number.isInteger(value)) {
+      this.openKeyValue(tag, key, 9);
+      this.bytes[this.length++] = tagOf(4, 1);
+      this.length = this.bytes.writeDoubleLE(value, this.length);
     } else {
       const start = this.open(tag);
       this.raw(key);
@@ -247,13 +251,13 @@ export class ByteWriter {
   }
 
   /** The head of a KeyValue, with room for its value of so many bytes. */
-  #openKeyValue(tag: number, key: Uint8Array, anyLength: number): void {
-    this.#reserve(key.length + anyLength + 16);
-    this.#bytes[this.length++] = tag;
-    this.#varint(key.length + 1 + varintWidth(anyLength) + anyLength);
+  private openKeyValue(tag: number, key: Uint8Array, anyLength: number): void {
+    this.reserve(key.length + anyLength + 16);
+    this.bytes[this.length++] = tag;
+    this.rawVarint(key.length + 1 + varintWidth(anyLength) + anyLength);
     this.raw(key);
-    this.#bytes[this.length++] = tagOf(2, 2);
-    this.#varint(anyLength);
+    this.bytes[this.length++] = tagOf(2, 2);
+    this.rawVarint(anyLength);
   }
 
   /** The content of an AnyValue; what has no representation (null, a function) is an empty one. */
@@ -263,9 +267,9 @@ export class ByteWriter {
     } else if (typeof value === "boolean") {
       this.varint(tagOf(2, 0), value ? 1 : 0);
     } else if (typeof value === "number") {
-      this.#number(value);
+      this.numberValue(value);
     } else if (value instanceof Uint8Array) {
-      this.bytes(tagOf(7, 2), value);
+      this.byteString(tagOf(7, 2), value);
     } else if (Array.isArray(value)) {
       const list = this.open(tagOf(5, 2));
       for (const item of value) {
@@ -282,30 +286,30 @@ export class ByteWriter {
   }
 
   /** A whole number within 64 bits is an int, anything else a double. */
-  #number(value: number): void {
-    this.#reserve(12);
+  private numberValue(value: number): void {
+    this.reserve(12);
     if (Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63) {
-      this.#bytes[this.length++] = tagOf(3, 0);
+      this.bytes[this.length++] = tagOf(3, 0);
       let rest = BigInt.asUintN(64, BigInt(value));
-      for (; rest > 127n; rest >>= 7n) this.#bytes[this.length++] = Number(rest & 127n) | 128;
-      this.#bytes[this.length++] = Number(rest);
+      for (; rest > 127n; rest >>= 7n) this.bytes[this.length++] = Number(rest & 127n) | 128;
+      this.bytes[this.length++] = Number(rest);
     } else {
-      this.#bytes[this.length++] = tagOf(4, 1);
-      this.length = this.#bytes.writeDoubleLE(value, this.length);
+      this.bytes[this.length++] = tagOf(4, 1);
+      this.length = this.bytes.writeDoubleLE(value, this.length);
     }
   }
 }
 
 /** Writes what is set as attributes of a span. */
 export class SpanAttributeSink implements AttributeSink {
-  readonly #writer: ByteWriter;
+  private readonly writer: ByteWriter;
 
   constructor(writer: ByteWriter) {
-    this.#writer = writer;
+    this.writer = writer;
   }
 
   setAttribute(name: string, value: unknown): void {
-    this.#writer.attribute(SPAN_ATTRIBUTE, name, value);
+    this.writer.attribute(SPAN_ATTRIBUTE, name, value);
   }
 }
 

@@ -1,6 +1,16 @@
 import type { Link } from "@opentelemetry/api";
 import type { TimedEvent } from "@opentelemetry/sdk-trace";
-import { type DatabaseTemplate, describeEnd, describeStart, describeTemplate, listenerSlot } from "@telltale/core";
+import {
+  type AttributeSink,
+  type DatabaseTemplate,
+  describeEnd,
+  describePeer,
+  describeStart,
+  describeTarget,
+  describeTemplate,
+  type HttpServerOperation,
+  listenerSlot,
+} from "@telltale/core";
 import type { EngineSpan } from "../span.js";
 import type { Moment } from "../time.js";
 import { fromHex } from "../trace-identity.js";
@@ -13,7 +23,7 @@ const FLAG_IS_REMOTE = 0x200;
 /** Writes spans one after the other as they stand in `ScopeSpans`; about 1 µs for the span of a query. */
 export class SpanEncoder {
   readonly writer = new ByteWriter();
-  readonly #sink = new SpanAttributeSink(this.writer);
+  private readonly sink = new SpanAttributeSink(this.writer);
 
   encode(span: EngineSpan): void {
     const { writer } = this;
@@ -21,18 +31,18 @@ export class SpanEncoder {
     const start = writer.open(tagOf(2, 2));
     writer.words(tagOf(1, 2), trace.a, trace.b, trace.c, trace.d);
     writer.words(tagOf(2, 2), span.id1, span.id2);
-    if (trace.state !== undefined) this.#traceState(3, trace.state.serialize());
+    if (trace.state !== undefined) this.traceState(3, trace.state.serialize());
     if (span.parent1 !== 0 || span.parent2 !== 0) writer.words(tagOf(4, 2), span.parent1, span.parent2);
     writer.string(tagOf(5, 2), String(span.name));
     writer.varint(tagOf(6, 0), span.kind + 1);
-    this.#time(tagOf(7, 1), span.startMoment);
-    this.#time(tagOf(8, 1), span.endMoment);
-    this.#attributes(span);
+    this.time(tagOf(7, 1), span.startMoment);
+    this.time(tagOf(8, 1), span.endMoment);
+    this.attributes(span);
     const { extras } = span;
     if (extras !== undefined) {
-      for (const event of extras.events) this.#event(event);
+      for (const event of extras.events) this.event(event);
       if (extras.droppedEvents > 0) writer.varint(tagOf(12, 0), extras.droppedEvents);
-      for (const link of extras.links) this.#link(link);
+      for (const link of extras.links) this.link(link);
       if (extras.droppedLinks > 0) writer.varint(tagOf(14, 0), extras.droppedLinks);
     }
     if (span.statusCode !== 0) {
@@ -46,29 +56,35 @@ export class SpanEncoder {
     writer.close(start);
   }
 
-  #attributes({ bounded, operation }: EngineSpan): void {
+  private attributes({ bounded, operation }: EngineSpan): void {
     const { writer } = this;
     if (bounded !== undefined) {
       const { values, dropped } = bounded;
       for (const name of Object.keys(values)) writer.attribute(SPAN_ATTRIBUTE, name, values[name]);
       if (dropped > 0) writer.varint(tagOf(10, 0), dropped);
     } else if (operation !== undefined) {
-      if (operation.kind === "database") writer.raw(encodedTemplate(operation.template));
-      else describeStart(operation, this.#sink);
-      describeEnd(operation, this.#sink);
+      if (operation.kind === "database") {
+        writer.raw(encodedTemplate(operation.template));
+      } else if (operation.kind === "http.server") {
+        writer.raw(encodedPeer(operation));
+        describeTarget(operation, this.sink);
+      } else {
+        describeStart(operation, this.sink);
+      }
+      describeEnd(operation, this.sink);
     }
   }
 
-  #time(tag: number, moment: Moment): void {
+  private time(tag: number, moment: Moment): void {
     if (typeof moment === "number") this.writer.ownTime(tag, moment);
     else this.writer.time(tag, moment);
   }
 
-  #traceState(field: number, text: string): void {
+  private traceState(field: number, text: string): void {
     if (text !== "") this.writer.string(tagOf(field, 2), text);
   }
 
-  #event({ time, name, attributes, droppedAttributesCount = 0 }: TimedEvent): void {
+  private event({ time, name, attributes, droppedAttributesCount = 0 }: TimedEvent): void {
     const { writer } = this;
     const start = writer.open(tagOf(11, 2));
     writer.time(tagOf(1, 1), time);
@@ -78,13 +94,13 @@ export class SpanEncoder {
     writer.close(start);
   }
 
-  #link({ context, attributes, droppedAttributesCount = 0 }: Link): void {
+  private link({ context, attributes, droppedAttributesCount = 0 }: Link): void {
     const { writer } = this;
     const { traceId, spanId } = context;
     const start = writer.open(tagOf(13, 2));
     writer.words(tagOf(1, 2), fromHex(traceId, 0), fromHex(traceId, 8), fromHex(traceId, 16), fromHex(traceId, 24));
     writer.words(tagOf(2, 2), fromHex(spanId, 0), fromHex(spanId, 8));
-    this.#traceState(3, context.traceState?.serialize() ?? "");
+    this.traceState(3, context.traceState?.serialize() ?? "");
     for (const [key, value] of Object.entries(attributes ?? {})) writer.attribute(tagOf(4, 2), key, value);
     if (droppedAttributesCount > 0) writer.varint(tagOf(5, 0), droppedAttributesCount);
     const remote = context.isRemote === true ? FLAG_IS_REMOTE : 0;
@@ -97,11 +113,52 @@ const slot = listenerSlot();
 
 /** The attributes of a template, encoded once and then copied. */
 function encodedTemplate(template: DatabaseTemplate): Uint8Array {
-  return (template.slots[slot] ??= encodeTemplate(template)) as Uint8Array;
+  return (template.slots[slot] ??= encodeAttributes((sink) => describeTemplate(template, sink))) as Uint8Array;
 }
 
-function encodeTemplate(template: DatabaseTemplate): Uint8Array {
+/** What `describePeer` reads, user agent aside. */
+type PeerFacts = Pick<
+  HttpServerOperation,
+  "clientAddress" | "method" | "originalMethod" | "serverAddress" | "serverPort" | "scheme" | "protocolVersion"
+>;
+
+/** What the requests of one client have in common, encoded. */
+interface Peer {
+  readonly facts: PeerFacts;
+  readonly bytes: Uint8Array;
+}
+
+/** By user agent, with the last client that had it; many clients with one user agent take turns. */
+const peers = new Map<string | undefined, Peer>();
+const MAX_PEERS = 500;
+
+function encodedPeer(operation: HttpServerOperation): Uint8Array {
+  const { userAgent } = operation;
+  const known = peers.get(userAgent);
+  if (known !== undefined && isSamePeer(known.facts, operation)) return known.bytes;
+  const bytes = encodeAttributes((sink) => describePeer(operation, sink));
+  if (known !== undefined || peers.size < MAX_PEERS) {
+    const { clientAddress, method, originalMethod, serverAddress, serverPort, scheme, protocolVersion } = operation;
+    const facts = { clientAddress, method, originalMethod, serverAddress, serverPort, scheme, protocolVersion };
+    peers.set(userAgent, { facts, bytes });
+  }
+  return bytes;
+}
+
+function isSamePeer(a: PeerFacts, b: PeerFacts): boolean {
+  return (
+    a.clientAddress === b.clientAddress &&
+    a.method === b.method &&
+    a.originalMethod === b.originalMethod &&
+    a.serverAddress === b.serverAddress &&
+    a.serverPort === b.serverPort &&
+    a.scheme === b.scheme &&
+    a.protocolVersion === b.protocolVersion
+  );
+}
+
+function encodeAttributes(describe: (sink: AttributeSink) => void): Uint8Array {
   const writer = new ByteWriter(1024);
-  describeTemplate(template, new SpanAttributeSink(writer));
+  describe(new SpanAttributeSink(writer));
   return writer.take();
 }

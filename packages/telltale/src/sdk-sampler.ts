@@ -1,14 +1,12 @@
-import {
-  AlwaysOffSampler,
-  AlwaysOnSampler,
-  ParentBasedSampler,
-  type Sampler,
-  TraceIdRatioBasedSampler,
-} from "@opentelemetry/sdk-trace";
+import type * as SdkTrace from "@opentelemetry/sdk-trace";
 import type { SamplerName } from "./config/options.js";
 
-/** The sampler of an `OTEL_TRACES_SAMPLER` name; `ratio` counts for the ratio samplers only. */
-export function createSampler(name: SamplerName, ratio = 1): Sampler {
+/** The SDK's sampler of an `OTEL_TRACES_SAMPLER` name; `ratio` counts for the ratio samplers only. */
+export function createSdkSampler(
+  { AlwaysOffSampler, AlwaysOnSampler, ParentBasedSampler, TraceIdRatioBasedSampler }: typeof SdkTrace,
+  name: SamplerName,
+  ratio = 1,
+): SdkTrace.Sampler {
   switch (name) {
     case "always_on":
       return new AlwaysOnSampler();

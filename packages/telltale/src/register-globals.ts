@@ -1,0 +1,43 @@
+import {
+  context,
+  type ContextManager,
+  type MeterProvider,
+  metrics,
+  propagation,
+  type TextMapPropagator,
+  trace,
+  type TracerProvider,
+} from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { sayOnce } from "@telltale/core";
+
+export interface Globals {
+  readonly contextManager: ContextManager | undefined;
+  readonly propagator: TextMapPropagator | undefined;
+  readonly tracerProvider: TracerProvider | undefined;
+  readonly meterProvider: MeterProvider;
+}
+
+/**
+ * Makes our parts those of the OpenTelemetry API. Where the app has set up one of its own before, that one stays, and one line says so.
+ * Returns what takes ours out again.
+ */
+export function registerGlobals({ contextManager, propagator, tracerProvider, meterProvider }: Globals): () => void {
+  const undo: (() => void)[] = [];
+  const register = (what: string, isSet: boolean, takeOut: () => void): void => {
+    if (isSet) undo.push(takeOut);
+    else sayOnce("info", `OpenTelemetry has a ${what} already, set up before Telltale started; it stays`);
+  };
+  const manager = contextManager ?? new AsyncLocalStorageContextManager();
+  register("context manager", context.setGlobalContextManager(manager.enable()), () => context.disable());
+  if (propagator !== undefined) {
+    register("propagator", propagation.setGlobalPropagator(propagator), () => propagation.disable());
+  }
+  if (tracerProvider !== undefined) {
+    register("tracer provider", trace.setGlobalTracerProvider(tracerProvider), () => trace.disable());
+  }
+  register("meter provider", metrics.setGlobalMeterProvider(meterProvider), () => metrics.disable());
+  return () => {
+    for (const step of undo.reverse()) step();
+  };
+}
