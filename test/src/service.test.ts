@@ -101,13 +101,15 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
     return (await fetch(url)).text();
   };
 
-  const ways = nodes.flatMap(({ version, binary }) =>
+  // The stock SDK's tracer must give the same: every way on one Node.
+  const engines = nodes.flatMap((node, n) => (n === 0 ? [{ ...node, engine: "sdk" }] : []));
+  const ways = [...nodes.map((node) => ({ ...node, engine: "telltale" })), ...engines].flatMap((node) =>
     ["app.cjs", "app.mjs"].flatMap((program) =>
-      ["--require", "--import", "NODE_OPTIONS"].map((how) => ({ version, binary, program, how })),
+      ["--require", "--import", "NODE_OPTIONS"].map((how) => ({ ...node, program, how })),
     ),
   );
 
-  describe.each(ways)("$program with $how on Node $version", ({ binary, program, how }) => {
+  describe.each(ways)("$program with $how on Node $version, engine $engine", ({ binary, program, how, engine }) => {
     let service: Service;
     beforeAll(async () => {
       const client = new Client(postgres.url);
@@ -117,7 +119,7 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
       const cache = new Redis(redis.url);
       await cache.flushall();
       cache.disconnect();
-      service = await startService(binary, program, how);
+      service = await startService(binary, program, how, { TELLTALE_ENGINE: engine });
     });
     beforeEach(() => receiver.reset());
     afterAll(() => service.stop());
@@ -241,8 +243,11 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
     await service.stop();
   });
 
-  test("findings and metrics do not need sampling", async () => {
-    const service = await startService(process.execPath, "app.cjs", "--require", { OTEL_TRACES_SAMPLER: "always_off" });
+  test.each(["telltale", "sdk"])("findings and metrics do not need sampling, engine %s", async (engine) => {
+    const service = await startService(process.execPath, "app.cjs", "--require", {
+      OTEL_TRACES_SAMPLER: "always_off",
+      TELLTALE_ENGINE: engine,
+    });
     receiver.reset();
     for (const path of ["/n-plus-one", "/slow"]) await (await fetch(service.url + path)).arrayBuffer();
     await waitFor(() => service.stderr().includes('"slow_query"'), "the findings");
@@ -253,12 +258,14 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
     expect(receiver.spans).toEqual([]);
   });
 
-  test.each([["dead"], ["hang"], ["slow"], [500]] as const)(
-    "a collector that is %s is one line, and nothing else",
-    async (behaviour) => {
+  const behaviours = ["dead", "hang", "slow", 500] as const;
+  test.each(behaviours.flatMap((behaviour) => ["telltale", "sdk"].map((engine) => [behaviour, engine] as const)))(
+    "a collector that is %s is one line, and nothing else, engine %s",
+    async (behaviour, engine) => {
       const collector = await startOtlpReceiver({ behaviour: behaviour === "dead" ? "ok" : behaviour });
       if (behaviour === "dead") await collector.close();
       const service = await startService(process.execPath, "app.mjs", "--import", {
+        TELLTALE_ENGINE: engine,
         OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
         OTEL_EXPORTER_OTLP_TIMEOUT: "500",
         OTEL_BSP_SCHEDULE_DELAY: "20",
