@@ -189,7 +189,7 @@ function replace<T extends object, K extends keyof T & string>(target: T, name: 
 }
 
 function isSubmittable(config: unknown): config is Query {
-  return typeof (config as { submit?: unknown } | null | undefined)?.submit === "function";
+  return typeof config === "object" && config !== null && typeof (config as { submit?: unknown }).submit === "function";
 }
 
 function hasCallback(config: unknown, values: unknown, callback: unknown): boolean {
@@ -217,9 +217,10 @@ function valuesOf(config: unknown, values: unknown): unknown {
 
 function countRows(query: Query): number | undefined {
   const results = query._results ?? query._result;
-  if (results === undefined) return undefined;
-  const list = Array.isArray(results) ? (results as readonly Result[]) : [results as Result];
+  if (!Array.isArray(results)) return (results as Result | undefined)?.rowCount ?? undefined;
   let rows: number | undefined;
-  for (const { rowCount } of list) if (typeof rowCount === "number") rows = (rows ?? 0) + rowCount;
+  for (const { rowCount } of results as readonly Result[]) {
+    if (typeof rowCount === "number") rows = (rows ?? 0) + rowCount;
+  }
   return rows;
 }
