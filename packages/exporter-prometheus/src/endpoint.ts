@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { pipeline, Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { TEXT_CONTENT_TYPE } from "./text-format.js";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -22,13 +23,21 @@ export function createHandler(scrape: () => Promise<Iterable<string>>): Handler 
         // Whoever asked may have gone meanwhile; then there is nobody to tell.
         if (response.destroyed) return;
         response.writeHead(200, { "content-type": TEXT_CONTENT_TYPE });
-        pipeline(Readable.from(chunks), response, () => {});
+        pipeline(Readable.from(pace(chunks)), response, () => {});
       })
       .catch((error: unknown) => {
         if (response.headersSent) response.destroy();
         else refuse(response, 503, `Metrics cannot be read: ${error instanceof Error ? error.message : String(error)}`);
       });
   };
+}
+
+/** A turn of the event loop for each chunk. */
+async function* pace(chunks: Iterable<string>): AsyncGenerator<string> {
+  for (const chunk of chunks) {
+    yield chunk;
+    await nextTurn();
+  }
 }
 
 /** A server with metrics at one path. It has limits on all that it takes in, and nothing of it keeps the process alive. */

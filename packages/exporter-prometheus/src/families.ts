@@ -9,6 +9,7 @@ import {
 import { toFixedBuckets } from "./exponential.js";
 import { joinLabels, renderScope } from "./labels.js";
 import type { FamilyType, Naming } from "./naming.js";
+import { runToEnd } from "./slices.js";
 
 /** One metric as Prometheus sees it: all series of one name, of whatever scope. */
 export interface Family {
@@ -40,6 +41,11 @@ export interface Page {
 
 /** The families of a page, `target_info` first. */
 export function collectFamilies(page: Page, options: FamilyOptions): Iterable<Family> {
+  return runToEnd(gatherFamilies(page, options));
+}
+
+/** The same, step by step. */
+export function* gatherFamilies(page: Page, options: FamilyOptions): Generator<undefined, Iterable<Family>> {
   const { claim, all } = createFamilies();
   const target = options.labels(page.resource.attributes);
   const info = claim("target_info", "gauge");
@@ -66,7 +72,7 @@ export function collectFamilies(page: Page, options: FamilyOptions): Iterable<Fa
         options.dropped("name", own, `${JSON.stringify(own)} has no letter that Prometheus takes`);
       } else {
         const family = name === "target_info" ? undefined : claim(name, type);
-        if (family !== undefined) addSeries(family, metric, scopeLabels, options);
+        if (family !== undefined) yield* addSeries(family, metric, scopeLabels, options);
         else options.dropped("type", own, `${own}: there is already another metric ${name}, of another type`);
       }
     }
@@ -94,11 +100,21 @@ function createFamilies() {
   };
 }
 
-function addSeries(family: Family, metric: MetricData, scopeLabels: string, options: FamilyOptions): void {
+/** Series between two steps: far less than a slice. */
+const STEP = 64;
+
+function* addSeries(
+  family: Family,
+  metric: MetricData,
+  scopeLabels: string,
+  options: FamilyOptions,
+): Generator<undefined, void> {
   const { name, description } = metric.descriptor;
   family.help ||= description;
   let refused = false;
+  let done = 0;
   for (const [attributes, value] of points(metric)) {
+    if (++done % STEP === 0) yield;
     const labels = joinLabels(options.labels(attributes), scopeLabels);
     const merged = merge(family.series.get(labels), value, metric.dataPointType !== DataPointType.GAUGE);
     if (merged === undefined) refused = true;

@@ -2,10 +2,11 @@ import type { Server } from "node:http";
 import { type MetricProducer, MetricReader, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { count, say, sayOnce } from "@telltale/core";
 import { createEndpoint, createHandler, type Handler } from "./endpoint.js";
-import { collectFamilies, type DropReason, type FamilyOptions } from "./families.js";
+import { gatherFamilies, type DropReason, type FamilyOptions } from "./families.js";
 import { createLabelRenderer } from "./labels.js";
 import { listen, type Listening } from "./listen.js";
 import { type Naming, underscoreEscapingWithSuffixes } from "./naming.js";
+import { runInSlices } from "./slices.js";
 import { formatText } from "./text-format.js";
 
 export interface PrometheusHandlerOptions {
@@ -76,7 +77,7 @@ async function scrape(reader: MetricReader, families: FamilyOptions): Promise<It
   const { resourceMetrics, errors } = await reader.collect();
   for (const error of errors) sayOnce("error", `some metrics could not be collected: ${String(error)}`);
   await resourceKnown(resourceMetrics);
-  return formatText(collectFamilies(resourceMetrics, families));
+  return formatText(await runInSlices(gatherFamilies(resourceMetrics, families)));
 }
 
 /** Detectors of the resource may still be asking. */

@@ -5,7 +5,7 @@ import type { Family } from "./families.js";
 export const TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /** Characters that are handed on at once: a large page is written piece by piece, between the app's own work. */
-const CHUNK = 64 * 1024;
+const CHUNK = 32 * 1024;
 
 /** Families as text, in chunks. */
 export function* formatText(families: Iterable<Family>): Generator<string> {
