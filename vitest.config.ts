@@ -4,7 +4,8 @@ import { createSkippedReporter } from "./test/src/skipped-reporter.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-// Tests inside this process run the sources, all from one copy; programs that tests start run what `npm run build` made.
+// Tests inside this process run the sources, all from one copy; programs that tests start run what `npm run build` made, with the
+// preload bundled anew.
 export default defineConfig({
   resolve: {
     alias: [
@@ -16,7 +17,7 @@ export default defineConfig({
   },
   test: {
     include: ["packages/*/test/**/*.test.ts", "test/src/**/*.test.ts", "examples/*/test/**/*.test.ts"],
-    globalSetup: ["./test/src/fetch-nodes.ts"],
+    globalSetup: ["./packages/telltale/bundle.js", "./test/src/fetch-nodes.ts"],
     setupFiles: ["./test/src/end-with-vitest.ts"],
     reporters: ["default", createSkippedReporter()],
     pool: "forks",

@@ -3,7 +3,7 @@
 "use strict";
 var parts = process.versions.node.split(".").map(Number);
 if (parts[0] > 22 || (parts[0] === 22 && parts[1] >= 15)) {
-  require("./dist/register.js");
+  require("./dist/register.cjs");
 } else if (process.env.TELLTALE_LOG !== "silent") {
   process.stderr.write(
     "telltale: needs Node.js 22.15 or newer, found " + process.version + "; the app runs without instrumentation\n",

@@ -53,7 +53,7 @@ test("the loader is itself again when nobody hooks", () => {
 });
 
 test("an import from an ES module is announced too", () => {
-  const hook = fileURLToPath(new URL("../dist/module-hook.js", import.meta.url));
+  const hook = fileURLToPath(new URL("../dist/index.cjs", import.meta.url));
   const preload = join(folder, "preload.cjs");
   writeFileSync(
     preload,

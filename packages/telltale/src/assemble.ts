@@ -1,7 +1,3 @@
-import { diag, DiagLogLevel } from "@opentelemetry/api";
-import { diagLogLevelFromString, getStringFromEnv } from "@opentelemetry/core";
-import { detectResources } from "@opentelemetry/resources";
-import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { addListener, addSpanListener, type Instrumentation, nameCaches, say, setSay, VERSION } from "@telltale/core";
 import { createFindingLog, createInsights } from "@telltale/insights";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
@@ -10,13 +6,16 @@ import { redisInstrumentation } from "@telltale/instrumentation-redis";
 import { createMetrics } from "@telltale/metrics";
 import type { InstrumentationName } from "./config/options.js";
 import type { Config } from "./config/resolve.js";
+import { showDiagnostics } from "./diagnostics.js";
 import { type Ending, flushBeforeExit, flushOnSignals } from "./lifecycle.js";
-import { startLogs } from "./logs.js";
+import { createLoggerProvider } from "./logger-provider.js";
+import { createMeterProvider } from "./meter-provider.js";
 import { createMetricReaders } from "./metric-readers.js";
 import { onFinding } from "./on-finding.js";
-import { baseResource, resourceDetectors } from "./resource.js";
+import { leaveOutMissing } from "./optional-package.js";
 import { createPropagator } from "./propagator.js";
 import { registerGlobals } from "./register-globals.js";
+import { createResource } from "./resource.js";
 import { findRole } from "./role.js";
 import { createSay, writeLine } from "./stderr.js";
 import { createTracing } from "./tracing.js";
@@ -39,41 +38,38 @@ const INSTRUMENTATIONS: Readonly<Record<InstrumentationName, (config: Config) =>
 };
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */
-export function assemble(config: Config, ended: () => void): Telltale {
-  setSay(createSay(config.log ?? "info"));
-  if (config.enabled === false) {
+export function assemble(given: Config, ended: () => void): Telltale {
+  setSay(createSay(given.log ?? "info"));
+  if (given.enabled === false) {
     say("info", "switched off by the configuration; the app runs without instrumentation");
     return { metricsUrl: async () => undefined, forceFlush: async () => {}, shutdown: async () => ended() };
   }
   const role = findRole(process.argv[1]);
+  const config = leaveOutMissing(given);
+  const { sdk = {} } = config;
   const undo: (() => void)[] = [];
 
+  showDiagnostics();
   nameCaches(config.caches ?? {});
   const metrics = createMetrics();
   const readers = createMetricReaders(config.metrics ?? {}, role, metrics.producer);
-  const { sdk = {} } = config;
-  const detectors = sdk.resourceDetectors ?? resourceDetectors(config);
-  const resource = (sdk.resource ?? baseResource(config)).merge(detectResources({ detectors }));
+  const resource = createResource(config);
   const tracing = createTracing(config, resource);
-  const meterProvider = new MeterProvider({
-    resource,
-    views: sdk.views ?? [],
-    readers: [...readers.list, ...(sdk.metricReaders ?? [])],
-  });
+  const meterProvider = createMeterProvider(resource, [...readers.list, ...(sdk.metricReaders ?? [])], sdk.views);
+  const loggerProvider = createLoggerProvider(resource, sdk.logRecordProcessors);
   undo.push(
     registerGlobals({
       contextManager: sdk.contextManager,
       propagator: sdk.textMapPropagator === undefined ? createPropagator() : (sdk.textMapPropagator ?? undefined),
       tracerProvider: tracing.provider,
       meterProvider,
+      loggerProvider,
     }),
   );
-  // Logs are off unless asked for.
-  if (getStringFromEnv("OTEL_LOGS_EXPORTER") !== undefined) undo.push(startLogs(resource));
-  sendDiagnosticsToStderr();
   for (const foreign of sdk.instrumentations?.flat() ?? []) {
     if (tracing.provider !== undefined) foreign.setTracerProvider(tracing.provider);
     foreign.setMeterProvider(meterProvider);
+    if (loggerProvider !== undefined) foreign.setLoggerProvider?.(loggerProvider);
     foreign.enable();
     undo.push(() => foreign.disable());
   }
@@ -113,11 +109,11 @@ export function assemble(config: Config, ended: () => void): Telltale {
   return {
     metricsUrl: () => readers.url,
     async forceFlush() {
-      await Promise.all([tracing.provider?.forceFlush(), meterProvider.forceFlush()]);
+      await Promise.all([tracing.provider?.forceFlush(), meterProvider.forceFlush(), loggerProvider?.forceFlush()]);
     },
     async shutdown() {
       for (const step of undo.reverse()) step();
-      await Promise.all([tracing.provider?.shutdown(), meterProvider.shutdown()]);
+      await Promise.all([tracing.provider?.shutdown(), meterProvider.shutdown(), loggerProvider?.shutdown()]);
       ended();
     },
   };
@@ -133,26 +129,4 @@ function enableInstrumentations(config: Config): [InstrumentationName, Instrumen
       instrumentation.enable();
       return [name, instrumentation];
     });
-}
-
-/** The SDK's own logger writes to stdout, which is the app's. */
-function sendDiagnosticsToStderr(): void {
-  const level = getStringFromEnv("OTEL_LOG_LEVEL");
-  if (level === undefined) return;
-  const write =
-    (kind: string) =>
-    (message: string, ...rest: unknown[]) => {
-      writeLine(`telltale: ${kind}: ${[message, ...rest].map(String).join(" ")}`);
-    };
-  const logger = {
-    error: write("error"),
-    warn: write("warn"),
-    info: write("info"),
-    debug: write("debug"),
-    verbose: write("verbose"),
-  };
-  diag.setLogger(logger, {
-    logLevel: diagLogLevelFromString(level) ?? DiagLogLevel.INFO,
-    suppressOverrideMessage: true,
-  });
 }

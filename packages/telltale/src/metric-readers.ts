@@ -1,20 +1,18 @@
-import {
-  ConsoleMetricExporter,
-  type MetricProducer,
-  type MetricReader,
-  PeriodicExportingMetricReader,
-  type PushMetricExporter,
-} from "@opentelemetry/sdk-metrics";
+import { createRequire } from "node:module";
+import type { IMetricReader, MetricProducer, PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import { say } from "@telltale/core";
 import { createPrometheusReader } from "@telltale/exporter-prometheus";
 import { ignoreServer } from "@telltale/instrumentation-http";
 import type { MetricsExporterName, SourceOptions } from "./config/options.js";
 import { createMetricExporter, destinationOf } from "./otlp/exporters.js";
 import type { Role } from "./role.js";
+import { preferredTemporality } from "./temporality.js";
+
+const require = createRequire(import.meta.url);
 
 /** The ways of metrics out of the process. */
 export interface MetricReaders {
-  readonly list: readonly MetricReader[];
+  readonly list: readonly IMetricReader[];
   /** Where Prometheus can read, once it can; undefined when it cannot. */
   readonly url: Promise<string | undefined>;
   /** For the start-up line, where there is no URL. */
@@ -34,12 +32,11 @@ export function createMetricReaders(
   names.delete("none");
   // A thread's port would be the process's; its own metrics wait for the merge of several sources.
   if (role === "thread") names.delete("prometheus");
-  const list: MetricReader[] = [];
+  const list: IMetricReader[] = [];
   let url: Promise<string | undefined> = Promise.resolve(undefined);
   for (const name of names) {
     if (name !== "prometheus") {
-      const exporter = name === "otlp" ? createMetricExporter(options) : new ConsoleMetricExporter();
-      list.push(createPushReader(exporter, options, producer));
+      list.push(createPushReader(name, options, producer));
       continue;
     }
     const { reader, listening } = createPrometheusReader({
@@ -62,15 +59,24 @@ export function createMetricReaders(
   return { list, url, destination: destinations.join(" and ") || "off" };
 }
 
+/** What pushes comes from the SDK, which loads for it. */
 function createPushReader(
-  exporter: PushMetricExporter,
-  { intervalMs = INTERVAL_MS }: { intervalMs?: number },
+  name: MetricsExporterName,
+  options: NonNullable<SourceOptions["metrics"]>,
   producer: MetricProducer,
-): MetricReader {
-  return new PeriodicExportingMetricReader({
-    exporter,
+): IMetricReader {
+  const sdk = require("@opentelemetry/sdk-metrics") as typeof import("@opentelemetry/sdk-metrics");
+  const { intervalMs = INTERVAL_MS } = options;
+  return new sdk.PeriodicExportingMetricReader({
+    exporter: name === "otlp" ? createOtlpExporter(options) : new sdk.ConsoleMetricExporter(),
     exportIntervalMillis: intervalMs,
     exportTimeoutMillis: Math.min(intervalMs, 30_000),
     metricProducers: [producer],
   });
+}
+
+function createOtlpExporter(options: NonNullable<SourceOptions["metrics"]>): PushMetricExporter {
+  const exporter = createMetricExporter(options);
+  exporter.selectAggregationTemporality ??= preferredTemporality();
+  return exporter;
 }

@@ -1,6 +1,8 @@
 import {
   context,
   type ContextManager,
+  type LoggerProvider,
+  logs,
   type MeterProvider,
   metrics,
   propagation,
@@ -16,13 +18,15 @@ export interface Globals {
   readonly propagator: TextMapPropagator | undefined;
   readonly tracerProvider: TracerProvider | undefined;
   readonly meterProvider: MeterProvider;
+  readonly loggerProvider: LoggerProvider | undefined;
 }
 
 /**
  * Makes our parts those of the OpenTelemetry API. Where the app has set up one of its own before, that one stays, and one line says so.
  * Returns what takes ours out again.
  */
-export function registerGlobals({ contextManager, propagator, tracerProvider, meterProvider }: Globals): () => void {
+export function registerGlobals(globals: Globals): () => void {
+  const { contextManager, propagator, tracerProvider, meterProvider, loggerProvider } = globals;
   const undo: (() => void)[] = [];
   const register = (what: string, isSet: boolean, takeOut: () => void): void => {
     if (isSet) undo.push(takeOut);
@@ -37,6 +41,9 @@ export function registerGlobals({ contextManager, propagator, tracerProvider, me
     register("tracer provider", trace.setGlobalTracerProvider(tracerProvider), () => trace.disable());
   }
   register("meter provider", metrics.setGlobalMeterProvider(meterProvider), () => metrics.disable());
+  if (loggerProvider !== undefined) {
+    register("logger provider", logs.setGlobalLoggerProvider(loggerProvider), () => logs.disable());
+  }
   return () => {
     for (const step of undo.reverse()) step();
   };

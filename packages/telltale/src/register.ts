@@ -1,6 +1,5 @@
-import { ConfigError } from "./config/options.js";
+import { ConfigError, start } from "./index.js";
 import { findRole } from "./role.js";
-import { start } from "./start.js";
 import { writeLine } from "./stderr.js";
 
 // What `--require telltale/register` runs. Whatever goes wrong here is one line; the app runs on.

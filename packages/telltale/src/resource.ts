@@ -1,58 +1,97 @@
+import { readFileSync } from "node:fs";
+import os from "node:os";
 import { getStringListFromEnv } from "@opentelemetry/core";
 import {
   defaultResource,
+  detectResources,
   envDetector,
-  hostDetector,
   osDetector,
-  processDetector,
   type Resource,
   type ResourceDetector,
   resourceFromAttributes,
-  serviceInstanceIdDetector,
 } from "@opentelemetry/resources";
 import { sayOnce } from "@telltale/core";
 import type { Config } from "./config/resolve.js";
 
-/** Command lines carry passwords more often than anybody expects; what ran is told by `process.command` already. */
-const withoutArguments: ResourceDetector = {
-  detect(config) {
-    const { attributes = {} } = processDetector.detect(config);
-    const { "process.command_args": _, ...rest } = attributes;
-    return { attributes: rest };
-  },
-};
+type Found = Record<string, string | number | undefined>;
 
-/** By the names of `OTEL_NODE_RESOURCE_DETECTORS`. */
+const instanceId = crypto.randomUUID();
+
+/** By the names of `OTEL_NODE_RESOURCE_DETECTORS`. Nothing here waits, asks a server or runs a command, as some of the SDK's own do. */
 const DETECTORS: Readonly<Record<string, ResourceDetector>> = {
-  serviceinstance: serviceInstanceIdDetector,
-  process: withoutArguments,
-  host: hostDetector,
+  serviceinstance: detector(() => ({ "service.instance.id": instanceId })),
+  // Command lines carry passwords more often than anybody expects, and the owner's name may have to come from a directory server.
+  process: detector(() => ({
+    "process.pid": process.pid,
+    "process.executable.name": process.title,
+    "process.executable.path": process.execPath,
+    "process.command": process.argv[1],
+    "process.runtime.name": "nodejs",
+    "process.runtime.version": process.versions.node,
+    "process.runtime.description": "Node.js",
+  })),
+  host: detector(() => ({
+    "host.name": os.hostname(),
+    "host.arch": ARCHITECTURES[os.arch()] ?? os.arch(),
+    "host.id": readHostId(),
+  })),
   os: osDetector,
   env: envDetector,
 };
 
-/** The weakest resource: the SDK's own attributes, and the app's package name as the service's. */
-export function baseResource(config: Config): Resource {
-  const { packageName } = config;
-  return packageName === undefined
-    ? defaultResource()
-    : defaultResource().merge(resourceFromAttributes({ "service.name": packageName }));
+/** Node's names of architectures that the conventions name otherwise. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { arm: "arm32", ppc: "ppc32", x64: "amd64" };
+const HOST_ID_FILES = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
+
+/** Systems other than Linux tell it to commands only. */
+function readHostId(): string | undefined {
+  for (const file of os.platform() === "linux" ? HOST_ID_FILES : []) {
+    try {
+      return readFileSync(file, "utf8").trim();
+    } catch {
+      // Containers have none.
+    }
+  }
+  return undefined;
+}
+
+function detector(find: () => Found): ResourceDetector {
+  return {
+    detect: () => ({
+      attributes: Object.fromEntries(Object.entries(find()).filter(([, value]) => value !== undefined)),
+    }),
+  };
+}
+
+/** What the telemetry is about: what the SDK and the detectors know, and what the configuration says. */
+export function createResource(config: Config): Resource {
+  const { packageName, sdk = {} } = config;
+  let resource = sdk.resource ?? defaultResource();
+  if (sdk.resource === undefined && packageName !== undefined) {
+    resource = resource.merge(resourceFromAttributes({ "service.name": packageName }));
+  }
+  if (sdk.autoDetectResources !== false) {
+    resource = resource.merge(detectResources({ detectors: sdk.resourceDetectors ?? chooseDetectors(config) }));
+  }
+  return sdk.serviceName === undefined
+    ? resource
+    : resource.merge(resourceFromAttributes({ "service.name": sdk.serviceName }));
 }
 
 /** Detectors in force, weakest first; what the configuration says comes last. */
-export function resourceDetectors(config: Config): ResourceDetector[] {
+function chooseDetectors(config: Config): ResourceDetector[] {
   const chosen = getStringListFromEnv("OTEL_NODE_RESOURCE_DETECTORS") ?? ["all"];
   const names = chosen.includes("all") ? Object.keys(DETECTORS) : chosen.filter((name) => name !== "none");
   const detectors = names.flatMap((name) => {
-    const detector = DETECTORS[name];
-    if (detector === undefined) {
-      const known = Object.keys(DETECTORS).join(", ");
+    const known = Object.hasOwn(DETECTORS, name) ? DETECTORS[name] : undefined;
+    if (known === undefined) {
+      const all = Object.keys(DETECTORS).join(", ");
       sayOnce(
         "info",
-        `OTEL_NODE_RESOURCE_DETECTORS: unknown detector "${name}" is left out; known are ${known}, all, none`,
+        `OTEL_NODE_RESOURCE_DETECTORS: unknown detector "${name}" is left out; known are ${all}, all, none`,
       );
     }
-    return detector ?? [];
+    return known ?? [];
   });
   const attributes = {
     ...config.resourceAttributes,

@@ -1,4 +1,4 @@
-import cluster from "node:cluster";
+import type cluster from "node:cluster";
 import { basename, sep } from "node:path";
 import { isMainThread } from "node:worker_threads";
 
@@ -16,7 +16,10 @@ const TOOLS = new Set(["npm", "npx", "pnpm", "pnpx", "yarn", "yarnpkg", "corepac
 export function findRole(script: string | undefined): Role {
   if (!isMainThread) return "thread";
   if (script !== undefined && isTool(script)) return "tool";
-  return cluster.isWorker ? "cluster-worker" : "app";
+  // Workers have a channel to their primary. Nobody else needs the module, which takes 2.5 MB.
+  if (process.send === undefined) return "app";
+  const { isWorker } = process.getBuiltinModule("node:cluster") as unknown as typeof cluster;
+  return isWorker ? "cluster-worker" : "app";
 }
 
 function isTool(script: string): boolean {

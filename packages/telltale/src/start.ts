@@ -1,8 +1,7 @@
-import { createRequire } from "node:module";
-import type { Telltale } from "./assemble.js";
+import { assemble, type Telltale } from "./assemble.js";
 import type { TelltaleOptions } from "./config/options.js";
+import { resolveConfig } from "./config/resolve.js";
 
-const require = createRequire(import.meta.url);
 const runningKey = Symbol.for("telltale.running");
 const global = globalThis as { [runningKey]?: Telltale };
 
@@ -16,10 +15,7 @@ const global = globalThis as { [runningKey]?: Telltale };
 export function start(options: TelltaleOptions = {}): Telltale {
   const running = global[runningKey];
   if (running !== undefined) return running;
-  // All of this loads here, so that `import { span } from "telltale"` alone costs next to nothing.
-  const { resolveConfig } = require("./config/resolve.js") as typeof import("./config/resolve.js");
   const config = resolveConfig(options, process.env, process.argv[1], process.cwd());
-  const { assemble } = require("./assemble.js") as typeof import("./assemble.js");
   const telltale = assemble(config, () => {
     delete global[runningKey];
   });

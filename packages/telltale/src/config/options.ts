@@ -1,7 +1,8 @@
 import type { Finding } from "@telltale/core";
 import type { ContextManager, TextMapPropagator } from "@opentelemetry/api";
 import type { Resource, ResourceDetector } from "@opentelemetry/resources";
-import type { MetricReader, ViewOptions } from "@opentelemetry/sdk-metrics";
+import type { LogRecordProcessor } from "@opentelemetry/sdk-logs";
+import type { IMetricReader, ViewOptions } from "@opentelemetry/sdk-metrics";
 import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelemetry/sdk-trace";
 
 /** How much Telltale says on stderr. */
@@ -90,6 +91,7 @@ export interface ForeignInstrumentation {
   disable(): void;
   setTracerProvider(provider: unknown): void;
   setMeterProvider(provider: unknown): void;
+  setLoggerProvider?(provider: unknown): void;
 }
 
 /** Parts of the OpenTelemetry SDK to use, by the names that its `NodeSDK` has for them. */
@@ -103,13 +105,21 @@ export interface SdkOptions {
   spanLimits?: SpanLimits;
   /** In place of `OTEL_PROPAGATORS`; null for none. */
   textMapPropagator?: TextMapPropagator | null;
+  /** In place of one on `AsyncLocalStorage`. */
   contextManager?: ContextManager;
   /** The weakest resource, below what is detected. */
   resource?: Resource;
+  /** In place of those of `OTEL_NODE_RESOURCE_DETECTORS`, `serviceName` and `resourceAttributes`. */
   resourceDetectors?: ResourceDetector[];
+  /** False asks no detector. Default true. */
+  autoDetectResources?: boolean;
+  /** The strongest `service.name`. */
+  serviceName?: string;
   /** Added to ours. */
-  metricReaders?: MetricReader[];
+  metricReaders?: IMetricReader[];
   views?: ViewOptions[];
+  /** In place of `OTEL_LOGS_EXPORTER`. */
+  logRecordProcessors?: LogRecordProcessor[];
   /** Enabled, and given our providers. */
   instrumentations?: (ForeignInstrumentation | ForeignInstrumentation[])[];
 }
