@@ -102,10 +102,11 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
   };
 
   // The stock SDK's tracer must give the same: every way on one Node.
-  const engines = nodes.flatMap((node, n) => (n === 0 ? [{ ...node, engine: "sdk" }] : []));
-  const ways = [...nodes.map((node) => ({ ...node, engine: "telltale" })), ...engines].flatMap((node) =>
-    ["app.cjs", "app.mjs"].flatMap((program) =>
-      ["--require", "--import", "NODE_OPTIONS"].map((how) => ({ ...node, program, how })),
+  const ways = nodes.flatMap(({ version, binary }, n) =>
+    (n === 0 ? ["telltale", "sdk"] : ["telltale"]).flatMap((engine) =>
+      ["app.cjs", "app.mjs"].flatMap((program) =>
+        ["--require", "--import", "NODE_OPTIONS"].map((how) => ({ version, binary, engine, program, how })),
+      ),
     ),
   );
 
