@@ -1,4 +1,5 @@
 import { type Attributes, diag } from "@opentelemetry/api";
+import { noteFailure } from "./failures.js";
 
 /** https://opentelemetry.io/docs/specs/otel/common/#attribute-limits */
 export interface AttributeLimits {
@@ -42,24 +43,45 @@ export class BoundedAttributes {
       values[key] = truncate(value, this.limits.valueLength);
     } else if (typeof value === "number" || typeof value === "boolean") {
       values[key] = value;
-    } else if (this.isValid(value)) {
-      values[key] = copy(value, this.limits.valueLength) as NonNullable<Attributes[string]>;
     } else {
-      diag.warn(`Invalid attribute value set for key: ${key}`);
-      return;
+      const copied = this.copyOf(value);
+      if (copied === undefined) {
+        diag.warn(`Invalid attribute value set for key: ${key}`);
+        return;
+      }
+      values[key] = copied;
     }
     if (isNew) this.count++;
+  }
+
+  /** Undefined for what is no value of an attribute. Reading an object may run the app's code, or go deeper than the stack. */
+  private copyOf(value: unknown): Attributes[string] {
+    try {
+      if (this.isValid(value)) return copy(value, this.limits.valueLength) as Attributes[string];
+    } catch (error) {
+      noteFailure("attributes", error);
+    }
+    return undefined;
   }
 
   /** Adds all; what cannot be added when a span is made counts as dropped, as in the SDK. */
   setAll(attributes: unknown, countInvalid: boolean): void {
     if (typeof attributes !== "object" || attributes === null) return;
-    for (const [key, value] of Object.entries(attributes)) {
+    for (const [key, value] of entriesOf(attributes)) {
       const before = this.count + this.dropped;
       const known = Object.hasOwn(this.values, key);
       this.set(key, value);
       if (countInvalid && value !== undefined && !known && this.count + this.dropped === before) this.dropped++;
     }
+  }
+}
+
+function entriesOf(attributes: object): [key: string, value: unknown][] {
+  try {
+    return Object.entries(attributes);
+  } catch (error) {
+    noteFailure("attributes", error);
+    return [];
   }
 }
 
@@ -104,7 +126,7 @@ function truncate(text: string, limit: number): string {
 function copy(value: unknown, limit: number): unknown {
   if (typeof value === "string") return truncate(value, limit);
   if (typeof value !== "object" || value === null) return value;
-  if (value instanceof Uint8Array) return value.length > limit ? value.slice(0, limit) : value;
+  if (value instanceof Uint8Array) return new Uint8Array(value.length > limit ? value.subarray(0, limit) : value);
   if (Array.isArray(value)) return value.map((item) => copy(item, limit));
   return Object.fromEntries(
     Object.entries(value)

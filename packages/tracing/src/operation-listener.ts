@@ -19,8 +19,9 @@ export function createOperationListener(pipeline: Pipeline, sampler: TraceSample
       const kept = isKept(sampler, parent, identity);
       if (!kept) {
         pipeline.sampledOut();
-        // What is called from here on must know that the trace is not kept; a query or a sent request is nobody's parent.
-        if (operation.kind !== "http.server" && parent !== undefined) return;
+        // What is called from here on must know that the trace is not kept, unless the parent says so already; a query or a sent request
+        // is nobody's parent.
+        if (operation.kind !== "http.server" && parent !== undefined && !parent.sampled) return;
       }
       const span = new EngineSpan(
         pipeline,
@@ -47,8 +48,9 @@ export function createOperationListener(pipeline: Pipeline, sampler: TraceSample
 
 function end(span: EngineSpan, operation: Operation): void {
   if (span.kind === SpanKind.SERVER && operation.request?.route !== undefined) span.name = spanNameOf(operation);
-  // Somebody has set or read attributes of the span: then it has a set of its own, which the end must be added to.
-  if (span.bounded !== undefined) describeEnd(operation, span);
+  // Attributes that others add may be those that it has already, so they need a set; and where somebody has set or read attributes of the
+  // span there is one, which the end must be added to.
+  if (span.bounded !== undefined || operation.attributes !== undefined) describeEnd(operation, span);
   if (operation.errorType !== undefined) {
     const { error } = operation;
     span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error && { message: error.message }) });

@@ -1,8 +1,9 @@
-import { type Context, diag, type Link } from "@opentelemetry/api";
+import { type Context, diag, INVALID_SPAN_CONTEXT, type Link } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelemetry/sdk-trace";
-import { count, counterOf, say } from "@telltale/core";
+import { counterOf } from "@telltale/core";
 import { type AttributeLimits, BoundedAttributes } from "./attributes.js";
+import { noteFailure } from "./failures.js";
 import type { SpanExport } from "./span-export.js";
 import type { EngineSpan } from "./span.js";
 
@@ -80,7 +81,10 @@ export class Pipeline {
     sampledOut.total++;
   }
 
-  cleanLink({ context, attributes }: Link): Link {
+  /** A copy within the limits; a link without a span's context, which TypeScript forbids, leads nowhere. */
+  cleanLink(link: Link | null | undefined): Link {
+    const { attributes } = link ?? {};
+    const context = typeof link?.context?.traceId === "string" ? link.context : INVALID_SPAN_CONTEXT;
     if (typeof attributes !== "object" || attributes === null) return { context };
     const bounded = new BoundedAttributes(this.linkLimits);
     bounded.setAll(attributes, true);
@@ -108,13 +112,7 @@ export function fillLimits(limits: SpanLimits = {}): Required<SpanLimits> {
   };
 }
 
-/** The SDK lets what a processor throws reach the app; here it is counted and said once per processor. */
+/** The SDK lets what a processor throws reach the app. */
 function processorFailed(processor: SpanProcessor, error: unknown): void {
-  count("telltale.instrumentation.errors", "telltale.part", "span processor");
-  if (failed.has(processor)) return;
-  failed.add(processor);
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  say("error", `a span processor (${processor.constructor.name}) failed; the app is not affected: ${text}`);
+  noteFailure("span processor", error, `span processor ${processor.constructor?.name ?? ""}`);
 }
-
-const failed = new WeakSet<SpanProcessor>();

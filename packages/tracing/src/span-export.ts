@@ -1,5 +1,6 @@
 import type { Resource } from "@opentelemetry/resources";
 import { counterOf } from "@telltale/core";
+import { noteFailure } from "./failures.js";
 import { encodeRequest, type ScopeSpans } from "./otlp/encode-request.js";
 import { SpanEncoder } from "./otlp/encode-span.js";
 import type { Scope } from "./pipeline.js";
@@ -14,7 +15,7 @@ export interface SpanDelivery {
 
 /** Where encoded spans go, and how many may wait for it. */
 export interface SpanExportOptions {
-  /** Delivers one `ExportTraceServiceRequest`; must not throw. */
+  /** Delivers one `ExportTraceServiceRequest` in a bounded time: nothing else is delivered meanwhile. What it throws is a failure. */
   deliver(request: Uint8Array): Promise<SpanDelivery>;
   /** Spans kept while the collector is slow or away. Default 8,192; the oldest batches make room and are counted as dropped. */
   readonly maxQueueSize?: number;
@@ -58,6 +59,7 @@ export class SpanExport {
   private isTimerShort = false;
   private lastDelivery: boolean | undefined;
   private closed = false;
+  private closing: Promise<void> | undefined;
 
   constructor({
     deliver,
@@ -72,7 +74,7 @@ export class SpanExport {
       maxQueueSize,
       maxQueueBytes,
       maxExportBatchSize: Math.min(maxExportBatchSize, maxQueueSize),
-      maxBatchBytes,
+      maxBatchBytes: Math.min(maxBatchBytes, maxQueueBytes),
       scheduledDelayMs,
     };
   }
@@ -89,7 +91,10 @@ export class SpanExport {
 
   /** Takes a span that has ended. */
   add(span: EngineSpan): void {
-    if (this.closed) return;
+    if (this.closed) {
+      dropped.total++;
+      return;
+    }
     this.resource ??= span.resource;
     let encoder = this.encoders.get(span.scope);
     if (encoder === undefined) this.encoders.set(span.scope, (encoder = new SpanEncoder()));
@@ -101,7 +106,8 @@ export class SpanExport {
       // An object of the app's that throws when it is read: half a span would spoil the batch.
       writer.cut(before);
       dropped.total++;
-      throw error;
+      noteFailure("span export", error);
+      return;
     }
     this.openSpans++;
     this.openBytes += writer.length - before;
@@ -115,17 +121,20 @@ export class SpanExport {
 
   /** Delivers what has ended so far. */
   async forceFlush(): Promise<void> {
-    if (this.exporting !== undefined) await this.exporting;
     this.seal();
     // What ends during the flush is for the next one, or a busy service would never finish.
-    for (let left = this.sealed.length; left > 0 && this.sealed.length > 0; left--) await this.exportNext();
+    for (const batch of this.sealed.slice()) while (this.sealed.includes(batch)) await this.exportNext();
+    await this.exporting;
   }
 
-  async shutdown(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    clearTimeout(this.timer);
-    await this.forceFlush();
+  /** Delivers what has ended so far; what ends from now on is dropped. */
+  shutdown(): Promise<void> {
+    if (this.closing === undefined) {
+      this.closed = true;
+      clearTimeout(this.timer);
+      this.closing = this.forceFlush();
+    }
+    return this.closing;
   }
 
   private seal(): void {
@@ -133,6 +142,8 @@ export class SpanExport {
     const parts: ScopeSpans[] = [];
     for (const [scope, { writer }] of this.encoders) {
       if (writer.length > 0) parts.push({ scope, spans: writer.take() });
+      // Scopes come and go, and each holds a buffer.
+      else this.encoders.delete(scope);
     }
     this.sealed.push({ parts, spans: this.openSpans, bytes: this.openBytes });
     this.sealedSpans += this.openSpans;
@@ -171,7 +182,7 @@ export class SpanExport {
       () => {
         this.timer = undefined;
         if (this.sealed.length === 0) this.seal();
-        void this.exportNext().then(() => this.schedule());
+        void this.exportNext();
       },
       isShort ? 0 : this.options.scheduledDelayMs,
     ).unref();
@@ -180,6 +191,7 @@ export class SpanExport {
   private exportNext(): Promise<void> {
     this.exporting ??= this.exportOldest().finally(() => {
       this.exporting = undefined;
+      this.schedule();
     });
     return this.exporting;
   }
@@ -188,13 +200,25 @@ export class SpanExport {
     const batch = this.takeOldest();
     if (batch === undefined || this.resource === undefined) return;
     this.inFlight = batch.spans;
-    await this.resource.waitForAsyncAttributes?.();
-    const delivery = await this.options.deliver(encodeRequest(this.resource, batch.parts)).catch(() => ({ ok: false }));
+    this.lastDelivery = await this.deliver(batch, this.resource);
     this.inFlight = 0;
-    this.lastDelivery = delivery.ok;
-    const refused = "rejected" in delivery ? Math.min(delivery.rejected ?? 0, batch.spans) : 0;
-    if (delivery.ok) exported.total += batch.spans - refused;
-    else dropped.total += batch.spans;
-    rejected.total += delivery.ok ? refused : 0;
+  }
+
+  /** Whether a batch was taken; its spans are counted. */
+  private async deliver(batch: Batch, resource: Resource): Promise<boolean> {
+    try {
+      await resource.waitForAsyncAttributes?.();
+      const { ok, rejected: count = 0 } = await this.options.deliver(encodeRequest(resource, batch.parts));
+      if (ok) {
+        const refused = count > 0 ? Math.min(count, batch.spans) : 0;
+        exported.total += batch.spans - refused;
+        rejected.total += refused;
+        return true;
+      }
+    } catch (error) {
+      noteFailure("span export", error);
+    }
+    dropped.total += batch.spans;
+    return false;
   }
 }

@@ -17,6 +17,7 @@ import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan, TimedEvent } from "@opentelemetry/sdk-trace";
 import { type Operation, startAttributesOf } from "@telltale/core";
 import { BoundedAttributes, isSimpleValue } from "./attributes.js";
+import { noteFailure } from "./failures.js";
 import type { Pipeline, Scope } from "./pipeline.js";
 import { durationOf, hrTimeOf, isTimeInput, type Moment, momentOf } from "./time.js";
 import { type TraceIdentity, toHex } from "./trace-identity.js";
@@ -30,14 +31,19 @@ export interface Parent {
   readonly isRemote: boolean;
 }
 
+const OPEN = 0;
+/** Ended for the app, while processors may still change it. */
+const ENDING = 1;
+const ENDED = 2;
+
 /** What few spans have. */
 export class Extras {
   events: TimedEvent[] = [];
   links: Link[] = [];
   droppedEvents = 0;
   droppedLinks = 0;
-  /** Of the parent, where a sampler has changed it. */
-  parentState: TraceIdentity["state"] = undefined;
+  /** Of the parent, where a sampler has changed it; null for none. */
+  parentState: TraceIdentity["state"] | null = undefined;
 }
 
 /**
@@ -61,7 +67,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   readonly isParentRemote: boolean;
   readonly sampled: boolean;
   recording: boolean;
-  ended = false;
+  private phase: typeof OPEN | typeof ENDING | typeof ENDED = OPEN;
   readonly startMoment: Moment;
   endMoment: Moment = 0;
   statusCode: SpanStatusCode = SpanStatusCode.UNSET;
@@ -100,7 +106,8 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     this.startMoment = startMoment;
     this.sampled = sampled;
     this.recording = recording;
-    if (parent !== undefined && parent.trace.state !== trace.state) this.rare().parentState = parent.trace.state;
+    if (parent !== undefined && parent.trace.state !== trace.state)
+      this.rare().parentState = parent.trace.state ?? null;
   }
 
   /** Spans of this process are no remote parents. */
@@ -174,9 +181,9 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   setStatus(status: SpanStatus): this {
-    // OK is final, and nothing goes back to unset.
-    if (status.code === SpanStatusCode.UNSET || !this.isWritable()) return this;
-    if (this.statusCode === SpanStatusCode.OK) return this;
+    // OK is final, nothing goes back to unset, and there is no other code.
+    if (status.code !== SpanStatusCode.OK && status.code !== SpanStatusCode.ERROR) return this;
+    if (!this.isWritable() || this.statusCode === SpanStatusCode.OK) return this;
     this.statusCode = status.code;
     this.statusMessage = undefined;
     if (status.code === SpanStatusCode.ERROR && status.message !== undefined && status.message !== null) {
@@ -192,17 +199,9 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   recordException(exception: Exception, time?: TimeInput): void {
-    const attributes: Attributes = {};
-    if (typeof exception === "string") {
-      attributes["exception.message"] = exception;
-    } else if (exception) {
-      if (exception.code) attributes["exception.type"] = exception.code.toString();
-      else if (exception.name) attributes["exception.type"] = exception.name;
-      if (exception.message) attributes["exception.message"] = exception.message;
-      if (exception.stack) attributes["exception.stacktrace"] = exception.stack;
-    }
+    const attributes = exceptionAttributes(exception);
     if (attributes["exception.type"] || attributes["exception.message"]) this.addEvent("exception", attributes, time);
-    else diag.warn(`Failed to record an exception ${String(exception)}`);
+    else diag.warn("An exception without a name and a message is not recorded");
   }
 
   isRecording(): boolean {
@@ -210,11 +209,15 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   end(endTime?: TimeInput): void {
-    if (this.ended) {
+    // A processor's `onEnding` may end it again.
+    if (this.phase !== OPEN) {
       diag.error(`${this.name}: end() was called on a span that has ended`);
       return;
     }
-    if (this.recording) this.endAt(momentOf(endTime));
+    if (!this.recording) return;
+    // The app ends a span that is not its own: what is known of its call by now is the same in both engines.
+    if (this.operation !== undefined) this.own();
+    this.endAt(momentOf(endTime));
   }
 
   /** Links given at the start; of too many the last ones stay. */
@@ -228,6 +231,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
 
   /** Ends the span: processors hear it, and the exporter gets it. */
   endAt(moment: Moment): void {
+    this.phase = ENDING;
     this.endMoment = moment;
     if (isEarlier(moment, this.startMoment)) {
       diag.warn(`${this.name}: the end is earlier than the start; the duration is set to 0`);
@@ -235,21 +239,26 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     }
     this.pipeline.ending(this);
     this.recording = false;
-    this.ended = true;
+    this.phase = ENDED;
     this.pipeline.ended(this);
   }
 
   // What the SDK's processors and exporters read.
 
+  get ended(): boolean {
+    return this.phase === ENDED;
+  }
+
   get parentSpanContext(): SpanContext {
     if (this.parent1 === 0 && this.parent2 === 0) return NO_PARENT;
-    const state = this.extras?.parentState ?? this.trace.state;
+    const parentState = this.extras?.parentState;
+    const state = parentState === undefined ? this.trace.state : parentState;
     return {
       traceId: this.trace.hex,
       spanId: toHex(this.parent1) + toHex(this.parent2),
       traceFlags: this.isParentSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
       ...(this.isParentRemote && { isRemote: true }),
-      ...(state !== undefined && { traceState: state }),
+      ...(state && { traceState: state }),
     };
   }
 
@@ -258,11 +267,11 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   get endTime(): HrTime {
-    return this.ended ? hrTimeOf(this.endMoment) : [0, 0];
+    return this.phase === OPEN ? [0, 0] : hrTimeOf(this.endMoment);
   }
 
   get duration(): HrTime {
-    return this.ended ? durationOf(this.startMoment, this.endMoment) : [-1, -1];
+    return this.phase === OPEN ? [-1, -1] : durationOf(this.startMoment, this.endMoment);
   }
 
   get status(): SpanStatus {
@@ -339,6 +348,21 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   private rare(): Extras {
     return (this.extras ??= new Extras());
   }
+}
+
+/** Anything can be thrown, also what throws when it is read. */
+function exceptionAttributes(exception: Exception): Attributes {
+  if (typeof exception === "string") return { "exception.message": exception };
+  const attributes: Attributes = {};
+  try {
+    if (exception?.code) attributes["exception.type"] = exception.code.toString();
+    else if (exception?.name) attributes["exception.type"] = exception.name;
+    if (exception?.message) attributes["exception.message"] = exception.message;
+    if (exception?.stack) attributes["exception.stacktrace"] = exception.stack;
+  } catch (error) {
+    noteFailure("attributes", error);
+  }
+  return attributes;
 }
 
 /** The interface's property is optional, which a getter cannot be. */

@@ -7,12 +7,17 @@ import { epochOriginMs } from "@telltale/core";
  */
 export type Moment = number | HrTime;
 
-/** As the SDK reads it: small numbers are `performance.now()`, large ones ms since the epoch; anything else is now. */
+/** As the SDK reads it: small numbers are `performance.now()`, large ones ms since the epoch; what is no time is now. */
 export function momentOf(time: TimeInput | undefined): Moment {
-  if (time === undefined) return performance.now();
-  if (typeof time === "number") return time <= performance.now() ? time : toHrTime(time);
-  if (time instanceof Date) return toHrTime(time.getTime());
-  return isHrTime(time) ? time : performance.now();
+  const now = performance.now();
+  if (time === undefined) return now;
+  if (typeof time === "number") return time <= now && time > -Infinity ? time : (epochMoment(time) ?? now);
+  if (time instanceof Date) return epochMoment(time.getTime()) ?? now;
+  return isHrTime(time) && Number.isFinite(time[0] + time[1]) ? time : now;
+}
+
+function epochMoment(epochMs: number): HrTime | undefined {
+  return Number.isFinite(epochMs) ? toHrTime(epochMs) : undefined;
 }
 
 export function isTimeInput(value: unknown): value is TimeInput {

@@ -1,7 +1,7 @@
 import { randomFillSync } from "node:crypto";
 import type { TraceState } from "@opentelemetry/api";
 import type { IdGenerator } from "@opentelemetry/sdk-trace";
-import { sayOnce } from "@telltale/core";
+import { noteFailure } from "./failures.js";
 
 // Ids are signed 32-bit integers: V8 keeps those in the object itself, larger numbers in objects of their own.
 
@@ -79,17 +79,32 @@ export function toHex(word: number): string {
 
 /** Ids of a user's generator, checked: what is no id would spoil the whole batch at the collector. */
 export function checkedIds(generator: IdGenerator): IdGenerator {
-  const check = (id: unknown, pattern: RegExp, what: string, fallback: () => string): string => {
-    if (typeof id === "string" && pattern.test(id)) return id.toLowerCase();
-    sayOnce("error", `the idGenerator returned ${JSON.stringify(id)} where ${what} is expected; a random one is used`);
-    return fallback();
+  const check = (generate: () => unknown, pattern: RegExp, what: string, fallback: () => string): string => {
+    try {
+      const id = generate();
+      if (typeof id === "string" && pattern.test(id)) return id.toLowerCase();
+      throw new TypeError(`${what} expected, got ${String(id)}; a random id is used`);
+    } catch (error) {
+      noteFailure("id generator", error);
+      return fallback();
+    }
   };
   return {
     generateTraceId: () =>
-      check(generator.generateTraceId(), /^(?!0{32})[0-9a-f]{32}$/i, "32 hexadecimal digits", () => newTrace().hex),
+      check(
+        () => generator.generateTraceId(),
+        /^(?!0{32})[0-9a-f]{32}$/i,
+        "32 hexadecimal digits",
+        () => newTrace().hex,
+      ),
     generateSpanId: () =>
-      check(generator.generateSpanId(), /^(?!0{16})[0-9a-f]{16}$/i, "16 hexadecimal digits", () => {
-        return toHex(randomWord() | 1) + toHex(randomWord());
-      }),
+      check(
+        () => generator.generateSpanId(),
+        /^(?!0{16})[0-9a-f]{16}$/i,
+        "16 hexadecimal digits",
+        () => {
+          return toHex(randomWord() | 1) + toHex(randomWord());
+        },
+      ),
   };
 }

@@ -46,9 +46,11 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
   const ids = idGenerator && checkedIds(idGenerator);
   const limits = fillLimits(options.spanLimits);
   const pipeline = new Pipeline(resource, sampler, ids, limits, spanProcessors, options.export);
+  const parts = [...spanProcessors, ...(options.export ? [options.export] : [])];
   const tracers = new Map<string, Tracer>();
 
-  function getTracer(name: string, version?: string, { schemaUrl }: TracerOptions = {}): Tracer {
+  function getTracer(name: string, version?: string, options?: TracerOptions): Tracer {
+    const schemaUrl = options?.schemaUrl;
     const key = `${name}@${version ?? ""}:${schemaUrl ?? ""}`;
     let tracer = tracers.get(key);
     if (tracer === undefined)
@@ -68,19 +70,27 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
       return isPlain ? createOperationListener(pipeline, sampler, scope) : undefined;
     },
     async forceFlush({ timeoutMillis = FLUSH_TIMEOUT_MS } = {}) {
-      const parts = [...spanProcessors, ...(options.export ? [options.export] : [])];
-      const results = await Promise.allSettled(parts.map((part) => within(part.forceFlush(), timeoutMillis)));
-      const errors = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+      const results = await Promise.allSettled(parts.map(async (part) => within(part.forceFlush(), timeoutMillis)));
+      const errors = errorsOf(results);
       if (errors.length > 0) throw errors;
     },
     async shutdown() {
-      await Promise.all([...spanProcessors.map((processor) => processor.shutdown()), options.export?.shutdown()]);
+      const [error] = errorsOf(await Promise.allSettled(parts.map(async (part) => part.shutdown())));
+      if (error !== undefined) throw error;
     },
   };
 }
 
 function scopeOf(name: string, version: string | undefined, schemaUrl: string | undefined): Scope {
-  return { name, ...(version !== undefined && { version }), ...(schemaUrl !== undefined && { schemaUrl }) };
+  return {
+    name: String(name ?? ""),
+    ...(version !== undefined && { version }),
+    ...(schemaUrl !== undefined && { schemaUrl }),
+  };
+}
+
+function errorsOf(results: readonly PromiseSettledResult<void>[]): unknown[] {
+  return results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
 }
 
 async function within(work: Promise<void>, ms: number): Promise<void> {

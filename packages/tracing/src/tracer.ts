@@ -9,8 +9,9 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import type { SamplingResult } from "@opentelemetry/sdk-trace";
-import { count, isSuppressed, sayOnce, spanOf, withSpan } from "@telltale/core";
+import { isSuppressed, spanOf, withSpan } from "@telltale/core";
 import { BoundedAttributes, NO_LIMITS } from "./attributes.js";
+import { noteFailure } from "./failures.js";
 import type { Pipeline, Scope } from "./pipeline.js";
 import { TraceSampler } from "./samplers.js";
 import { EngineSpan, type Parent } from "./span.js";
@@ -57,6 +58,7 @@ export class EngineTracer implements Tracer {
     const pipeline = this.pipeline;
     const { sampler, ids } = pipeline;
     const parent = parentOf(from);
+    const spanId = ids?.generateSpanId();
     const kind = options.kind ?? SpanKind.INTERNAL;
     let identity = parent?.trace ?? (ids === undefined ? newTrace() : traceOf(ids.generateTraceId(), undefined));
     let sampled: boolean;
@@ -81,7 +83,6 @@ export class EngineTracer implements Tracer {
       attributes.setAll({ ...offered.values, ...result.attributes }, true);
       attributes.dropped += offered.dropped;
     }
-    const spanId = ids?.generateSpanId();
     const span = new EngineSpan(
       pipeline,
       this.scope,
@@ -123,10 +124,11 @@ export class EngineTracer implements Tracer {
     links: NonNullable<SpanOptions["links"]>,
   ): SamplingResult {
     try {
-      return this.pipeline.sampler.shouldSample(from, traceId, name, kind, offered.values, links);
+      const result = this.pipeline.sampler.shouldSample(from, traceId, name, kind, offered.values, links);
+      if (typeof result === "object" && result !== null) return result;
+      throw new TypeError(`a SamplingResult expected, got ${String(result)}`);
     } catch (error) {
-      count("telltale.instrumentation.errors", "telltale.part", "sampler");
-      sayOnce("error", `the sampler failed, the span is kept; the app is not affected: ${String(error)}`);
+      noteFailure("sampler", error);
       return { decision: KEEP };
     }
   }

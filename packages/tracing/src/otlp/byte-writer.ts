@@ -1,6 +1,5 @@
 import type { HrTime } from "@opentelemetry/api";
 import type { AttributeSink } from "@telltale/core";
-import { epochOriginMs } from "@telltale/core";
 
 // Protocol buffers as OTLP uses them: https://protobuf.dev/programming-guides/encoding/. Wire types: 0 varint, 1 fixed64, 2 length and
 // bytes, 5 fixed32. Everything is written once, front to back; where a length is known only afterwards, room for it is left.
@@ -143,8 +142,6 @@ export class ByteWriter {
 
   /** Nanoseconds since the epoch of a moment of this process, given as `performance.now()` has it. */
   ownTime(tag: number, ms: number): void {
-    const origin = epochOriginMs(ms);
-    if (origin !== this.originMs) this.splitOrigin(origin);
     // Exact up to 104 days of running, and to 2 ns for a century.
     const nanos = Math.round(ms * 1e6);
     const high = Math.floor(nanos * (1 / 2 ** 32));
@@ -156,7 +153,9 @@ export class ByteWriter {
     this.putLittleEndian(this.originHigh + high + carry);
   }
 
-  private splitOrigin(originMs: number): void {
+  /** Where `performance.now()` began, in ms since the epoch. */
+  setOrigin(originMs: number): void {
+    if (originMs === this.originMs) return;
     const nanos = BigInt(Math.round(originMs * 1000)) * 1000n;
     this.originMs = originMs;
     this.originLow = Number(nanos & 0xffffffffn);
@@ -169,7 +168,7 @@ export class ByteWriter {
     this.bytes[this.length++] = tag;
     const total =
       Number.isFinite(seconds) && Number.isFinite(nanos)
-        ? BigInt(Math.trunc(seconds)) * 1_000_000_000n + BigInt(Math.round(nanos))
+        ? BigInt(Math.trunc(seconds)) * 1_000_000_000n + BigInt(Math.trunc(nanos))
         : 0n;
     this.length = this.bytes.writeBigUInt64LE(BigInt.asUintN(64, total), this.length);
   }

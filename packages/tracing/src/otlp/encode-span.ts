@@ -8,6 +8,7 @@ import {
   describeStart,
   describeTarget,
   describeTemplate,
+  epochOriginMs,
   type HttpServerOperation,
   listenerSlot,
 } from "@telltale/core";
@@ -20,6 +21,9 @@ import { ByteWriter, SPAN_ATTRIBUTE, SpanAttributeSink, tagOf } from "./byte-wri
 const FLAG_HAS_IS_REMOTE = 0x100;
 const FLAG_IS_REMOTE = 0x200;
 
+/** By the API's kind; one that is none of them is unspecified. */
+const KINDS: readonly number[] = [1, 2, 3, 4, 5];
+
 /** Writes spans one after the other as they stand in `ScopeSpans`; about 1 µs for the span of a query. */
 export class SpanEncoder {
   readonly writer = new ByteWriter();
@@ -28,13 +32,15 @@ export class SpanEncoder {
   encode(span: EngineSpan): void {
     const { writer } = this;
     const { trace } = span;
+    // The clock is looked at once per batch, and by the time of now: that of a span may lie minutes back.
+    if (writer.length === 0) writer.setOrigin(epochOriginMs());
     const start = writer.open(tagOf(2, 2));
     writer.words(tagOf(1, 2), trace.a, trace.b, trace.c, trace.d);
     writer.words(tagOf(2, 2), span.id1, span.id2);
     if (trace.state !== undefined) this.traceState(3, trace.state.serialize());
     if (span.parent1 !== 0 || span.parent2 !== 0) writer.words(tagOf(4, 2), span.parent1, span.parent2);
     writer.string(tagOf(5, 2), String(span.name));
-    writer.varint(tagOf(6, 0), span.kind + 1);
+    writer.varint(tagOf(6, 0), KINDS[span.kind] ?? 0);
     this.time(tagOf(7, 1), span.startMoment);
     this.time(tagOf(8, 1), span.endMoment);
     this.attributes(span);
