@@ -85,6 +85,7 @@ describe("the environment", () => {
     [{ OTEL_SDK_DISABLED: "true" }, { enabled: false }],
     [{ OTEL_SDK_DISABLED: "1" }, {}],
     [{ OTEL_TRACES_EXPORTER: "otlp, console" }, { traces: { exporters: ["otlp", "console"] } }],
+    [{ TELLTALE_ENGINE: "sdk" }, { engine: "sdk" }],
     [{ OTEL_METRICS_EXPORTER: "none" }, { metrics: { exporters: ["none"] } }],
     [
       { OTEL_EXPORTER_PROMETHEUS_PORT: "0", OTEL_EXPORTER_PROMETHEUS_HOST: "::1" },
@@ -186,6 +187,7 @@ describe("wrong input is one clear line per problem", () => {
     ],
     ["bad sampler", {}, { OTEL_TRACES_SAMPLER: "half" }, {}, /OTEL_TRACES_SAMPLER must be one of always_on/],
     ["bad log level", {}, { TELLTALE_LOG: "loud" }, {}, /TELLTALE_LOG must be one of silent, info, debug, got "loud"/],
+    ["bad engine", {}, { TELLTALE_ENGINE: "v8" }, {}, /TELLTALE_ENGINE must be one of telltale, sdk, got "v8"/],
     ["bad protocol", {}, { OTEL_EXPORTER_OTLP_PROTOCOL: "http" }, {}, /OTEL_EXPORTER_OTLP_PROTOCOL must be one of/],
   ])("%s", (_, files, env, code, expected) => {
     const problems = problemsOf(() => resolve(app(files), env, code as TelltaleOptions));
