@@ -50,11 +50,10 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
   const tracers = new Map<string, Tracer>();
 
   function getTracer(name: string, version?: string, options?: TracerOptions): Tracer {
-    const schemaUrl = options?.schemaUrl;
-    const key = `${name}@${version ?? ""}:${schemaUrl ?? ""}`;
+    const scope = scopeOf(name, version, options?.schemaUrl);
+    const key = `${scope.name}@${scope.version ?? ""}:${scope.schemaUrl ?? ""}`;
     let tracer = tracers.get(key);
-    if (tracer === undefined)
-      tracers.set(key, (tracer = new EngineTracer(pipeline, scopeOf(name, version, schemaUrl))));
+    if (tracer === undefined) tracers.set(key, (tracer = new EngineTracer(pipeline, scope)));
     return tracer;
   }
 
@@ -81,11 +80,12 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
   };
 }
 
-function scopeOf(name: string, version: string | undefined, schemaUrl: string | undefined): Scope {
+/** What is no text would spoil each batch that it is in. */
+function scopeOf(name: unknown, version: unknown, schemaUrl: unknown): Scope {
   return {
     name: String(name ?? ""),
-    ...(version !== undefined && { version }),
-    ...(schemaUrl !== undefined && { schemaUrl }),
+    ...(version !== undefined && version !== null && { version: String(version) }),
+    ...(schemaUrl !== undefined && schemaUrl !== null && { schemaUrl: String(schemaUrl) }),
   };
 }
 
