@@ -10,7 +10,8 @@ import {
 } from "@telltale/core";
 import { type Argument, type CommandFacts, firstKey } from "./commands.js";
 import { type Connection, connectionOf } from "./connection.js";
-import type { Client, Command } from "./ioredis.js";
+import type { Client, Command, Pipeline } from "./ioredis.js";
+import { know, knownOf, nobodys } from "./known.js";
 import { askedFor, found, isLookup, type LookupKind, tallyByCache } from "./lookup.js";
 import { isConnectionsOwn } from "./own-commands.js";
 import { errorWord, failCommand, isReplyError } from "./reply-error.js";
@@ -25,6 +26,10 @@ export class Call {
   readonly cache: string;
   /** The client that it was last sent to. */
   connection: Connection;
+  /** The pipeline of a cluster that it belongs to: an error is final only when the pipeline is, which may be sent again as a whole. */
+  readonly retried: Pipeline | undefined;
+  /** What it failed with when it was last sent. */
+  error: unknown = undefined;
 
   constructor(
     operation: DatabaseOperation,
@@ -32,52 +37,55 @@ export class Call {
     command: Command,
     cache: string,
     connection: Connection,
+    retried: Pipeline | undefined,
   ) {
     this.operation = operation;
     this.facts = facts;
     this.command = command;
     this.cache = cache;
     this.connection = connection;
+    this.retried = retried;
   }
 }
 
-/** Where a command carries its call. */
-export const callOf = Symbol("telltale.call");
+/** Who calls a command whose operation begins later: when its pipeline is sent. */
+export interface Caller {
+  readonly caller: Context;
+  readonly pipeline: Pipeline;
+}
 
-/** In place of a call, for a command that is nobody's: of the connection itself, or of an exporter. */
-export const nobodys = Symbol("telltale.nobodys");
-
-/** Remembers who calls, for a command whose operation begins later: when its pipeline is sent. */
-export function rememberCaller(command: Command): void {
-  command[callOf] ??= { caller: context.active() };
+/**
+ * Hears that a pipeline queues a command. A pipeline of a cluster does so again, with a new promise for each of its commands, before it
+ * is sent a second time, to where the cluster has redirected it.
+ */
+export function queueCall(pipeline: Pipeline, command: Command, guard: Guard): void {
+  const known = knownOf(command);
+  if (known === undefined) know(command, command.ignore === true ? nobodys : { caller: context.active(), pipeline });
+  else if (known instanceof Call) hearOutcome(known, guard);
 }
 
 /**
  * Begins the operation of a command, once: ioredis sends a command again from its offline queue, after a reconnect, to another node of
- * a cluster, and the first time is the app's own call.
+ * a cluster, and the first time is the app's own call. `automatic` is the pipeline that ioredis has put it into by itself.
  */
-export function beginCall(client: Client, command: Command, guard: Guard): void {
-  const known = command[callOf];
+export function beginCall(client: Client, command: Command, guard: Guard, automatic?: Pipeline): void {
+  const known = knownOf(command);
   if (known === nobodys) return;
-  if (known !== undefined && "operation" in known) {
+  if (known instanceof Call) {
     known.connection = connectionOf(client);
     return;
   }
-  if (known === undefined && isConnectionsOwn(client, command)) {
-    command[callOf] = nobodys;
-    return;
-  }
   const caller = known?.caller ?? context.active();
-  if (isSuppressed(caller)) {
-    command[callOf] = nobodys;
+  if ((known === undefined && isConnectionsOwn(client, command)) || isSuppressed(caller)) {
+    know(command, nobodys);
     return;
   }
-  const call = startCall(client, command, caller);
-  command[callOf] = call;
+  const call = startCall(client, command, caller, known?.pipeline ?? automatic);
+  know(command, call);
   hearOutcome(call, guard);
 }
 
-function startCall(client: Client, command: Command, caller: Context): Call {
+function startCall(client: Client, command: Command, caller: Context, pipeline: Pipeline | undefined): Call {
   const connection = connectionOf(client);
   const { target } = connection;
   const shape = shapeOf(target, command);
@@ -85,7 +93,8 @@ function startCall(client: Client, command: Command, caller: Context): Call {
   const cache = key === undefined ? "" : cacheNameOf(key);
   const template = key === undefined ? shape.keyless : templateOf(target, shape, key, cache);
   const operation = startDatabaseOperation(template, undefined, command.args, caller);
-  return new Call(operation, shape.facts, command, cache, connection);
+  const retried = pipeline?.isCluster === true ? pipeline : undefined;
+  return new Call(operation, shape.facts, command, cache, connection, retried);
 }
 
 /**
@@ -108,7 +117,7 @@ function hearOutcome(call: Call, guard: Guard): void {
   command.reject = function (error) {
     if (guard.on) {
       try {
-        rejected(call, error);
+        rejected(call, error, guard);
       } catch (failure) {
         guard.failed(failure);
       }
@@ -162,8 +171,8 @@ function endQueued(queued: readonly Call[], replies: unknown, exec: DatabaseOper
   }
 }
 
-function rejected(call: Call, error: unknown): void {
-  const { operation, facts, connection, command } = call;
+function rejected(call: Call, error: unknown, guard: Guard): void {
+  const { facts, connection, retried } = call;
   const { queued } = connection;
   if (facts.transaction === "exec" && queued !== undefined) {
     connection.queued = undefined;
@@ -174,10 +183,44 @@ function rejected(call: Call, error: unknown): void {
       endOperation(waiting.operation);
     }
   }
+  call.error = error;
+  if (retried === undefined) endFailed(call);
+  else endWithPipeline(retried, guard);
+}
+
+function endFailed(call: Call): void {
+  const { operation, command, error } = call;
   if (operation.endMs !== 0) return;
   if (isResent(command, error)) operation.statusCode = "NOSCRIPT";
   else fail(call, error, operation);
   endOperation(operation);
+}
+
+const awaited = new WeakSet<Pipeline>();
+
+/** Ends what is still without an answer when a pipeline is over, by the functions that settle its promise, as `hearOutcome` does. */
+function endWithPipeline(pipeline: Pipeline, guard: Guard): void {
+  if (awaited.has(pipeline)) return;
+  awaited.add(pipeline);
+  const { resolve, reject } = pipeline;
+  const end = (): void => {
+    try {
+      for (const command of pipeline._queue) {
+        const known = knownOf(command);
+        if (known !== undefined && known instanceof Call) endFailed(known);
+      }
+    } catch (error) {
+      guard.failed(error);
+    }
+  };
+  pipeline.resolve = function (replies) {
+    end();
+    return resolve.call(this, replies);
+  };
+  pipeline.reject = function (error) {
+    end();
+    return reject.call(this, error);
+  };
 }
 
 /** A script of `defineCommand` that the server does not know yet: ioredis sends its text at once, and the app sees no error. */

@@ -1,5 +1,3 @@
-import type { Context } from "@opentelemetry/api";
-import type { Call, callOf, nobodys } from "./call.js";
 import type { Argument } from "./commands.js";
 
 // What is used of ioredis, equal in majors 5 and 6.
@@ -25,6 +23,11 @@ export interface Client {
 
 export interface Pipeline {
   readonly redis: Client;
+  readonly isCluster: boolean;
+  readonly _queue: readonly Command[];
+  /** Settle what `exec` returns. */
+  resolve(replies: unknown): unknown;
+  reject(error: unknown): unknown;
 }
 
 export interface Command {
@@ -32,7 +35,8 @@ export interface Command {
   readonly args: readonly Argument[];
   /** Queued by a pipeline between its MULTI and its EXEC. */
   readonly inTransaction: boolean;
+  /** True for the ASKING that a pipeline puts in before it is sent again. */
+  readonly ignore?: boolean;
   resolve(reply: unknown): unknown;
   reject(error: unknown): unknown;
-  [callOf]?: Call | { readonly caller: Context } | typeof nobodys;
 }

@@ -1,5 +1,5 @@
 import { type Guard, hasListeners, type InstrumentedModule } from "@telltale/core";
-import { beginCall, rememberCaller } from "./call.js";
+import { beginCall, queueCall } from "./call.js";
 import type { Client, Command, Pipeline } from "./ioredis.js";
 import { becameReady } from "./own-commands.js";
 
@@ -85,8 +85,8 @@ function pipelineSend(original: Method<Pipeline>, hears: () => boolean, guard: G
   return function sendCommand(this: Pipeline, command: Command) {
     if (hears()) {
       try {
-        if (isAutomatic(this)) beginCall(this.redis, command, guard);
-        else rememberCaller(command);
+        if (isAutomatic(this)) beginCall(this.redis, command, guard, this);
+        else queueCall(this, command, guard);
       } catch (error) {
         guard.failed(error);
       }

@@ -1,6 +1,7 @@
 import { context, createContextKey, ROOT_CONTEXT } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { type RedisServer, startRedis } from "@telltale/test/servers";
+import type { Cluster } from "ioredis";
 import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { describeWith } from "@telltale/test/describe-with";
@@ -92,4 +93,77 @@ describeWith(["redis-server"], "a cluster of ioredis", () => {
       cluster.disconnect();
     }
   });
+
+  /** A cluster that believes in the first node, where all of the slot has gone to the second. */
+  async function misled(load: (typeof drivers)[number]["load"], options: object = {}): Promise<Cluster> {
+    const { Cluster } = load() as unknown as { Cluster: typeof import("ioredis").Cluster };
+    await giveSlotTo(0);
+    const cluster = new Cluster([{ host: "127.0.0.1", port: servers[0]?.port ?? 0 }], options);
+    cluster.on("error", () => {});
+    if (cluster.status !== "ready") await once(cluster, "ready");
+    await giveSlotTo(1);
+    heard.clear();
+    return cluster;
+  }
+  const outcomes = () => heard.ended.map(({ template, errorType }) => `${template.operationName} ${errorType}`);
+
+  test.each(drivers)(
+    "$version: a pipeline that is moved as a whole has the outcome that the app sees",
+    async (driver) => {
+      const cluster = await misled(driver.load);
+      try {
+        const replies = await as("a", () => cluster.pipeline().get("user:1").mget("user:1", "user:1").exec());
+        expect(replies).toEqual([
+          [null, null],
+          [null, [null, null]],
+        ]);
+        expect(parents(heard)).toEqual(["GET a", "MGET a"]);
+        expect(outcomes()).toEqual(["GET undefined", "MGET undefined"]);
+        expect(heard.tally()).toEqual({ "user miss": 3 });
+        expect(heard.started).toHaveLength(2);
+      } finally {
+        cluster.disconnect();
+      }
+    },
+  );
+
+  test.each(drivers)("$version: so has one that ioredis fills by itself, and a transaction", async ({ load }) => {
+    const automatic = await misled(load, { enableAutoPipelining: true });
+    try {
+      expect(await Promise.all([automatic.get("user:1"), automatic.get("user:1")])).toEqual([null, null]);
+      expect(outcomes()).toEqual(["GET undefined", "GET undefined"]);
+      expect(heard.tally()).toEqual({ "user miss": 2 });
+    } finally {
+      automatic.disconnect();
+    }
+    const cluster = await misled(load);
+    try {
+      const replies = await cluster.multi().set("user:1", "x").get("user:1").exec();
+      expect(replies).toEqual([
+        [null, "OK"],
+        [null, "x"],
+      ]);
+      expect(outcomes().sort()).toEqual(["EXEC undefined", "GET undefined", "MULTI undefined", "SET undefined"]);
+      expect(heard.tally()).toEqual({ "user hit": 1 });
+    } finally {
+      cluster.disconnect();
+    }
+  });
+
+  test.each(drivers)(
+    "$version: an error that the app sees is told once, when its pipeline is over",
+    async ({ load }) => {
+      const cluster = await misled(load);
+      try {
+        await cluster.set("user:1", "x");
+        heard.clear();
+        const replies = await cluster.pipeline().set("user:1", "y").hget("user:1", "f").exec();
+        expect(replies?.[1]?.[0]).toMatchObject({ message: expect.stringContaining("WRONGTYPE") });
+        expect(outcomes()).toEqual(["SET undefined", "HGET WRONGTYPE"]);
+        expect(heard.tally()).toEqual({ "user error": 1 });
+      } finally {
+        cluster.disconnect();
+      }
+    },
+  );
 });

@@ -430,6 +430,22 @@ describeWith(["redis-server"], "ioredis", () => {
       expect(heard.names()).toEqual(["GET"]);
     });
 
+    test("who looks at a pipeline and its commands sees what is ioredis's own", async () => {
+      const client = await ready();
+      const see = async () => {
+        const pipeline = client.pipeline().get("user:1").set("user:1", "x");
+        const commands = (pipeline as unknown as { _queue: object[] })._queue;
+        await pipeline.exec();
+        return [pipeline, ...commands].map((object) => Reflect.ownKeys(object).map(String).sort());
+      };
+      const watched = await see();
+      expect(heard.names()).toEqual(["GET", "SET"]);
+      instrumentation.disable();
+      const alone = await see();
+      instrumentation.enable();
+      expect(watched).toEqual(alone);
+    });
+
     test("nobody listens: commands go straight through", async () => {
       const client = await ready();
       heard.stop();
