@@ -1,13 +1,22 @@
 import { emptyResource } from "@opentelemetry/resources";
-import type { CollectionResult, MetricData, MetricProducer } from "@opentelemetry/sdk-metrics";
-import { type Listener, VERSION } from "@telltale/core";
+import type {
+  AggregationTemporalitySelector,
+  CollectionResult,
+  MetricData,
+  MetricProducer,
+} from "@opentelemetry/sdk-metrics";
+import { type Listener, Slices, VERSION } from "@telltale/core";
 import { createBounds } from "./bounds.js";
 import { createDatabaseMetrics } from "./database-metrics.js";
 import { createEventCounts } from "./event-counts.js";
-import { createHttpMetrics } from "./http-metrics.js";
+import { createHttpClientMetrics } from "./http-client-metrics.js";
+import { createHttpServerMetrics } from "./http-server-metrics.js";
 import { createPoolMetrics } from "./pool-metrics.js";
+import type { Reading } from "./reading.js";
+import { type Recorded, toMetricData } from "./recorded.js";
 import { watchRuntime } from "./runtime-metrics.js";
-import { collectSelfMetrics } from "./self-metrics.js";
+import { createSelfMetrics } from "./self-metrics.js";
+import { isDelta, selectTemporality } from "./temporality.js";
 import { toHrTime } from "./time.js";
 
 export interface MetricsOptions {
@@ -20,13 +29,18 @@ export interface MetricsOptions {
 }
 
 export interface Metrics {
-  /** Counts what it hears; to be added with `addListener`. */
+  /** Counts what it hears; to be added with `addListener`, before the listener that makes spans: an exemplar is of a span that has not ended. */
   readonly listener: Listener;
   /**
-   * For the `metricProducers` of the SDK's readers. Everything is cumulative. The reader puts its MeterProvider's resource in
-   * place of the producer's, which is empty.
+   * For the `metricProducers` of any number of the SDK's readers: everything is cumulative. The reader puts its MeterProvider's
+   * resource in place of the producer's, which is empty. Histogram points are `HistogramDataPoint`s, with exemplars.
    */
   readonly producer: MetricProducer;
+  /**
+   * The same for one reader that wants deltas: it gets counters and histograms as `select` says (an exporter's
+   * `selectAggregationTemporality`, or `selectTemporality`), counted from its own last collection. One for each reader.
+   */
+  producerFor(select: AggregationTemporalitySelector): MetricProducer;
   /** Ends the watching of the runtime. What was counted can still be collected. */
   stop(): void;
 }
@@ -42,21 +56,22 @@ export function createMetrics({
 }: MetricsOptions = {}): Metrics {
   const bounds = createBounds(maxSummaries);
   const database = createDatabaseMetrics(maxSeriesPerMetric, bounds);
-  const http = createHttpMetrics(maxSeriesPerMetric, bounds);
+  const server = createHttpServerMetrics(maxSeriesPerMetric, bounds);
+  const client = createHttpClientMetrics(maxSeriesPerMetric, bounds);
   const pools = createPoolMetrics(maxSeriesPerMetric);
   const events = createEventCounts(maxSeriesPerMetric, bounds);
   const watch = runtime ? watchRuntime() : undefined;
-  const sources = [http.collect, database.collect, pools.collect, events.collect, watch?.collect, collectSelfMetrics];
+  const sources = [server, client, database, pools, events, ...(watch ? [watch] : []), createSelfMetrics()];
 
   const listener: Listener = {
     name: "metrics",
     operationStarted(operation) {
-      if (operation.kind === "http.server") http.serverStarted(operation);
+      if (operation.kind === "http.server") server.started(operation);
     },
     operationEnded(operation) {
       if (operation.kind === "database") database.ended(operation);
-      else if (operation.kind === "http.server") http.serverEnded(operation);
-      else http.clientEnded(operation);
+      else if (operation.kind === "http.server") server.ended(operation);
+      else client.ended(operation);
     },
     cacheLooked: events.looked,
     poolTimed: pools.timed,
@@ -64,21 +79,54 @@ export function createMetrics({
     findingMade: events.found,
   };
 
-  async function collect(): Promise<CollectionResult> {
-    const now = toHrTime(Date.now());
-    const metrics: MetricData[] = [];
+  async function collect(select: AggregationTemporalitySelector, reading: Reading): Promise<CollectionResult> {
+    const slices = new Slices();
+    const all: Recorded[] = [];
     const errors: unknown[] = [];
     // One source that fails (a user's own pool that throws) must not hide the others.
     for (const source of sources) {
       try {
-        metrics.push(...(source?.(now) ?? []));
+        all.push(...source.read());
       } catch (error) {
         errors.push(error);
       }
+    }
+    const metrics: MetricData[] = [];
+    for (const recorded of all) {
+      const data = await toMetricData(recorded, isDelta(select, recorded), reading, slices);
+      if (data !== undefined) metrics.push(data);
     }
     const scopeMetrics = metrics.length === 0 ? [] : [{ scope: { name: "telltale", version: VERSION }, metrics }];
     return { resourceMetrics: { resource: emptyResource(), scopeMetrics }, errors };
   }
 
-  return { listener, producer: { collect }, stop: () => watch?.stop() };
+  let running: Promise<unknown> | undefined;
+  let readers = 0;
+
+  /** Collections rest now and then, but what is read for one of them must not be read again by another before it is done. */
+  function collectInTurn(begin: () => Promise<CollectionResult>): Promise<CollectionResult> {
+    const result = running === undefined ? begin() : running.then(begin);
+    const ended = (): void => {
+      if (running === settled) running = undefined;
+    };
+    const settled = result.then(ended, ended);
+    running = settled;
+    return result;
+  }
+
+  function producerFor(select: AggregationTemporalitySelector): MetricProducer {
+    const reader = readers++;
+    let before: Reading["before"];
+    return {
+      collect: () =>
+        collectInTurn(() => {
+          const reading = { reader, now: toHrTime(Date.now()), before };
+          before = reading.now;
+          return collect(select, reading);
+        }),
+    };
+  }
+
+  const producer = producerFor(selectTemporality("cumulative"));
+  return { listener, producer, producerFor, stop: () => watch?.stop() };
 }

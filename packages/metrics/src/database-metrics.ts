@@ -1,15 +1,14 @@
-import type { HrTime } from "@opentelemetry/api";
-import type { MetricData } from "@opentelemetry/sdk-metrics";
 import { type DatabaseOperation, type DatabaseTemplate, listenerSlot, METRICS, OVERFLOW_LABEL } from "@telltale/core";
 import { boundIfKnown, type Bounds } from "./bounds.js";
-import { histogramSetData, known } from "./metric-data.js";
-import { createHistogramSet, type HistogramSeries, observe } from "./series.js";
+import type { HistogramSeries } from "./histogram-series.js";
+import { recordedHistograms } from "./recorded.js";
+import { createHistogramSet } from "./series-set.js";
 
 /** What a template keeps of us in its slot: its series, found once. */
-interface TemplateSeries {
-  ok: HistogramSeries | undefined;
+class TemplateSeries {
+  ok: HistogramSeries | undefined = undefined;
   /** By bounded `error.type`. */
-  failed: Map<string, HistogramSeries> | undefined;
+  failed: Map<string, HistogramSeries> | undefined = undefined;
 }
 
 export function createDatabaseMetrics(maxSeries: number, bounds: Bounds) {
@@ -17,11 +16,12 @@ export function createDatabaseMetrics(maxSeries: number, bounds: Bounds) {
   // Taken anew here and not once for the module: templates outlive a restart, and their old series must not be fed any more.
   const slot = listenerSlot();
 
+  /** Templates that differ only in their text or their pool share a series. */
   function findSeries(template: DatabaseTemplate, errorType: string | undefined): HistogramSeries {
     const summary = boundIfKnown(bounds.summary, template.querySummary);
     // A table named by its date makes both new: bounding one of them would bound nothing.
     const overflowed = summary === OVERFLOW_LABEL && template.querySummary !== OVERFLOW_LABEL;
-    const attributes = known({
+    return durations.of({
       "db.system.name": template.system,
       "db.namespace": template.namespace,
       "db.operation.name": template.operationName,
@@ -31,9 +31,6 @@ export function createDatabaseMetrics(maxSeries: number, bounds: Bounds) {
       "server.port": template.serverPort,
       "error.type": errorType,
     });
-    // Templates that differ only in their text or their pool share a series.
-    const key = JSON.stringify(attributes);
-    return durations.get(key) ?? durations.add(attributes, key);
   }
 
   function failedSeries(template: DatabaseTemplate, series: TemplateSeries, rawType: string): HistogramSeries {
@@ -45,15 +42,15 @@ export function createDatabaseMetrics(maxSeries: number, bounds: Bounds) {
   }
 
   return {
-    /** 20 ns with the series at hand (Node 24, one core): a slot read, a walk over the first buckets, five additions. */
-    ended({ template, errorType, startMs, endMs }: DatabaseOperation): void {
-      const series = (template.slots[slot] ??= { ok: undefined, failed: undefined }) as TemplateSeries;
-      const cell =
+    ended(operation: DatabaseOperation): void {
+      const { template, errorType } = operation;
+      const series = (template.slots[slot] ??= new TemplateSeries()) as TemplateSeries;
+      const found =
         errorType === undefined
           ? (series.ok ??= findSeries(template, undefined))
           : failedSeries(template, series, errorType);
-      observe(cell, (endMs - startMs) / 1000);
+      found.time(operation);
     },
-    collect: (now: HrTime): MetricData[] => histogramSetData(durations, now),
+    read: () => [recordedHistograms(durations)],
   };
 }

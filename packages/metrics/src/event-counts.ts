@@ -1,50 +1,69 @@
-import type { HrTime } from "@opentelemetry/api";
-import type { MetricData } from "@opentelemetry/sdk-metrics";
-import { type CacheLookup, type Finding, METRICS } from "@telltale/core";
+import { type CacheLookup, type CacheResult, type Finding, METRICS } from "@telltale/core";
 import { boundIfKnown, type Bounds } from "./bounds.js";
-import { known, numberSetData } from "./metric-data.js";
-import { createNumberSet, type NumberSeries, type SeriesSet } from "./series.js";
+import type { NumberSeries } from "./number-series.js";
+import { recordedNumbers } from "./recorded.js";
+import { createNumberSet } from "./series-set.js";
+
+/** One series of one cache. */
+class CacheOutcome {
+  readonly result: CacheResult;
+  readonly system: string | undefined;
+  readonly series: NumberSeries;
+
+  constructor({ result, system }: CacheLookup, series: NumberSeries) {
+    this.result = result;
+    this.system = system;
+    this.series = series;
+  }
+}
 
 /** Cache lookups, findings and slow queries: what is counted, not timed. */
 export function createEventCounts(maxSeries: number, bounds: Bounds) {
   const lookups = createNumberSet(METRICS.cacheLookups, maxSeries);
   const findings = createNumberSet(METRICS.findings, maxSeries);
   const slowQueries = createNumberSet(METRICS.slowQueries, maxSeries);
+  const byCache = new Map<string, CacheOutcome[]>();
+
+  function addLookup(lookup: CacheLookup): NumberSeries {
+    if (lookups.isFull) return lookups.refuse();
+    const { cache, result, system } = lookup;
+    const series = lookups.add({
+      "telltale.cache.name": cache,
+      "telltale.cache.result": result,
+      "db.system.name": system,
+    });
+    const outcomes = byCache.get(cache);
+    const outcome = new CacheOutcome(lookup, series);
+    if (outcomes === undefined) byCache.set(cache, [outcome]);
+    else outcomes.push(outcome);
+    return series;
+  }
+
+  function findLookup(lookup: CacheLookup): NumberSeries {
+    const outcomes = byCache.get(lookup.cache);
+    if (outcomes === undefined) return addLookup(lookup);
+    for (const one of outcomes) if (one.result === lookup.result && one.system === lookup.system) return one.series;
+    return addLookup(lookup);
+  }
 
   return {
-    looked({ cache, result, keys, system }: CacheLookup): void {
-      const series =
-        lookups.get(cache, result, system) ??
-        lookups.add(
-          known({ "telltale.cache.name": cache, "telltale.cache.result": result, "db.system.name": system }),
-          cache,
-          result,
-          system,
-        );
-      series.value += keys;
+    looked(lookup: CacheLookup): void {
+      findLookup(lookup).value += lookup.keys;
     },
     found({ kind, route, system, namespace, querySummary, reason }: Finding): void {
-      add(findings, {
+      findings.of({
         "telltale.finding.kind": kind,
         "http.route": boundIfKnown(bounds.route, route),
         "db.system.name": system,
-      });
+      }).value++;
       if (kind !== "slow_query") return;
-      add(slowQueries, {
+      slowQueries.of({
         "db.system.name": system,
         "db.namespace": namespace,
         "db.query.summary": boundIfKnown(bounds.summary, querySummary),
         "telltale.slow.reason": reason,
-      });
+      }).value++;
     },
-    collect: (now: HrTime): MetricData[] =>
-      [lookups, findings, slowQueries].flatMap((counts) => numberSetData(counts, now)),
+    read: () => [lookups, findings, slowQueries].map(recordedNumbers),
   };
-}
-
-/** Findings are rare: a key made of the attributes does. */
-function add(counts: SeriesSet<NumberSeries>, values: Readonly<Record<string, string | undefined>>): void {
-  const attributes = known(values);
-  const key = JSON.stringify(attributes);
-  (counts.get(key) ?? counts.add(attributes, key)).value++;
 }

@@ -1,17 +1,16 @@
-import type { HrTime } from "@opentelemetry/api";
-import type { MetricData } from "@opentelemetry/sdk-metrics";
-import { count, METRICS, type Pool, type PoolTiming, readPools } from "@telltale/core";
-import { histogramData, known, numberData } from "./metric-data.js";
-import {
-  createHistogramSeries,
-  createNumberSeries,
-  type HistogramSeries,
-  type NumberSeries,
-  observe,
-  OVERFLOW,
-} from "./series.js";
+import { count, type MetricDefinition, METRICS, type Pool, type PoolTiming, readPools } from "@telltale/core";
+import { HistogramSeries } from "./histogram-series.js";
+import { NumberSeries } from "./number-series.js";
+import type { Recorded } from "./recorded.js";
+import { known, OVERFLOW } from "./series-set.js";
 
 const HISTOGRAMS = { wait: METRICS.poolWait, create: METRICS.poolCreate, use: METRICS.poolUse };
+
+const BOUNDS = {
+  wait: [...(METRICS.poolWait.buckets ?? [])],
+  create: [...(METRICS.poolCreate.buckets ?? [])],
+  use: [...(METRICS.poolUse.buckets ?? [])],
+};
 
 /** The series of one pool. They live as long as the pool does, so that an ended pool leaves nothing behind. */
 interface PoolSeries {
@@ -48,7 +47,7 @@ export function createPoolMetrics(maxSeries: number) {
   }
 
   /** What every living pool says now. */
-  function read(): Set<PoolSeries> {
+  function readAll(): Set<PoolSeries> {
     const living = new Map<Pool, PoolSeries>();
     if (overflow !== undefined) reset(overflow);
     for (const { pool, reading } of readPools()) {
@@ -69,48 +68,31 @@ export function createPoolMetrics(maxSeries: number) {
 
   return {
     timed(pool: Pool, what: PoolTiming, ms: number): void {
-      observe(seriesOf(pool).timings[what], ms / 1000);
+      seriesOf(pool).timings[what].record(ms / 1000);
     },
     timedOut(pool: Pool): void {
       seriesOf(pool).timeouts.value++;
     },
-    collect(now: HrTime): MetricData[] {
-      const all = [...read()];
-      const timing = (what: PoolTiming) =>
-        histogramData(
-          HISTOGRAMS[what],
-          all.map(({ timings }) => timings[what]),
-          now,
-        );
+    read(): Recorded[] {
+      const all = [...readAll()];
+      const numbers = (definition: MetricDefinition, of: (pool: PoolSeries) => readonly NumberSeries[]): Recorded => ({
+        definition,
+        numbers: all.flatMap(of),
+        isObserved: true,
+      });
+      const timing = (what: PoolTiming): Recorded => ({
+        definition: HISTOGRAMS[what],
+        histograms: all.map(({ timings }) => timings[what]),
+      });
       return [
-        ...numberData(
-          METRICS.poolConnections,
-          all.flatMap(({ used, idle }) => [used, idle]),
-          now,
-        ),
-        ...numberData(
-          METRICS.poolPending,
-          all.map(({ pending }) => pending),
-          now,
-        ),
-        ...numberData(
-          METRICS.poolLimit,
-          all.filter(({ hasLimit }) => hasLimit).map(({ limit }) => limit),
-          now,
-        ),
-        ...numberData(
-          METRICS.poolIdleMin,
-          all.filter(({ hasIdleMin }) => hasIdleMin).map(({ idleMin }) => idleMin),
-          now,
-        ),
-        ...numberData(
-          METRICS.poolTimeouts,
-          all.map(({ timeouts }) => timeouts),
-          now,
-        ),
-        ...timing("wait"),
-        ...timing("create"),
-        ...timing("use"),
+        numbers(METRICS.poolConnections, ({ used, idle }) => [used, idle]),
+        numbers(METRICS.poolPending, ({ pending }) => [pending]),
+        numbers(METRICS.poolLimit, ({ limit, hasLimit }) => (hasLimit ? [limit] : [])),
+        numbers(METRICS.poolIdleMin, ({ idleMin, hasIdleMin }) => (hasIdleMin ? [idleMin] : [])),
+        { definition: METRICS.poolTimeouts, numbers: all.map(({ timeouts }) => timeouts), isObserved: false },
+        timing("wait"),
+        timing("create"),
+        timing("use"),
       ];
     },
   };
@@ -124,9 +106,9 @@ function createPoolSeries(pool: Pool | undefined): PoolSeries {
   const attributes = pool
     ? known({ "db.client.connection.pool.name": pool.name, "db.system.name": pool.system })
     : OVERFLOW;
-  const inState = (state: string) => createNumberSeries({ ...attributes, "db.client.connection.state": state });
-  const number = () => createNumberSeries(attributes);
-  const timing = (what: PoolTiming) => createHistogramSeries(HISTOGRAMS[what], attributes);
+  const inState = (state: string) => new NumberSeries({ ...attributes, "db.client.connection.state": state });
+  const number = () => new NumberSeries(attributes);
+  const timing = (what: PoolTiming) => new HistogramSeries(attributes, BOUNDS[what]);
   return {
     used: inState("used"),
     idle: inState("idle"),

@@ -7,16 +7,13 @@ import {
   PerformanceObserver,
 } from "node:perf_hooks";
 import { getHeapSpaceStatistics } from "node:v8";
-import type { Attributes, HrTime } from "@opentelemetry/api";
-import type { MetricData } from "@opentelemetry/sdk-metrics";
-import { type MetricDefinition, METRICS } from "@telltale/core";
-import { histogramSetData, numberData } from "./metric-data.js";
-import { createHistogramSet, observe } from "./series.js";
-import { toHrTime } from "./time.js";
+import { METRICS } from "@telltale/core";
+import { observeMany, observeOne } from "./observed.js";
+import { type Recorded, recordedHistograms } from "./recorded.js";
+import { createHistogramSet } from "./series-set.js";
 
 /** How often the event loop is sampled, in ms. */
 const RESOLUTION = 10;
-const PROCESS_START = toHrTime(performance.timeOrigin);
 
 /** Whatever is not here (minor mark-sweep, Node 24 and later) is minor. */
 const GC_TYPES: Readonly<Record<number, string>> = {
@@ -34,12 +31,13 @@ const GC_TYPES: Readonly<Record<number, string>> = {
 export function watchRuntime() {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
   delay.enable();
+  const observe = createObservations();
   const collections = createHistogramSet(METRICS.gcDuration, 10);
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
       const { kind } = (entry as PerformanceEntry & { detail: { kind: number } }).detail;
       const type = GC_TYPES[kind] ?? "minor";
-      observe(collections.get(type) ?? collections.add({ "v8js.gc.type": type }, type), entry.duration / 1000);
+      collections.of({ "v8js.gc.type": type }).record(entry.duration / 1000);
     }
   });
   observer.observe({ entryTypes: ["gc"] });
@@ -50,36 +48,36 @@ export function watchRuntime() {
   /** Node times the distance between two samples; what exceeds the resolution is delay, so an idle loop has none. */
   const delayed = (ns: number) => Math.max(0, ns / 1e9 - RESOLUTION / 1000);
 
-  function delays(now: HrTime): MetricData[] {
+  function delays(): Recorded[] {
     if (delay.count === 0) return [];
     const result = [
-      ...one(METRICS.loopDelayMin, delayed(delay.min), now),
-      ...one(METRICS.loopDelayMax, delayed(delay.max), now),
-      ...one(METRICS.loopDelayMean, delayed(delay.mean), now),
-      ...one(METRICS.loopDelayStddev, delay.stddev / 1e9, now),
-      ...one(METRICS.loopDelayP50, delayed(delay.percentile(50)), now),
-      ...one(METRICS.loopDelayP90, delayed(delay.percentile(90)), now),
-      ...one(METRICS.loopDelayP99, delayed(delay.percentile(99)), now),
+      observe.delayMin(delayed(delay.min)),
+      observe.delayMax(delayed(delay.max)),
+      observe.delayMean(delayed(delay.mean)),
+      observe.delayStddev(delay.stddev / 1e9),
+      observe.delayP50(delayed(delay.percentile(50))),
+      observe.delayP90(delayed(delay.percentile(90))),
+      observe.delayP99(delayed(delay.percentile(99))),
     ];
     delay.reset();
     return result;
   }
 
-  function loop(now: HrTime): MetricData[] {
+  function loop(): Recorded[] {
     const current = performance.eventLoopUtilization();
     const active = current.active - lastLoop.active;
     const all = active + current.idle - lastLoop.idle;
     lastLoop = current;
     return [
-      ...one(METRICS.loopUtilization, all > 0 ? active / all : 0, now),
-      ...many(METRICS.loopTime, "nodejs.eventloop.state", now, [
+      observe.loopUtilization(all > 0 ? active / all : 0),
+      observe.loopTime([
         ["active", current.active / 1000],
         ["idle", current.idle / 1000],
       ]),
     ];
   }
 
-  function cpu(now: HrTime): MetricData[] {
+  function cpu(): Recorded[] {
     const current = process.cpuUsage();
     const nowMs = performance.now();
     // Microseconds that all CPUs had together.
@@ -92,41 +90,36 @@ export function watchRuntime() {
     lastCpu = current;
     lastMs = nowMs;
     return [
-      ...many(METRICS.cpuTime, "cpu.mode", now, [
+      observe.cpuTime([
         ["user", current.user / 1e6],
         ["system", current.system / 1e6],
       ]),
-      ...many(METRICS.cpuUtilization, "cpu.mode", now, utilization),
+      observe.cpuUtilization(utilization),
     ];
   }
 
-  function heap(now: HrTime): MetricData[] {
+  function heap(): Recorded[] {
     const spaces = getHeapSpaceStatistics();
-    const bySpace = (definition: MetricDefinition, read: (space: (typeof spaces)[number]) => number) =>
-      many(
-        definition,
-        "v8js.heap.space.name",
-        now,
-        spaces.map((space) => [space.space_name, read(space)] as const),
-      );
+    const bySpace = (read: (space: (typeof spaces)[number]) => number) =>
+      spaces.map((space) => [space.space_name, read(space)] as const);
     return [
-      ...bySpace(METRICS.heapUsed, (space) => space.space_used_size),
-      ...bySpace(METRICS.heapSize, (space) => space.space_size),
-      ...bySpace(METRICS.heapAvailable, (space) => space.space_available_size),
-      ...bySpace(METRICS.heapPhysical, (space) => space.physical_space_size),
+      observe.heapUsed(bySpace((space) => space.space_used_size)),
+      observe.heapSize(bySpace((space) => space.space_size)),
+      observe.heapAvailable(bySpace((space) => space.space_available_size)),
+      observe.heapPhysical(bySpace((space) => space.physical_space_size)),
     ];
   }
 
   return {
-    collect: (now: HrTime): MetricData[] => [
-      ...delays(now),
-      ...loop(now),
-      ...histogramSetData(collections, now),
-      ...heap(now),
-      ...many(METRICS.resourcesActive, "v8js.resource.type", now, activeResources()),
-      ...cpu(now),
-      ...one(METRICS.memoryUsage, process.memoryUsage.rss(), now),
-      ...one(METRICS.uptime, process.uptime(), now),
+    read: (): Recorded[] => [
+      ...delays(),
+      ...loop(),
+      recordedHistograms(collections),
+      ...heap(),
+      observe.resourcesActive(activeResources()),
+      ...cpu(),
+      observe.memoryUsage(process.memoryUsage.rss()),
+      observe.uptime(process.uptime()),
     ],
     stop(): void {
       delay.disable();
@@ -135,28 +128,32 @@ export function watchRuntime() {
   };
 }
 
+function createObservations() {
+  const space = "v8js.heap.space.name";
+  return {
+    delayMin: observeOne(METRICS.loopDelayMin),
+    delayMax: observeOne(METRICS.loopDelayMax),
+    delayMean: observeOne(METRICS.loopDelayMean),
+    delayStddev: observeOne(METRICS.loopDelayStddev),
+    delayP50: observeOne(METRICS.loopDelayP50),
+    delayP90: observeOne(METRICS.loopDelayP90),
+    delayP99: observeOne(METRICS.loopDelayP99),
+    loopUtilization: observeOne(METRICS.loopUtilization),
+    loopTime: observeMany(METRICS.loopTime, "nodejs.eventloop.state"),
+    heapUsed: observeMany(METRICS.heapUsed, space),
+    heapSize: observeMany(METRICS.heapSize, space),
+    heapAvailable: observeMany(METRICS.heapAvailable, space),
+    heapPhysical: observeMany(METRICS.heapPhysical, space),
+    resourcesActive: observeMany(METRICS.resourcesActive, "v8js.resource.type"),
+    cpuTime: observeMany(METRICS.cpuTime, "cpu.mode"),
+    cpuUtilization: observeMany(METRICS.cpuUtilization, "cpu.mode"),
+    memoryUsage: observeOne(METRICS.memoryUsage),
+    uptime: observeOne(METRICS.uptime),
+  };
+}
+
 function activeResources(): Iterable<readonly [string, number]> {
   const byType = new Map<string, number>();
   for (const type of process.getActiveResourcesInfo()) byType.set(type, (byType.get(type) ?? 0) + 1);
   return byType;
-}
-
-const NONE: Attributes = {};
-
-function one(definition: MetricDefinition, value: number, now: HrTime): MetricData[] {
-  return numberData(definition, [{ attributes: NONE, startTime: PROCESS_START, value }], now);
-}
-
-function many(
-  definition: MetricDefinition,
-  attribute: string,
-  now: HrTime,
-  values: Iterable<readonly [string, number]>,
-): MetricData[] {
-  const series = Array.from(values, ([name, value]) => ({
-    attributes: { [attribute]: name },
-    startTime: PROCESS_START,
-    value,
-  }));
-  return numberData(definition, series, now);
 }

@@ -1,26 +1,32 @@
-import type { HrTime } from "@opentelemetry/api";
-import type { MetricData } from "@opentelemetry/sdk-metrics";
-import { METRICS, selfCounters } from "@telltale/core";
-import { numberData } from "./metric-data.js";
-import { toHrTime } from "./time.js";
+import { METRICS, type SelfCounter, selfCounters } from "@telltale/core";
+import { NumberSeries } from "./number-series.js";
+import type { Recorded } from "./recorded.js";
+import { PROCESS_START } from "./time.js";
 
 const OWN = [METRICS.spans, METRICS.labelsOverflow, METRICS.errors, METRICS.metricsDropped];
-const PROCESS_START = toHrTime(performance.timeOrigin);
 
 /** Telltale's own counters; core counts them from the start of the process. */
-export function collectSelfMetrics(now: HrTime): MetricData[] {
-  const counters = [...selfCounters()];
-  return OWN.flatMap((definition) =>
-    numberData(
-      definition,
-      counters
-        .filter(({ metric }) => metric === definition.name)
-        .map(({ attribute, value, total }) => ({
-          attributes: { [attribute]: value },
-          startTime: PROCESS_START,
-          value: total,
-        })),
-      now,
-    ),
-  );
+export function createSelfMetrics() {
+  const known = new Map<SelfCounter, NumberSeries>();
+
+  function seriesOf(counter: SelfCounter): NumberSeries {
+    let series = known.get(counter);
+    if (series === undefined) {
+      series = new NumberSeries({ [counter.attribute]: counter.value }, PROCESS_START);
+      known.set(counter, series);
+    }
+    series.value = counter.total;
+    return series;
+  }
+
+  return {
+    read(): Recorded[] {
+      const counters = [...selfCounters()];
+      return OWN.map((definition) => ({
+        definition,
+        numbers: counters.filter(({ metric }) => metric === definition.name).map(seriesOf),
+        isObserved: true,
+      }));
+    },
+  };
 }

@@ -4,3 +4,6 @@ import type { HrTime } from "@opentelemetry/api";
 export function toHrTime(ms: number): HrTime {
   return [Math.floor(ms / 1000), Math.floor((ms % 1000) * 1e6)];
 }
+
+/** Where what the process counts by itself begins. */
+export const PROCESS_START: HrTime = toHrTime(performance.timeOrigin);

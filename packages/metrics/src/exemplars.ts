@@ -1,0 +1,69 @@
+import type { HrTime, Span } from "@opentelemetry/api";
+import { TraceFlags } from "@opentelemetry/api";
+import { epochOriginMs, type Operation } from "@telltale/core";
+import { toHrTime } from "./time.js";
+
+/** A measurement whose trace was recorded. */
+export interface Exemplar {
+  /** In the unit of the metric. */
+  readonly value: number;
+  readonly timestamp: HrTime;
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
+/** After so many ms whatever comes next takes the place of what was slow. */
+const STAYS_MS = 10_000;
+/** A failed operation ranks above all that did not fail, whatever they took. */
+const FAILED = 1e9;
+
+/**
+ * One exemplar for each bucket of a histogram series: of the sampled operations of the last seconds a failed one, else the slowest.
+ * Ids are read only of those that are kept, of n operations about ln n, and no span is: it would keep its operation, its request and
+ * all that hangs on them.
+ */
+export class Exemplars {
+  /** By bucket. */
+  private readonly kept: (Exemplar | undefined)[];
+  /** By bucket: what does not rank above this is passed over. */
+  private readonly ranks: number[];
+  /** When the ranks are forgotten. */
+  private untilMs = 0;
+
+  constructor(buckets: number) {
+    this.kept = Array.from({ length: buckets });
+    this.ranks = Array.from({ length: buckets }, () => -0.5);
+  }
+
+  offer(bucket: number, value: number, operation: Operation, span: Span): void {
+    const rank = operation.errorType === undefined ? value : value + FAILED;
+    if (operation.endMs < this.untilMs && rank <= (this.ranks[bucket] as number)) return;
+    this.consider(bucket, value, rank, operation.endMs, span);
+  }
+
+  private consider(bucket: number, value: number, rank: number, endMs: number, span: Span): void {
+    // Cheaper than its context, which a span that is not sampled would be asked for again and again.
+    if (!span.isRecording()) return;
+    const { traceId, spanId, traceFlags } = span.spanContext();
+    if ((traceFlags & TraceFlags.SAMPLED) === 0) return;
+    if (endMs >= this.untilMs) {
+      this.ranks.fill(-0.5);
+      this.untilMs = endMs + STAYS_MS;
+    }
+    this.ranks[bucket] = rank;
+    this.kept[bucket] = { value, timestamp: toHrTime(epochOriginMs(endMs) + endMs), traceId, spanId };
+  }
+
+  /** By rising value; with a time, only those since. */
+  list(since: HrTime | undefined): readonly Exemplar[] {
+    const result: Exemplar[] = [];
+    for (const one of this.kept) {
+      if (one !== undefined && (since === undefined || !isBefore(one.timestamp, since))) result.push(one);
+    }
+    return result;
+  }
+}
+
+function isBefore([seconds, nanos]: HrTime, [sinceSeconds, sinceNanos]: HrTime): boolean {
+  return seconds < sinceSeconds || (seconds === sinceSeconds && nanos < sinceNanos);
+}

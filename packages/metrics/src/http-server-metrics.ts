@@ -1,0 +1,103 @@
+import { type HttpServerOperation, listenerSlot, METRICS } from "@telltale/core";
+import { boundIfKnown, type Bounds } from "./bounds.js";
+import type { HistogramSeries } from "./histogram-series.js";
+import type { NumberSeries } from "./number-series.js";
+import { recordedHistograms, recordedNumbers } from "./recorded.js";
+import { createHistogramSet, createNumberSet } from "./series-set.js";
+
+/** Requests that arrive alike, and their routes; found when a request arrives and kept in its slot. */
+class Arrivals {
+  readonly method: string;
+  readonly scheme: string;
+  readonly protocolVersion: string;
+  readonly active: NumberSeries;
+  readonly routes = new Map<string | undefined, Outcome[]>();
+
+  constructor({ method, scheme, protocolVersion }: HttpServerOperation, active: NumberSeries) {
+    this.method = method;
+    this.scheme = scheme;
+    this.protocolVersion = protocolVersion;
+    this.active = active;
+  }
+}
+
+/** One series of one route. */
+class Outcome {
+  readonly status: number;
+  readonly errorType: string | undefined;
+  readonly series: HistogramSeries;
+
+  constructor(status: number, errorType: string | undefined, series: HistogramSeries) {
+    this.status = status;
+    this.errorType = errorType;
+    this.series = series;
+  }
+}
+
+export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
+  const durations = createHistogramSet(METRICS.httpServerDuration, maxSeries);
+  const active = createNumberSet(METRICS.httpServerActive, maxSeries);
+  const slot = listenerSlot();
+  /** A few: known methods, http and https, the versions that the parser takes. */
+  const arrivals: Arrivals[] = [];
+
+  function findArrivals(operation: HttpServerOperation): Arrivals {
+    const { method, scheme, protocolVersion } = operation;
+    for (const one of arrivals) {
+      if (one.method === method && one.scheme === scheme && one.protocolVersion === protocolVersion) return one;
+    }
+    const series = active.of({ "http.request.method": method, "url.scheme": scheme });
+    const found = new Arrivals(operation, series);
+    if (arrivals.length < maxSeries) arrivals.push(found);
+    return found;
+  }
+
+  function findOutcomes({ routes }: Arrivals, route: string | undefined): Outcome[] {
+    const bounded = boundIfKnown(bounds.route, route);
+    let outcomes = routes.get(bounded);
+    if (outcomes === undefined) routes.set(bounded, (outcomes = []));
+    return outcomes;
+  }
+
+  return {
+    started(operation: HttpServerOperation): void {
+      const { request } = operation;
+      if (request === undefined) return;
+      const found = findArrivals(operation);
+      found.active.value++;
+      request.slots[slot] = found;
+    },
+
+    ended(operation: HttpServerOperation): void {
+      const { request, statusCode } = operation;
+      let arrived = request?.slots[slot] as Arrivals | undefined;
+      // Requests that began before we listened were not counted, and are not taken off either.
+      if (arrived === undefined) arrived = findArrivals(operation);
+      else arrived.active.value--;
+      const route = request?.route;
+      const outcomes = arrived.routes.get(route) ?? findOutcomes(arrived, route);
+      const errorType = boundIfKnown(bounds.errorType, operation.errorType);
+      for (const one of outcomes) {
+        if (one.status !== statusCode || one.errorType !== errorType) continue;
+        one.series.time(operation);
+        return;
+      }
+      if (durations.isFull) {
+        durations.refuse().time(operation);
+        return;
+      }
+      const series = durations.add({
+        "http.request.method": arrived.method,
+        "http.route": boundIfKnown(bounds.route, route),
+        "http.response.status_code": statusCode === 0 ? undefined : statusCode,
+        "url.scheme": arrived.scheme,
+        "network.protocol.version": arrived.protocolVersion,
+        "error.type": errorType,
+      });
+      outcomes.push(new Outcome(statusCode, errorType, series));
+      series.time(operation);
+    },
+
+    read: () => [recordedHistograms(durations), recordedNumbers(active)],
+  };
+}
