@@ -16,7 +16,12 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["packages/*/test/**/*.test.ts", "test/src/**/*.test.ts", "examples/*/test/**/*.test.ts"],
+    include: [
+      "packages/*/test/**/*.test.ts",
+      "test/src/**/*.test.ts",
+      "examples/*/test/**/*.test.ts",
+      "bench/test/**/*.test.ts",
+    ],
     globalSetup: ["./packages/telltale/bundle.js", "./test/src/fetch-nodes.ts"],
     setupFiles: ["./test/src/end-with-vitest.ts"],
     reporters: ["default", createSkippedReporter()],

@@ -1,0 +1,74 @@
+import type { Results } from "./results.js";
+import { BARE } from "./variants.js";
+
+const WIDTH = 720;
+const NAMES = 128;
+const BAR = 11;
+const ROW = 34;
+const TOP = 58;
+/** Free to the right of the longest bar, for its figure. */
+const RIGHT = 52;
+
+/**
+ * CPU per request of every variant as a multiple of the bare app's, two bars each, as an SVG that can be read on light and on dark.
+ * Empty when there was no load.
+ */
+export function drawChart({ load = {}, node }: Results): string {
+  const [item, multi] = [load.item?.variants ?? {}, load.multi?.variants ?? {}];
+  const rows = Object.keys({ ...item, ...multi })
+    .map((name) => ({ name, item: item[name]?.cpuRatio.median, multi: multi[name]?.cpuRatio.median }))
+    .sort((a, b) => (a.item ?? a.multi ?? 0) - (b.item ?? b.multi ?? 0));
+  if (rows.length === 0) return "";
+  const most = Math.max(...rows.flatMap((row) => [row.item ?? 0, row.multi ?? 0]));
+  const scale = (WIDTH - NAMES - RIGHT) / most;
+  const height = TOP + rows.length * ROW + 12;
+  const bare = NAMES + scale;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img"`,
+    `  aria-label="CPU time per request as a multiple of the bare app's">`,
+    "  <style>",
+    "    text { font: 13px system-ui, sans-serif; fill: #1f2328 }",
+    "    .small { font-size: 11px; fill: #59636e }",
+    "    .ours { font-weight: 600 }",
+    "    .item { fill: #2f81f7 } .multi { fill: #a5d0ff }",
+    "    .bare { stroke: #59636e; stroke-dasharray: 3 3 }",
+    "    @media (prefers-color-scheme: dark) {",
+    "      text { fill: #f0f6fc } .small { fill: #9198a1 } .multi { fill: #264d7a } .bare { stroke: #9198a1 }",
+    "    }",
+    "  </style>",
+    `  <text x="0" y="16">CPU time per request, × the bare app (Node ${escape(node)})</text>`,
+    `  <rect class="item" x="0" y="28" width="11" height="11" rx="2"/><text class="small" x="17" y="38">one cached read</text>`,
+    `  <rect class="multi" x="124" y="28" width="11" height="11" rx="2"/><text class="small" x="141" y="38">five queries and an MGET</text>`,
+    ...rows.flatMap((row, i) => drawRow(row, TOP + i * ROW, scale)),
+    `  <line class="bare" x1="${round(bare)}" x2="${round(bare)}" y1="${TOP - 6}" y2="${height - 8}"/>`,
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+interface Row {
+  readonly name: string;
+  readonly item: number | undefined;
+  readonly multi: number | undefined;
+}
+
+function drawRow({ name, item, multi }: Row, y: number, scale: number): string[] {
+  const kind = name.startsWith("telltale") || name === BARE ? ' class="ours"' : "";
+  return [
+    `  <text${kind} x="${NAMES - 10}" y="${y + BAR + 4}" text-anchor="end">${escape(name)}</text>`,
+    ...drawBar("item", item, y, scale),
+    ...drawBar("multi", multi, y + BAR + 2, scale),
+  ];
+}
+
+function drawBar(kind: "item" | "multi", value: number | undefined, y: number, scale: number): string[] {
+  if (value === undefined) return [];
+  const width = round(value * scale);
+  return [
+    `  <rect class="${kind}" x="${NAMES}" y="${y}" width="${width}" height="${BAR}" rx="2"/>` +
+      `<text class="small" x="${round(NAMES + width + 5)}" y="${y + BAR - 1}">${value.toFixed(2)}</text>`,
+  ];
+}
+
+const round = (value: number): number => Math.round(value * 10) / 10;
+const escape = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");

@@ -1,0 +1,131 @@
+import { parseArgs } from "node:util";
+import { BARE, OWN_VARIANTS, PEER_VARIANTS, VARIANTS } from "./variants.js";
+
+/** `item` is one cached read, `multi` five queries and an MGET. */
+export type Endpoint = "item" | "multi";
+export type Part = "load" | "startup" | "soak" | "scrape" | "peers";
+
+export interface Options {
+  readonly help: boolean;
+  readonly parts: ReadonlySet<Part>;
+  /** Names, the bare app first. */
+  readonly variants: readonly string[];
+  readonly endpoints: readonly Endpoint[];
+  readonly rounds: number;
+  /** Requests per block to `item`; `multi` gets a third of it. */
+  readonly requests: number;
+  readonly bareServers: number;
+  readonly startupRounds: number;
+  readonly soakRequests: number;
+  readonly check: boolean;
+  readonly keep: boolean;
+  /** Where the results go besides the results folder. */
+  readonly json: string | undefined;
+}
+
+export const HELP = `npm run bench -- [options]
+
+Measures what agents cost a service: CPU, allocation, garbage collection, start-up, memory. Without options: all variants,
+both endpoints, under load and at start-up; missing agents are installed first, under bench/.peers.
+
+  --variants a,b      these only, or "own" or "peers"; the bare app is always among them
+  --endpoint NAME     item, multi or both (default)
+  --rounds N          blocks that each server gets (12)
+  --requests N        requests per block to item (3000); multi gets a third of it
+  --quick             few variants, few short rounds: shows that all works, and a rough figure
+  --startup           start-up only
+  --soak              2,000,000 requests (or --requests N) against telltale: does its memory grow?
+  --scrape            one page of metrics with 10,000 series: how long, and how long at a stretch
+  --check             only Telltale's own variants; compares with bench/reference.json, exit code 1 when something got worse
+  --keep              make this run bench/reference.json and bench/chart.svg
+  --json FILE         write the results there too
+  --peers             install the agents, measure nothing
+  --help
+
+Variants
+${VARIANTS.map(({ name, about }) => `  ${name.padEnd(18)}  ${about}`).join("\n")}
+`;
+
+/** A wrong option: its message is for the user. */
+export class OptionError extends Error {
+  override readonly name = "OptionError";
+}
+
+const OPTIONS = {
+  variants: { type: "string" },
+  endpoint: { type: "string" },
+  rounds: { type: "string" },
+  requests: { type: "string" },
+  json: { type: "string" },
+  quick: { type: "boolean" },
+  startup: { type: "boolean" },
+  soak: { type: "boolean" },
+  scrape: { type: "boolean" },
+  check: { type: "boolean" },
+  keep: { type: "boolean" },
+  peers: { type: "boolean" },
+  help: { type: "boolean" },
+} as const;
+
+const SOAK_REQUESTS = 2_000_000;
+const QUICK_VARIANTS = ["floor", "telltale", "otel-min"];
+
+/** The options of a command line; throws an `OptionError` that says what is wrong with it. */
+export function parseOptions(args: readonly string[]): Options {
+  const given = read(args);
+  const { quick = false, check = false, requests } = given;
+  const only = (["startup", "soak", "scrape", "peers"] as const).filter((part) => given[part] === true);
+  const load = only.length === 0;
+  return {
+    help: given.help ?? false,
+    parts: new Set<Part>(load ? ["load", "startup"] : only),
+    variants: variantsOf(given.variants, check ? namesOf(OWN_VARIANTS) : quick ? QUICK_VARIANTS : namesOf(VARIANTS)),
+    endpoints: endpointsOf(given.endpoint),
+    rounds: count("--rounds", given.rounds, quick ? 4 : 12),
+    requests: count("--requests", requests, quick ? 1_500 : 3_000),
+    bareServers: quick ? 2 : 3,
+    startupRounds: count("--rounds", given.rounds, quick ? 3 : 8),
+    soakRequests: count("--requests", requests, SOAK_REQUESTS),
+    check,
+    keep: given.keep ?? false,
+    json: given.json,
+  };
+}
+
+function read(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: false }).values;
+  } catch (error) {
+    const [first = ""] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/);
+    throw new OptionError(`${first}. The options are:\n\n${HELP}`);
+  }
+}
+
+function namesOf(variants: readonly { name: string }[]): string[] {
+  return variants.map(({ name }) => name);
+}
+
+function variantsOf(text: string | undefined, all: readonly string[]): string[] {
+  const wanted = text === undefined ? all : text.split(",").flatMap((part) => variantsNamed(part.trim()));
+  return [...new Set([BARE, ...wanted])];
+}
+
+function variantsNamed(name: string): string[] {
+  if (name === "own") return namesOf(OWN_VARIANTS);
+  if (name === "peers") return namesOf(PEER_VARIANTS);
+  if (VARIANTS.some((variant) => variant.name === name)) return [name];
+  throw new OptionError(`--variants: there is no "${name}"; there are own, peers, ${namesOf(VARIANTS).join(", ")}`);
+}
+
+function endpointsOf(text = "both"): Endpoint[] {
+  if (text === "both") return ["item", "multi"];
+  if (text === "item" || text === "multi") return [text];
+  throw new OptionError(`--endpoint must be item, multi or both, got "${text}"`);
+}
+
+function count(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text.replaceAll(/[_,]/g, ""));
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new OptionError(`${option} must be a whole number above 0, got "${text}"`);
+}

@@ -1,0 +1,128 @@
+import type { Endpoint } from "./options.js";
+import { median, type Spread, spread } from "./statistics.js";
+import { BARE } from "./variants.js";
+
+/** One block of requests to one server; all figures are per request. */
+export interface Block {
+  readonly round: number;
+  readonly variant: string;
+  /** Tells servers of one variant apart. */
+  readonly server: number;
+  readonly cpuUs: number;
+  readonly allocatedBytes: number;
+  readonly gcUs: number;
+}
+
+/** What one server had to show after its load. */
+export interface AfterLoad {
+  readonly variant: string;
+  readonly spansPerRequest: number;
+  readonly rssMb: number;
+  readonly rssAfterGcMb: number;
+  readonly heapAfterGcMb: number;
+}
+
+/** One variant under load; ratios are to the bare app. */
+export interface LoadResult {
+  readonly cpuUs: Spread;
+  /** Ratio of the medians; least and most of the rounds. */
+  readonly cpuRatio: Spread;
+  readonly allocatedBytes: Spread;
+  readonly allocatedRatio: Spread;
+  /** Part of the CPU time that went into garbage collection. */
+  readonly gcShare: number;
+  readonly spansPerRequest: number;
+  readonly rssMb: number;
+  readonly rssAfterGcMb: number;
+  readonly heapAfterGcMb: number;
+}
+
+export interface EndpointResult {
+  readonly rounds: number;
+  readonly requestsPerBlock: number;
+  /** Each bare server by itself, compared with all of them: differences below this mean nothing. */
+  readonly noise: { readonly min: number; readonly max: number };
+  readonly variants: Readonly<Record<string, LoadResult>>;
+}
+
+export interface StartupResult {
+  /** Process start to listening. */
+  readonly ms: Spread;
+  readonly addedMs: number;
+  /** CPU time until then: hardly changes when the machine is busy with other things. */
+  readonly cpuMs: number;
+  readonly addedCpuMs: number;
+  /** A second after listening. */
+  readonly rssMb: number;
+  readonly addedRssMb: number;
+  /** Files loaded, of Node's own none. */
+  readonly modules: number;
+}
+
+export interface SoakResult {
+  readonly variant: string;
+  readonly requests: number;
+  /** Least-squares slope after the warm-up. */
+  readonly mbPer500k: number;
+  readonly rssMb: Spread;
+  readonly heapAfterGcMb: { readonly warm: number; readonly end: number };
+}
+
+export interface ScrapeResult {
+  readonly series: number;
+  readonly ms: Spread;
+  /** The longest time that the event loop was held up. */
+  readonly stretchMs: Spread;
+}
+
+export interface Results {
+  readonly when: string;
+  readonly node: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly pinned: boolean;
+  readonly load?: Partial<Record<Endpoint, EndpointResult>>;
+  readonly startup?: Readonly<Record<string, StartupResult>>;
+  readonly soak?: SoakResult;
+  readonly scrape?: ScrapeResult;
+}
+
+/** Medians of blocks, and their ratios to the bare app's. */
+export function summarize(
+  blocks: readonly Block[],
+  afterLoad: readonly AfterLoad[],
+  requestsPerBlock: number,
+): EndpointResult {
+  const bare = blocks.filter(({ variant }) => variant === BARE);
+  const bareServers = [...Map.groupBy(bare, ({ server }) => server).values()];
+  const ofServers = bareServers.map((own) => median(own.map(cpu)) / median(bare.map(cpu)));
+  const variants: Record<string, LoadResult> = {};
+  for (const [variant, own] of Map.groupBy(blocks, ({ variant }) => variant)) {
+    const after = afterLoad.filter((server) => server.variant === variant);
+    const mid = (figure: (server: AfterLoad) => number): number => median(after.map(figure));
+    variants[variant] = {
+      cpuUs: spread(own.map(cpu)),
+      cpuRatio: ratio(own, bare, cpu),
+      allocatedBytes: spread(own.map(allocated)),
+      allocatedRatio: ratio(own, bare, allocated),
+      gcShare: median(own.map(({ gcUs, cpuUs }) => gcUs / cpuUs)),
+      spansPerRequest: mid((server) => server.spansPerRequest),
+      rssMb: mid((server) => server.rssMb),
+      rssAfterGcMb: mid((server) => server.rssAfterGcMb),
+      heapAfterGcMb: mid((server) => server.heapAfterGcMb),
+    };
+  }
+  const rounds = new Set(blocks.map(({ round }) => round)).size;
+  return { rounds, requestsPerBlock, noise: { min: Math.min(...ofServers), max: Math.max(...ofServers) }, variants };
+}
+
+const cpu = ({ cpuUs }: Block): number => cpuUs;
+const allocated = ({ allocatedBytes }: Block): number => allocatedBytes;
+
+function ratio(own: readonly Block[], bare: readonly Block[], figure: (block: Block) => number): Spread {
+  const inRounds = own.map((block) => {
+    const besides = bare.filter(({ round }) => round === block.round);
+    return figure(block) / median(besides.map(figure));
+  });
+  return { ...spread(inRounds), median: median(own.map(figure)) / median(bare.map(figure)) };
+}
