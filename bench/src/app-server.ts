@@ -77,6 +77,7 @@ export async function prepareVariants(
   names: readonly string[],
   hasTls: boolean,
   say: (line: string) => void,
+  ending: AsyncDisposableStack,
 ): Promise<Variant[]> {
   const ready: Variant[] = [];
   for (const variant of VARIANTS) {
@@ -85,7 +86,7 @@ export async function prepareVariants(
       say(`${variant.name} is left out: it sends over TLS only, and openssl is needed to make a certificate`);
       continue;
     }
-    if (variant.peer !== undefined) await installPeer(variant.peer, say);
+    if (variant.peer !== undefined) await installPeer(variant.peer, say, ending);
     ready.push(variant);
   }
   return ready;

@@ -38,7 +38,7 @@ async function measure(options: Options, ending: AsyncDisposableStack): Promise<
   const names = parts.has("soak") && parts.size === 1 ? ["telltale"] : options.variants;
   const needsApp = parts.has("load") || parts.has("startup") || parts.has("soak");
   const variants =
-    needsApp || parts.has("peers") ? await prepareVariants(names, isInstalled("openssl"), progress.line) : [];
+    needsApp || parts.has("peers") ? await prepareVariants(names, isInstalled("openssl"), progress.line, ending) : [];
   if (parts.has("peers")) return undefined;
   const cores = availableParallelism(); // of all, not of those that are left for this process
   const machine = prepareMachine(ending);

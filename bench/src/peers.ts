@@ -13,7 +13,11 @@ export function peerFolder(peer: string): string {
 }
 
 /** Installs an agent as `peers/<name>.json` says, apart from everything else, unless that has been done. */
-export async function installPeer(peer: string, say: (line: string) => void): Promise<void> {
+export async function installPeer(
+  peer: string,
+  say: (line: string) => void,
+  ending: AsyncDisposableStack,
+): Promise<void> {
   const wanted = await readFile(join(bench, "peers", `${peer}.json`), "utf8");
   const folder = peerFolder(peer);
   const done = join(folder, "installed.json");
@@ -24,8 +28,10 @@ export async function installPeer(peer: string, say: (line: string) => void): Pr
   const manifest = { name: `peer-${peer}`, private: true, ...(JSON.parse(wanted) as object) };
   await writeFile(join(folder, "package.json"), JSON.stringify(manifest, undefined, 2));
   const flags = ["--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+  const abort = new AbortController();
+  ending.defer(() => abort.abort());
   try {
-    await run("npm", ["install", ...flags], { cwd: folder });
+    await run("npm", ["install", ...flags], { cwd: folder, signal: abort.signal });
   } catch (error) {
     const said = (error as { stderr?: string }).stderr?.trim() ?? String(error);
     throw new Error(`npm could not install ${peer}:\n${said}`, { cause: error });

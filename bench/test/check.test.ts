@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { checkResults } from "../src/check.js";
+import { endpointResult, loadResult, results, startupResult } from "./a-result.js";
+
+const reference = results({
+  load: { item: endpointResult({ telltale: loadResult(1.15, 1.4), "otel-min": loadResult(2.4, 5) }) },
+  startup: { telltale: startupResult(60, 15) },
+});
+
+test("nothing is worse than itself", () => {
+  expect(checkResults(reference, reference)).toEqual({ compared: 6, regressions: [] });
+});
+
+test("a line for each figure that got worse, with what it was and what it may be", () => {
+  const now = results({
+    load: { item: endpointResult({ telltale: loadResult(1.21, 1.51) }) },
+    startup: { telltale: startupResult(90, 24) },
+  });
+  expect(checkResults(now, reference)).toEqual({
+    compared: 4,
+    regressions: [
+      "telltale, item: CPU × bare is 1.21, was 1.15 (at most 1.20)",
+      "telltale, item: allocated bytes × bare is 1.51, was 1.40 (at most 1.50)",
+      "telltale: start-up, ms of CPU added is 90, was 60 (at most 85)",
+      "telltale: start-up, MB added is 24, was 15 (at most 23)",
+    ],
+  });
+});
+
+test("better is no regression, nor is a little worse", () => {
+  const now = results({
+    load: { item: endpointResult({ telltale: loadResult(1.19, 1.2), "otel-min": loadResult(2, 5.05) }) },
+  });
+  expect(checkResults(now, reference)).toEqual({ compared: 4, regressions: [] });
+});
+
+test("in a noisy run CPU may be off by as much as the bare servers are", () => {
+  const load = { item: endpointResult({ telltale: loadResult(1.24) }, { min: 0.95, max: 1.05 }) };
+  expect(checkResults(results({ load }), reference).regressions).toEqual([]);
+  const worse = { item: endpointResult({ telltale: loadResult(1.28) }, { min: 0.95, max: 1.05 }) };
+  expect(checkResults(results({ load: worse }), reference).regressions).toHaveLength(1);
+});
+
+test("what only one of them has is not compared", () => {
+  const now = results({ load: { multi: endpointResult({ telltale: loadResult(9) }) } });
+  expect(checkResults(now, reference)).toEqual({ compared: 0, regressions: [] });
+});
+
+test.each([
+  { mbPer500k: 0.9, regressions: 0 },
+  { mbPer500k: 1.1, regressions: 1 },
+])("a soak that grows by $mbPer500k MB per 500,000 requests", ({ mbPer500k, regressions }) => {
+  const soak = {
+    variant: "telltale",
+    requests: 2_000_000,
+    mbPer500k,
+    rssMb: { median: 100, min: 99, max: 101 },
+    heapAfterGcMb: { warm: 20, end: 20 },
+  };
+  expect(checkResults(results({ soak }), reference).regressions).toHaveLength(regressions);
+});

@@ -1,0 +1,58 @@
+import { describe, expect, test } from "vitest";
+import { OptionError, parseOptions } from "../src/options.js";
+import { VARIANTS } from "../src/variants.js";
+
+test("by default all variants are compared, under load and at start-up", () => {
+  const options = parseOptions([]);
+  expect([...options.parts]).toEqual(["load", "startup"]);
+  expect(options.endpoints).toEqual(["item", "multi"]);
+  expect(options.variants).toEqual(VARIANTS.map(({ name }) => name));
+});
+
+test.each([
+  { args: ["--startup"], parts: ["startup"] },
+  { args: ["--soak", "--scrape"], parts: ["soak", "scrape"] },
+  { args: ["--peers"], parts: ["peers"] },
+  { args: ["--check"], parts: ["load", "startup"] },
+])("$args does $parts", ({ args, parts }) => {
+  expect([...parseOptions(args).parts]).toEqual(parts);
+});
+
+test.each([
+  { text: "telltale", variants: ["bare", "telltale"] },
+  { text: "dd-trace, bare,telltale", variants: ["bare", "dd-trace", "telltale"] },
+  { text: "own,telltale", includes: "telltale-sdk", excludes: "otel-min" },
+  { text: "peers", includes: "otel-min", excludes: "telltale" },
+])("--variants $text", ({ text, variants, includes, excludes }) => {
+  const found = parseOptions(["--variants", text]).variants;
+  expect(found[0]).toBe("bare");
+  if (variants !== undefined) expect(found).toEqual(variants);
+  if (includes !== undefined) expect(found).toContain(includes);
+  expect(found).not.toContain(excludes);
+});
+
+test("a check needs Telltale's own variants only", () => {
+  expect(parseOptions(["--check"]).variants).toContain("telltale-metrics");
+  expect(parseOptions(["--check"]).variants).not.toContain("sentry");
+});
+
+test("figures are read as people write them", () => {
+  const options = parseOptions(["--soak", "--requests", "2,000_000", "--rounds", "3", "--json", "a.json"]);
+  expect(options).toMatchObject({ soakRequests: 2_000_000, rounds: 3, json: "a.json" });
+});
+
+describe("says what is wrong with", () => {
+  test.each([
+    { args: ["--fast"], message: /^Unknown option '--fast'.*--quick/s },
+    { args: ["fast"], message: /^Unexpected argument 'fast'/ },
+    { args: ["--rounds"], message: /^Option '--rounds <value>' argument missing/ },
+    { args: ["--rounds", "many"], message: /^--rounds must be a whole number above 0, got "many"$/ },
+    { args: ["--requests", "0"], message: /^--requests must be a whole number above 0, got "0"$/ },
+    { args: ["--rounds", "1.5"], message: /got "1\.5"$/ },
+    { args: ["--variants", "telltale,datadog"], message: /^--variants: there is no "datadog"; there are .*dd-trace/ },
+    { args: ["--endpoint", "all"], message: /^--endpoint must be item, multi or both, got "all"$/ },
+  ])("$args", ({ args, message }) => {
+    expect(() => parseOptions(args)).toThrow(OptionError);
+    expect(() => parseOptions(args)).toThrow(message);
+  });
+});
