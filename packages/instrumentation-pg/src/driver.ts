@@ -44,4 +44,4 @@ export interface Pool extends EventEmitter {
   _release(client: Client, idleListener: unknown, error: unknown): unknown;
 }
 
-export type ConnectCallback = (error: unknown, client?: Client, release?: (error?: unknown) => void) => void;
+export type ConnectCallback = (error: unknown, client?: Client, release?: (error?: unknown) => void) => unknown;

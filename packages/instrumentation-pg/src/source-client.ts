@@ -31,8 +31,9 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
     link.handedOver = undefined;
     const operation = active && guard.on && hasListeners() ? begin(this, config, values, call) : undefined;
     if (operation === undefined) return query.call(this, config, values, callback);
-    if (isSubmittable(config)) follow(config, operation);
-    else starting = new QueryCall(operation, call === undefined && hasCallback(config, values, callback));
+    if (!isSubmittable(config)) {
+      starting = new QueryCall(operation, call === undefined && hasCallback(config, values, callback));
+    }
     try {
       return query.call(this, config, values, callback);
     } catch (error) {
@@ -57,17 +58,27 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
   ): DatabaseOperation | undefined {
     try {
       const parent = call?.context ?? context.active();
-      if (isSuppressed(parent) || (isSubmittable(config) && Object.isFrozen(config))) return undefined;
+      if (isSuppressed(parent) || (isSubmittable(config) && !canFollow(config))) return undefined;
       const text = textOf(config);
       if (text === undefined) return undefined;
       const state = stateOf(client);
       state.target ??= findTarget(client.host, client.port, client.database, state.poolName);
       const template = state.target.templateOf(text);
       const bound = valuesOf(config, values);
-      if (call === undefined) return startDatabaseOperation(template, text, bound, parent);
-      // Handed over in this very moment.
-      const waitMs = Math.max(0, state.takenMs - call.startMs);
-      return startDatabaseOperation(template, text, bound, parent, call.startMs, waitMs);
+      // One that its pool hands over in this very moment has waited until now.
+      const operation =
+        call === undefined
+          ? startDatabaseOperation(template, text, bound, parent)
+          : startDatabaseOperation(
+              template,
+              text,
+              bound,
+              parent,
+              call.startMs,
+              Math.max(0, state.takenMs - call.startMs),
+            );
+      if (isSubmittable(config)) follow(config, operation);
+      return operation;
     } catch (error) {
       guard.failed(error);
       return undefined;
@@ -124,31 +135,57 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
     }
   }
 
-  /** A cursor, a stream or a query object of the app: it may be of any class, so the object itself is listened to. */
+  /** Not what cannot be changed, nor what is submitted again before it has ended. */
+  function canFollow(submitted: Query): boolean {
+    const last = callOf(submitted);
+    return Object.isExtensible(submitted) && (last === undefined || last.operation.endMs !== 0);
+  }
+
+  /** A cursor, a stream or a query object of the app: it may be of any class, so the object itself is listened to, until it ends. */
   function follow(submitted: Query, operation: DatabaseOperation): void {
-    if (Object.getPrototypeOf(submitted) === queryPrototype) {
-      setCall(submitted, new QueryCall(operation, true));
-      return;
-    }
+    setCall(submitted, new QueryCall(operation, true));
+    if (Object.getPrototypeOf(submitted) === queryPrototype) return;
     let rows = 0;
     const heard: Partial<Record<Message, (first: unknown) => void>> = {
       handleDataRow: () => void rows++,
       handleReadyForQuery() {
-        operation.rows = rows;
+        stop();
+        operation.rows = countOwn(submitted) ?? rows;
         endOperation(operation);
       },
-      handleError: (error) => fail(operation, error),
+      handleError(error) {
+        stop();
+        fail(operation, error);
+      },
     };
-    const handlers = submitted as unknown as Record<Message, ((...args: unknown[]) => unknown) | undefined>;
+    const handlers = submitted as unknown as Record<Message, Handler | undefined>;
+    const restore: (() => void)[] = [];
+    const stop = (): void => {
+      for (const step of restore) step();
+    };
     for (const message of MESSAGES) {
       const original = handlers[message];
       if (typeof original !== "function") continue;
       const hear = heard[message];
+      const own = Object.getOwnPropertyDescriptor(submitted, message);
       // In the caller's context, as a cursor calls the app back from these.
-      handlers[message] = function handle(this: unknown, ...args: unknown[]): unknown {
-        hear?.(args[0]);
-        return context.with(operation.context, original, this, ...args);
-      };
+      function handle(this: unknown, ...args: unknown[]): unknown {
+        try {
+          hear?.(args[0]);
+        } catch (error) {
+          guard.failed(error);
+        }
+        return context.with(operation.context, original as Handler, this, ...args);
+      }
+      resemble(handle, original);
+      // Whoever lists or inspects the object sees what was there before.
+      const enumerable = own?.enumerable ?? false;
+      Object.defineProperty(submitted, message, { value: handle, writable: true, configurable: true, enumerable });
+      restore.push(() => {
+        if (handlers[message] !== handle) return;
+        if (own === undefined) delete handlers[message];
+        else Object.defineProperty(submitted, message, own);
+      });
     }
   }
 
@@ -175,13 +212,17 @@ const MESSAGES = [
   "handleError",
 ] as const;
 type Message = (typeof MESSAGES)[number];
+type Handler = (...args: unknown[]) => unknown;
+
+function resemble(method: object, { name, length }: { name: string; length: number }): void {
+  Object.defineProperty(method, "name", { value: name, configurable: true });
+  Object.defineProperty(method, "length", { value: length, configurable: true });
+}
 
 function replace<T extends object, K extends keyof T & string>(target: T, name: K, method: T[K]): () => void {
   const original = Object.getOwnPropertyDescriptor(target, name);
   if (original === undefined || typeof original.value !== "function") throw new Error(`pg has no ${name} to hear`);
-  const { value } = original as { value: { name: string; length: number } };
-  Object.defineProperty(method, "name", { value: value.name });
-  Object.defineProperty(method, "length", { value: value.length });
+  resemble(method as object, original.value as { name: string; length: number });
   Object.defineProperty(target, name, { ...original, value: method });
   return () => {
     if (target[name] === method) Object.defineProperty(target, name, original);
@@ -213,6 +254,12 @@ function valuesOf(config: unknown, values: unknown): unknown {
   if (typeof config !== "object" || config === null) return values;
   const { cursor, values: own } = config as { cursor?: unknown; values?: unknown };
   return own ?? (cursor === undefined ? values : valuesOf(cursor, values));
+}
+
+/** Of a query object of the app's: as a class of pg's own Query has it, or as pg-copy-streams does. */
+function countOwn(submitted: Query & { readonly rowCount?: unknown }): number | undefined {
+  if (submitted._results !== undefined) return countRows(submitted);
+  return typeof submitted.rowCount === "number" ? submitted.rowCount : undefined;
 }
 
 function countRows(query: Query): number | undefined {

@@ -57,7 +57,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       calling = undefined;
       if (!isOn() || (callback !== undefined && typeof callback !== "function")) return connect.call(this, callback);
       const askedMs = call?.startMs ?? performance.now();
-      const heard = (error: unknown, client?: Client): void => {
+      const heard = (error: unknown, client: Client | undefined): void => {
         try {
           endWait(this, askedMs, error, client, call);
         } catch (failure) {
@@ -69,7 +69,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
         const caller = context.active();
         return connect.call(this, (error, client, release) => {
           heard(error, client);
-          context.with(caller, callback, undefined, error, client, release);
+          return context.with(caller, callback, undefined, error, client, release);
         });
       }
       // The pool's own callback: it calls `query` of the client at once, which takes the call and its context from the link.
@@ -77,7 +77,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
         heard(error, client);
         link.handedOver = error === undefined || error === null ? call : undefined;
         try {
-          callback(error, client, release);
+          return callback(error, client, release);
         } finally {
           link.handedOver = undefined;
         }
@@ -119,10 +119,9 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       idle: unknown,
       isNew: boolean,
     ): unknown {
-      if (isOn()) {
-        const state = stateOf(client);
-        state.takenMs = performance.now();
-        if (isNew && state.createdMs !== 0) reporters.get(this)?.timed("create", state.takenMs - state.createdMs);
+      if (isNew && isOn()) {
+        const { createdMs } = stateOf(client);
+        if (createdMs !== 0) reporters.get(this)?.timed("create", performance.now() - createdMs);
       }
       return _acquireClient.call(this, client, waiter, idle, isNew);
     },
@@ -166,6 +165,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     return reporter;
   }
 
+  /** Use begins here, and not where the pool takes a client: it does so for itself too, when one is too old or came too late. */
   function endWait(
     pool: Pool,
     askedMs: number,
@@ -175,9 +175,9 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
   ): void {
     const reporter = reporters.get(pool);
     if (error === undefined || error === null) {
-      // It was taken in this very moment, where the pool is one that tells.
-      const takenMs = client === undefined ? 0 : stateOf(client).takenMs;
-      reporter?.timed("wait", (takenMs === 0 ? performance.now() : takenMs) - askedMs);
+      const now = performance.now();
+      if (client !== undefined) stateOf(client).takenMs = now;
+      reporter?.timed("wait", now - askedMs);
       return;
     }
     if (error instanceof Error && TIMEOUTS.has(error.message)) reporter?.timedOut();
@@ -234,7 +234,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
 function connectWithPromise(
   pool: Pool,
   connect: Pool["connect"],
-  heard: (error: unknown, client?: Client) => void,
+  heard: (error: unknown, client: Client | undefined) => void,
 ): unknown {
   let settle: ConnectCallback = () => {};
   const result = new pool.Promise<Client | undefined>((resolve, reject) => {

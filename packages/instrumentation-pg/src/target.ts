@@ -7,8 +7,9 @@ export interface Target {
 
 /** Servers and databases in one process; a service for many tenants may meet more, which then share no templates. */
 const MAX_TARGETS = 200;
-/** Query shapes per target; beyond, the oldest are made anew. */
+/** Query shapes per target, and the length of their texts together; beyond, the oldest are made anew. */
 const MAX_TEMPLATES = 1_000;
+const MAX_CHARACTERS = 1_000_000;
 
 const shapes = createShapeCache("postgresql");
 const targets = new Map<string, Target>();
@@ -27,14 +28,20 @@ function createTarget(host: string, port: number, database: string, poolName: st
   const isSocket = host.startsWith("/");
   // Keyed by shape, which the shape cache keeps: queries that differ in literals only meet in one template.
   const templates = new Map<string, DatabaseTemplate>();
+  let characters = 0;
   return {
     templateOf(text) {
       const shape = shapes.get(text);
       const known = templates.get(shape.fingerprint);
       if (known !== undefined) return known;
       const template = createTemplate(shape, isSocket ? `${host}/.s.PGSQL.${port}` : host, isSocket ? undefined : port);
-      if (templates.size >= MAX_TEMPLATES) deleteOldest(templates);
       templates.set(shape.fingerprint, template);
+      characters += shape.queryText.length;
+      for (const [oldest, { queryText = "" }] of templates) {
+        if (templates.size <= MAX_TEMPLATES && characters <= MAX_CHARACTERS) break;
+        templates.delete(oldest);
+        characters -= queryText.length;
+      }
       return template;
     },
   };
@@ -55,12 +62,5 @@ function createTarget(host: string, port: number, database: string, poolName: st
       poolName,
       slots: [],
     };
-  }
-}
-
-function deleteOldest(map: Map<string, unknown>): void {
-  for (const key of map.keys()) {
-    map.delete(key);
-    return;
   }
 }

@@ -76,22 +76,114 @@ describeWith(["postgres"], "pg, at its edges", () => {
     await client.end();
   });
 
+  /** A query object of a class of its own. */
+  class Own {
+    readonly text: string;
+    readonly callback = () => {};
+    ready = 0;
+    done = () => {};
+    constructor(text: string) {
+      this.text = text;
+    }
+    submit(connection: { query(text: string): void }): void {
+      connection.query(this.text);
+    }
+    handleRowDescription(_message: unknown): void {}
+    handleDataRow(_message: unknown): void {}
+    handleCommandComplete(_message: { text: string }, _connection: unknown): void {}
+    handleReadyForQuery(_connection: unknown): void {
+      this.ready++;
+      this.done();
+    }
+    handleError(_error: unknown): void {}
+  }
+  const submit = (client: import("pg").Client, own: Own) =>
+    new Promise<void>((resolve) => {
+      own.done = resolve;
+      client.query(own as never);
+    });
+
   test("a query object that cannot be listened to passes through", async () => {
     const client = await connected();
-    let ready = 0;
-    const frozen = Object.freeze({
-      submit: (connection: { query(text: string): void }) => connection.query("SELECT 1"),
-      handleRowDescription() {},
-      handleDataRow() {},
-      handleCommandComplete() {},
-      handleReadyForQuery: () => void ready++,
-      handleError() {},
-      callback: () => {},
-    });
-    client.query(frozen as never);
-    await client.query("SELECT 2");
-    expect([ready, calls().length]).toEqual([1, 1]);
+    const sealed = Object.seal(new Own("SELECT 1"));
+    await submit(client, sealed);
+    const cursor = client.query(Object.preventExtensions(new Cursor("SELECT n FROM generate_series(1, 5) n")));
+    expect([sealed.ready, (await cursor.read(3)).length]).toEqual([1, 3]);
+    await cursor.close();
+    expect(calls()).toHaveLength(0);
     await client.end();
+  });
+
+  test("a query object may be submitted as often as the app likes", async () => {
+    const client = await connected();
+    const own = new Own("SELECT 1");
+    const before = Reflect.ownKeys(own);
+    for (let n = 0; n < 3; n++) await submit(client, own);
+    expect([own.ready, calls().length]).toEqual([3, 3]);
+    // Nothing of ours is left to be called the next time, or there would soon be too much of it for the stack.
+    expect(Reflect.ownKeys(own)).toEqual(before);
+    // The second time while the first still runs.
+    client.query(own as never);
+    client.query(own as never);
+    await client.query("SELECT 2");
+    expect(own.ready).toBe(5);
+    await client.end();
+  });
+
+  test("who looks at a query object while it runs sees what is its own", async () => {
+    const client = await connected();
+    const see = (object: object) =>
+      Object.entries(object).map(([key, value]) =>
+        typeof value === "function" ? [key, value.name, value.length] : key,
+      );
+    for (const object of [new Own("SELECT 1"), new Cursor("SELECT 1"), new QueryStream("SELECT 1")]) {
+      const before = see(object);
+      client.query(object as never);
+      const during = see(object);
+      expect(during).toEqual(before);
+      expect((object as Own).handleDataRow.name).toMatch(/handleDataRow$/);
+      if (object instanceof Cursor) await object.read(10);
+      if (object instanceof QueryStream) object.resume();
+      await client.query("SELECT 1");
+    }
+    await client.end();
+  });
+
+  test("a query object of a class of one's own counts the rows that the server counts", async () => {
+    class Query extends pg.Query {}
+    const client = await connected();
+    await client.query("CREATE TEMP TABLE things (n int)");
+    collected.reset();
+    const inserted = client.query(new Query("INSERT INTO things SELECT generate_series(1, 7)"));
+    await new Promise((resolve) => inserted.once("end", resolve));
+    // As pg-copy-streams keeps what the server said.
+    class Copying extends Own {
+      rowCount = 0;
+      override handleCommandComplete({ text }: { text: string }): void {
+        this.rowCount = Number(text.split(" ").at(-1));
+      }
+    }
+    await submit(client, new Copying("UPDATE things SET n = 0 WHERE n > 2"));
+    expect(calls().map(({ rows }) => rows)).toEqual([7, 5]);
+    await client.end();
+  });
+
+  test("texts without an end in sight do not fill the memory", async () => {
+    const { findTarget } = await import("../src/target.js");
+    const target = findTarget("db", 5432, "many", undefined);
+    const wide = (columns: number) =>
+      `SELECT ${Array.from({ length: columns }, (_, n) => `c${n}`).join(", ")} FROM wide`;
+    const first = target.templateOf(wide(10_000));
+    expect(target.templateOf(wide(10_000))).toBe(first);
+    for (let columns = 10_001; columns < 10_020; columns++) target.templateOf(wide(columns));
+    expect(target.templateOf(wide(10_000))).not.toBe(first);
+  });
+
+  test("connecting with a callback to a pool that has ended returns what the callback returns", async () => {
+    const pool = new pg.Pool({ connectionString: server.url });
+    await pool.end();
+    const connect = pool.connect.bind(pool) as unknown as (callback: (error: Error) => number) => unknown;
+    expect(connect(() => 42)).toBe(42);
   });
 
   test("parameters tell calls of one shape apart, by text and by values", async () => {

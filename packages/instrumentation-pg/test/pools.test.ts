@@ -127,6 +127,34 @@ describeWith(["postgres"], "pools", () => {
     },
   );
 
+  test("a connection that comes too late for its caller, or that grows too old, was used by nobody", async () => {
+    const timings: string[] = [];
+    const stop = addListener({ name: "timings", poolTimed: (_, what) => void timings.push(what) });
+    let delayMs = 0;
+    const pool = new pg.Pool({
+      host: server.host,
+      port: server.port,
+      user: server.user,
+      database: server.database,
+      max: 1,
+      connectionTimeoutMillis: 400,
+      maxLifetimeSeconds: 1,
+      password: () => pause(delayMs).then(() => server.password),
+    });
+    const first = await pool.connect();
+    const late = pool.connect();
+    delayMs = 300;
+    await pause(250);
+    // The next connection opens for the one who waits, but not in time.
+    first.release(true);
+    await expect(late).rejects.toThrow("timeout exceeded");
+    await expect.poll(() => pool.idleCount).toBe(1);
+    await expect.poll(() => pool.totalCount, { timeout: 2_000 }).toBe(0);
+    stop();
+    expect(timings.filter((what) => what !== "create")).toEqual(["wait", "use"]);
+    await pool.end();
+  });
+
   test("connect: by promise and by callback, in the order asked; a refused connection is the app's error", async () => {
     const pool = new pg.Pool({ connectionString: server.url, max: 1 });
     const client = await pool.connect();

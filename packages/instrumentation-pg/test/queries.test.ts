@@ -119,10 +119,9 @@ describeWith(["postgres"], "pg", () => {
     const cut = client.query("SELECT pg_sleep(10)").catch((error: Error) => error.message);
     client.on("error", () => {});
     const gone = new Promise((resolve) => client.once("end", resolve));
-    const { rows } = await pool.query(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(10)'",
-    );
-    expect(rows).toHaveLength(1);
+    const terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(10)'";
+    // The server need not have seen the other connection's query yet.
+    await expect.poll(() => pool.query(terminate).then(({ rows }) => rows.length)).toBe(1);
     expect(await cut).toMatch(/terminat/);
     await gone;
     await expect(client.query("SELECT 2")).rejects.toThrow("not queryable");
