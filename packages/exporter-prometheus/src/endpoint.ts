@@ -1,6 +1,4 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { pipeline, Readable } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { TEXT_CONTENT_TYPE } from "./text-format.js";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -8,7 +6,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 const MAX_CONNECTIONS = 32;
 
 /** Answers every GET with a page, whatever the path, and HEAD without making one. */
-export function createHandler(scrape: () => Promise<Iterable<string>>): Handler {
+export function createHandler(scrape: () => Promise<AsyncIterable<Uint8Array>>): Handler {
   return (request, response) => {
     if (request.method === "HEAD") {
       response.writeHead(200, { "content-type": TEXT_CONTENT_TYPE }).end();
@@ -19,12 +17,7 @@ export function createHandler(scrape: () => Promise<Iterable<string>>): Handler 
       return;
     }
     scrape()
-      .then((chunks) => {
-        // Whoever asked may have gone meanwhile; then there is nobody to tell.
-        if (response.destroyed) return;
-        response.writeHead(200, { "content-type": TEXT_CONTENT_TYPE });
-        pipeline(Readable.from(pace(chunks)), response, () => {});
-      })
+      .then((chunks) => send(response, chunks))
       .catch((error: unknown) => {
         if (response.headersSent) response.destroy();
         else refuse(response, 503, `Metrics cannot be read: ${error instanceof Error ? error.message : String(error)}`);
@@ -32,12 +25,26 @@ export function createHandler(scrape: () => Promise<Iterable<string>>): Handler 
   };
 }
 
-/** A turn of the event loop for each chunk. */
-async function* pace(chunks: Iterable<string>): AsyncGenerator<string> {
-  for (const chunk of chunks) {
-    yield chunk;
-    await nextTurn();
+async function send(response: ServerResponse, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  // Whoever asked may have gone meanwhile; then there is nobody to tell.
+  if (response.destroyed) return;
+  response.writeHead(200, { "content-type": TEXT_CONTENT_TYPE });
+  for await (const chunk of chunks) {
+    if (!response.write(chunk)) await drained(response);
+    if (response.destroyed) return;
   }
+  response.end();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    if (response.destroyed) resolve();
+    else response.on("drain", done).on("close", done);
+  });
 }
 
 /** A server with metrics at one path. It has limits on all that it takes in, and nothing of it keeps the process alive. */

@@ -6,10 +6,10 @@ import {
   type MetricData,
   type ScopeMetrics,
 } from "@opentelemetry/sdk-metrics";
+import type { Slices } from "@telltale/core";
 import { toFixedBuckets } from "./exponential.js";
 import { joinLabels, renderScope } from "./labels.js";
 import type { FamilyType, Naming } from "./naming.js";
-import { runToEnd } from "./slices.js";
 
 /** One metric as Prometheus sees it: all series of one name, of whatever scope. */
 export interface Family {
@@ -40,12 +40,7 @@ export interface Page {
 }
 
 /** The families of a page, `target_info` first. */
-export function collectFamilies(page: Page, options: FamilyOptions): Iterable<Family> {
-  return runToEnd(gatherFamilies(page, options));
-}
-
-/** The same, step by step. */
-export function* gatherFamilies(page: Page, options: FamilyOptions): Generator<undefined, Iterable<Family>> {
+export async function collectFamilies(page: Page, options: FamilyOptions, slices: Slices): Promise<Iterable<Family>> {
   const { claim, all } = createFamilies();
   const target = options.labels(page.resource.attributes);
   const info = claim("target_info", "gauge");
@@ -72,7 +67,7 @@ export function* gatherFamilies(page: Page, options: FamilyOptions): Generator<u
         options.dropped("name", own, `${JSON.stringify(own)} has no letter that Prometheus takes`);
       } else {
         const family = name === "target_info" ? undefined : claim(name, type);
-        if (family !== undefined) yield* addSeries(family, metric, scopeLabels, options);
+        if (family !== undefined) await addSeries(family, metric, scopeLabels, options, slices);
         else options.dropped("type", own, `${own}: there is already another metric ${name}, of another type`);
       }
     }
@@ -100,25 +95,26 @@ function createFamilies() {
   };
 }
 
-/** Series between two steps: far less than a slice. */
-const STEP = 64;
-
-function* addSeries(
+async function addSeries(
   family: Family,
   metric: MetricData,
   scopeLabels: string,
   options: FamilyOptions,
-): Generator<undefined, void> {
+  slices: Slices,
+): Promise<void> {
   const { name, description } = metric.descriptor;
+  const adds = metric.dataPointType !== DataPointType.GAUGE;
+  const { series } = family;
   family.help ||= description;
   let refused = false;
-  let done = 0;
-  for (const [attributes, value] of points(metric)) {
-    if (++done % STEP === 0) yield;
+  for (const { attributes, value } of metric.dataPoints) {
+    if (slices.over) await slices.rest();
     const labels = joinLabels(options.labels(attributes), scopeLabels);
-    const merged = merge(family.series.get(labels), value, metric.dataPointType !== DataPointType.GAUGE);
+    const shown = typeof value === "number" || "buckets" in value ? value : toFixedBuckets(value);
+    const before = series.get(labels);
+    const merged = before === undefined ? shown : merge(before, shown, adds);
     if (merged === undefined) refused = true;
-    else family.series.set(labels, merged);
+    else series.set(labels, merged);
   }
   if (refused) options.dropped("duplicate", name, `${name} has two values for one series of ${family.name}`);
 }
@@ -133,19 +129,8 @@ function isDelta(metric: MetricData): boolean {
   return metric.dataPointType !== DataPointType.GAUGE && metric.aggregationTemporality === AggregationTemporality.DELTA;
 }
 
-function points(metric: MetricData): [Attributes, number | Histogram][] {
-  return metric.dataPointType === DataPointType.EXPONENTIAL_HISTOGRAM
-    ? metric.dataPoints.map(({ attributes, value }) => [attributes, toFixedBuckets(value)])
-    : metric.dataPoints.map(({ attributes, value }) => [attributes, value]);
-}
-
 /** Two scopes without scope labels, or two attributes with one label, can make one series of two: what adds up is added. */
-function merge(
-  first: number | Histogram | undefined,
-  second: number | Histogram,
-  adds: boolean,
-): number | Histogram | undefined {
-  if (first === undefined) return second;
+function merge(first: number | Histogram, second: number | Histogram, adds: boolean): number | Histogram | undefined {
   if (!adds) return undefined;
   if (typeof first === "number") return typeof second === "number" ? first + second : undefined;
   if (typeof second === "number" || String(first.buckets.boundaries) !== String(second.buckets.boundaries)) {

@@ -45,8 +45,9 @@ export function renderScope(scope: { readonly name: string; readonly version?: s
   return labels.join(",");
 }
 
-export function joinLabels(...parts: readonly string[]): string {
-  return parts.filter((part) => part !== "").join(",");
+export function joinLabels(first: string, second: string): string {
+  if (second === "") return first;
+  return first === "" ? second : `${first},${second}`;
 }
 
 function toText(value: AttributeValue): string {

@@ -1,12 +1,11 @@
 import type { Server } from "node:http";
 import { type MetricProducer, MetricReader, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import { count, say, sayOnce } from "@telltale/core";
+import { count, say, sayOnce, Slices } from "@telltale/core";
 import { createEndpoint, createHandler, type Handler } from "./endpoint.js";
-import { gatherFamilies, type DropReason, type FamilyOptions } from "./families.js";
+import { collectFamilies, type DropReason, type FamilyOptions } from "./families.js";
 import { createLabelRenderer } from "./labels.js";
 import { listen, type Listening } from "./listen.js";
 import { type Naming, underscoreEscapingWithSuffixes } from "./naming.js";
-import { runInSlices } from "./slices.js";
 import { formatText } from "./text-format.js";
 
 export interface PrometheusHandlerOptions {
@@ -73,11 +72,12 @@ export function createPrometheusReader(options: PrometheusReaderOptions = {}): P
   return { reader, listening, handler };
 }
 
-async function scrape(reader: MetricReader, families: FamilyOptions): Promise<Iterable<string>> {
+async function scrape(reader: MetricReader, families: FamilyOptions): Promise<AsyncIterable<Buffer>> {
   const { resourceMetrics, errors } = await reader.collect();
   for (const error of errors) sayOnce("error", `some metrics could not be collected: ${String(error)}`);
   await resourceKnown(resourceMetrics);
-  return formatText(await runInSlices(gatherFamilies(resourceMetrics, families)));
+  const slices = new Slices();
+  return formatText(await collectFamilies(resourceMetrics, families, slices), slices);
 }
 
 /** Detectors of the resource may still be asking. */

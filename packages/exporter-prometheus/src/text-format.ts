@@ -1,49 +1,118 @@
 import type { Histogram } from "@opentelemetry/sdk-metrics";
+import type { Slices } from "@telltale/core";
 import type { Family } from "./families.js";
+import { formatNumber, LONGEST_NUMBER, PageWriter } from "./page-writer.js";
 
 /** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
 export const TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Characters that are handed on at once: a large page is written piece by piece, between the app's own work. */
-const CHUNK = 32 * 1024;
-
-/** Families as text, in chunks. */
-export function* formatText(families: Iterable<Family>): Generator<string> {
-  let text = "";
-  for (const { name, type, help, series } of families) {
-    if (help !== "") text += `# HELP ${name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n`;
-    text += `# TYPE ${name} ${type}\n`;
-    for (const [labels, value] of series) {
-      text += typeof value === "number" ? sample(name, labels, value) : histogramSamples(name, labels, value);
-      if (text.length < CHUNK) continue;
-      yield text;
-      text = "";
+/** Families as text, in chunks that are made when they are asked for, between the app's own work. */
+export async function* formatText(families: Iterable<Family>, slices: Slices): AsyncGenerator<Buffer> {
+  const writer = new PageWriter();
+  for (const family of families) {
+    writeHead(writer, family);
+    const write = createSeriesWriter(writer, family.name);
+    for (const [labels, value] of family.series) {
+      if (slices.over) {
+        yield* writer.take(false);
+        await slices.rest();
+      }
+      write(labels, value);
     }
   }
-  if (text !== "") yield text;
+  yield* writer.take(true);
 }
 
-function histogramSamples(name: string, labels: string, { buckets, count, sum }: Histogram): string {
-  const prefix = labels === "" ? "" : `${labels},`;
-  let text = "";
-  let below = 0;
-  for (const [n, bound] of buckets.boundaries.entries()) {
-    below += buckets.counts[n] ?? 0;
-    // A bound that comes twice is one bucket, and the infinite one is written below.
-    if (bound === buckets.boundaries[n + 1] || bound === Infinity) continue;
-    text += sample(`${name}_bucket`, `${prefix}le="${formatNumber(bound)}"`, below);
+function writeHead(writer: PageWriter, { name, type, help }: Family): void {
+  const escaped = help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+  const text = `${help === "" ? "" : `# HELP ${name} ${escaped}\n`}# TYPE ${name} ${type}\n`;
+  writer.reserve(Buffer.byteLength(text));
+  writer.text(text);
+}
+
+const COMMA = Buffer.from(",");
+const SPACE = Buffer.from(" ");
+const OPENING = Buffer.from("{");
+const CLOSING = Buffer.from("} ");
+const END = Buffer.from("\n");
+
+function createSeriesWriter(writer: PageWriter, name: string): (labels: string, value: number | Histogram) => void {
+  const plain = Buffer.from(name);
+  const bucket = Buffer.from(`${name}_bucket{`);
+  const sum = Buffer.from(`${name}_sum`);
+  const count = Buffer.from(`${name}_count`);
+  let known: readonly number[] | undefined;
+  let bounds: readonly (Buffer | undefined)[] = [];
+
+  function writeHistogram(labels: string, { buckets, count: held, sum: added }: Histogram): void {
+    const { boundaries, counts } = buckets;
+    // The series of a metric have one array of boundaries, or one each where they are not ours.
+    if (boundaries !== known) {
+      known = boundaries;
+      bounds = boundaries.map(renderBound);
+    }
+    const line = bucket.length + Buffer.byteLength(labels) + 2 * LONGEST_NUMBER + 8;
+    writer.reserve((boundaries.length + 3) * line);
+    const start = writer.position;
+    writer.bytes(bucket);
+    const startOfLabels = writer.position;
+    writer.text(labels);
+    const endOfLabels = writer.position;
+    if (labels !== "") writer.bytes(COMMA);
+    const end = writer.position;
+    let isFirst = true;
+    let below = 0;
+    for (let n = 0; n <= bounds.length; n++) {
+      const bound = n === bounds.length ? INFINITE : bounds[n];
+      below = n === bounds.length ? held : below + (counts[n] ?? 0);
+      if (bound === undefined) continue;
+      if (!isFirst) writer.again(start, end);
+      isFirst = false;
+      writer.bytes(bound);
+      writer.number(below);
+      writer.bytes(END);
+    }
+    if (added !== undefined) writeLine(sum, startOfLabels, endOfLabels, added);
+    writeLine(count, startOfLabels, endOfLabels, held);
   }
-  text += sample(`${name}_bucket`, `${prefix}le="+Inf"`, count);
-  if (sum !== undefined) text += sample(`${name}_sum`, labels, sum);
-  return text + sample(`${name}_count`, labels, count);
+
+  /** With labels that are on the page already. */
+  function writeLine(head: Buffer, startOfLabels: number, endOfLabels: number, value: number): void {
+    writer.bytes(head);
+    if (startOfLabels === endOfLabels) {
+      writer.bytes(SPACE);
+    } else {
+      writer.bytes(OPENING);
+      writer.again(startOfLabels, endOfLabels);
+      writer.bytes(CLOSING);
+    }
+    writer.number(value);
+    writer.bytes(END);
+  }
+
+  function writeNumber(labels: string, value: number): void {
+    writer.reserve(plain.length + 3 * labels.length + LONGEST_NUMBER + 4);
+    writer.bytes(plain);
+    if (labels === "") {
+      writer.bytes(SPACE);
+    } else {
+      writer.bytes(OPENING);
+      writer.text(labels);
+      writer.bytes(CLOSING);
+    }
+    writer.number(value);
+    writer.bytes(END);
+  }
+
+  return (labels, value) => {
+    if (typeof value === "number") writeNumber(labels, value);
+    else writeHistogram(labels, value);
+  };
 }
 
-function sample(name: string, labels: string, value: number): string {
-  return labels === "" ? `${name} ${formatNumber(value)}\n` : `${name}{${labels}} ${formatNumber(value)}\n`;
-}
+const INFINITE = Buffer.from('le="+Inf"} ');
 
-function formatNumber(value: number): string {
-  if (value === Infinity) return "+Inf";
-  if (value === -Infinity) return "-Inf";
-  return String(value);
+/** Undefined for a bound that comes again, which is one bucket, and for the infinite one, which every histogram ends with. */
+function renderBound(bound: number, n: number, all: readonly number[]): Buffer | undefined {
+  return bound === all[n + 1] || bound === Infinity ? undefined : Buffer.from(`le="${formatNumber(bound)}"} `);
 }

@@ -2,8 +2,8 @@ import { AggregationTemporality } from "@opentelemetry/sdk-metrics";
 import { describe, expect, test } from "vitest";
 import { buckets, counter, exponential, gauge, histogram, render, upDown } from "./pages.js";
 
-test("a counter, an up-down counter and a gauge", () => {
-  const { lines } = render([
+test("a counter, an up-down counter and a gauge", async () => {
+  const { lines } = await render([
     counter("orders", [[{ "shop.name": "north" }, 7]], { unit: "{order}", description: "Orders taken." }),
     upDown("queue.size", [[{}, -2.5]], { description: "Waiting." }),
     gauge("load", [[{}, 0.5]], { unit: "1" }),
@@ -20,8 +20,8 @@ test("a counter, an up-down counter and a gauge", () => {
   ]);
 });
 
-test("a histogram is cumulative and ends in infinity", () => {
-  const { lines } = render([
+test("a histogram is cumulative and ends in infinity", async () => {
+  const { lines } = await render([
     histogram("took", [[{ route: "/" }, buckets([0.1, 1], [2, 3, 1], 6.25)]], { unit: "s", description: "Time." }),
   ]);
   expect(lines).toEqual([
@@ -35,8 +35,8 @@ test("a histogram is cumulative and ends in infinity", () => {
   ]);
 });
 
-test("odd bounds: infinite, repeated, none; a sum that is not known is left out", () => {
-  const { lines } = render([
+test("odd bounds: infinite, repeated, none; a sum that is not known is left out", async () => {
+  const { lines } = await render([
     histogram("a", [[{}, buckets([1, 1, Infinity], [1, 2, 3, 0])]]),
     histogram("b", [[{}, buckets([], [4], 9)]]),
   ]);
@@ -55,10 +55,10 @@ test("odd bounds: infinite, repeated, none; a sum that is not known is left out"
 describe("exponential histograms become buckets at powers of two", () => {
   const none = { offset: 0, bucketCounts: [] };
 
-  test("at scale 1, bounds in between are joined", () => {
+  test("at scale 1, bounds in between are joined", async () => {
     // Base √2: buckets from index 2 hold (2, 2.83], (2.83, 4], (4, 5.66].
     const value = { count: 8, sum: 30, scale: 1, zeroCount: 1, positive: { offset: 2, bucketCounts: [2, 1, 4] } };
-    expect(render([exponential("x", [[{}, { ...value, negative: none }]])]).lines).toEqual([
+    expect((await render([exponential("x", [[{}, { ...value, negative: none }]])])).lines).toEqual([
       "# TYPE x histogram",
       'x_bucket{le="0"} 1',
       'x_bucket{le="4"} 4',
@@ -69,10 +69,10 @@ describe("exponential histograms become buckets at powers of two", () => {
     ]);
   });
 
-  test("at scale -1, buckets are powers of four; gaps are kept", () => {
+  test("at scale -1, buckets are powers of four; gaps are kept", async () => {
     // Base 4: index -1 holds (0.25, 1], index 1 holds (4, 16].
     const value = { count: 5, sum: 20, scale: -1, zeroCount: 0, positive: { offset: -1, bucketCounts: [3, 0, 2] } };
-    expect(render([exponential("x", [[{}, { ...value, negative: none }]])]).lines.slice(1, -2)).toEqual([
+    expect((await render([exponential("x", [[{}, { ...value, negative: none }]])])).lines.slice(1, -2)).toEqual([
       'x_bucket{le="1"} 3',
       'x_bucket{le="4"} 3',
       'x_bucket{le="16"} 5',
@@ -80,7 +80,7 @@ describe("exponential histograms become buckets at powers of two", () => {
     ]);
   });
 
-  test("negative values come first, and have no sum, because it may fall", () => {
+  test("negative values come first, and have no sum, because it may fall", async () => {
     // Base 2: negative index 0 holds [-2, -1), index 1 [-4, -2).
     const value = {
       count: 7,
@@ -90,7 +90,7 @@ describe("exponential histograms become buckets at powers of two", () => {
       positive: { offset: 0, bucketCounts: [1] },
       negative: { offset: 0, bucketCounts: [2, 3] },
     };
-    expect(render([exponential("x", [[{}, value]])]).lines).toEqual([
+    expect((await render([exponential("x", [[{}, value]])])).lines).toEqual([
       "# TYPE x histogram",
       'x_bucket{le="-2"} 3',
       'x_bucket{le="-1"} 5',
@@ -101,10 +101,10 @@ describe("exponential histograms become buckets at powers of two", () => {
     ]);
   });
 
-  test("what is above the largest number is in the infinite bucket only", () => {
+  test("what is above the largest number is in the infinite bucket only", async () => {
     const value = { count: 2, scale: -10, zeroCount: 0, positive: { offset: -1, bucketCounts: [1, 1] } };
     // Base 2^1024: (2^-1024, 1] and (1, infinity).
-    expect(render([exponential("x", [[{}, { ...value, negative: none }]])]).lines.slice(1)).toEqual([
+    expect((await render([exponential("x", [[{}, { ...value, negative: none }]])])).lines.slice(1)).toEqual([
       'x_bucket{le="1"} 1',
       'x_bucket{le="+Inf"} 2',
       "x_count 2",
@@ -120,8 +120,8 @@ describe("values", () => {
     [1e21, "1e+21"],
     [-0, "0"],
     [0.1 + 0.2, "0.30000000000000004"],
-  ])("%s", (value, expected) => {
-    expect(render([gauge("x", [[{}, value]])]).lines[1]).toBe(`x ${expected}`);
+  ])("%s", async (value, expected) => {
+    expect((await render([gauge("x", [[{}, value]])])).lines[1]).toBe(`x ${expected}`);
   });
 });
 
@@ -140,13 +140,13 @@ describe("labels", () => {
       `{exported_le="1",exported_otel_scope_name="x"}`,
     ],
     ["reserved names of Prometheus", { __name__: "evil" }, `{_name_="evil"}`],
-  ])("%s", (_, attributes, expected) => {
-    expect(render([gauge("x", [[attributes, 1]])]).lines[1]).toBe(`x${expected} 1`);
+  ])("%s", async (_, attributes, expected) => {
+    expect((await render([gauge("x", [[attributes, 1]])])).lines[1]).toBe(`x${expected} 1`);
   });
 });
 
-test("help is one line, and the first that is not empty", () => {
-  const { lines } = render([
+test("help is one line, and the first that is not empty", async () => {
+  const { lines } = await render([
     gauge("x", [[{ n: 1 }, 1]]),
     gauge("x", [[{ n: 2 }, 1]], { description: 'first\nof \\ "two"' }),
     gauge("x", [[{ n: 3 }, 1]], { description: "second" }),
@@ -158,16 +158,16 @@ describe("one family per name", () => {
   const scopes = (...names: string[]) =>
     names.map((name, n) => ({ scope: { name, version: `${n}.0` }, metrics: [counter("jobs", [[{}, n + 1]])] }));
 
-  test("across scopes, told apart by their labels", () => {
-    expect(render([], { scopeMetrics: scopes("a", "b"), labelsScope: () => true }).lines).toEqual([
+  test("across scopes, told apart by their labels", async () => {
+    expect((await render([], { scopeMetrics: scopes("a", "b"), labelsScope: () => true })).lines).toEqual([
       "# TYPE jobs_total counter",
       'jobs_total{otel_scope_name="a",otel_scope_version="0.0"} 1',
       'jobs_total{otel_scope_name="b",otel_scope_version="1.0"} 2',
     ]);
   });
 
-  test("without scope labels what adds up is added", () => {
-    expect(render([], { scopeMetrics: scopes("a", "b") })).toEqual({
+  test("without scope labels what adds up is added", async () => {
+    expect(await render([], { scopeMetrics: scopes("a", "b") })).toEqual({
       lines: ["# TYPE jobs_total counter", "jobs_total 3"],
       dropped: [],
     });
@@ -175,7 +175,7 @@ describe("one family per name", () => {
       histogram("took", [[{}, buckets([1], [1, 2], 5)]]),
       histogram("took", [[{}, buckets([1], [10, 20], 50)]]),
     ];
-    expect(render(two).lines.slice(1)).toEqual([
+    expect((await render(two)).lines.slice(1)).toEqual([
       'took_bucket{le="1"} 11',
       'took_bucket{le="+Inf"} 33',
       "took_sum 55",
@@ -183,45 +183,45 @@ describe("one family per name", () => {
     ]);
   });
 
-  test("what does not add up: the first stays", () => {
+  test("what does not add up: the first stays", async () => {
     const gauges = [gauge("x", [[{ "a.b": 1 }, 1]]), gauge("x", [[{ a_b: 1 }, 2]])];
-    expect(render(gauges)).toEqual({ lines: ["# TYPE x gauge", 'x{a_b="1"} 1'], dropped: [["duplicate", "x"]] });
+    expect(await render(gauges)).toEqual({ lines: ["# TYPE x gauge", 'x{a_b="1"} 1'], dropped: [["duplicate", "x"]] });
     const histograms = [
       histogram("y", [[{}, buckets([1], [1, 0], 1)]]),
       histogram("y", [[{}, buckets([2], [1, 0], 1)]]),
     ];
-    expect(render(histograms).dropped).toEqual([["duplicate", "y"]]);
+    expect((await render(histograms)).dropped).toEqual([["duplicate", "y"]]);
   });
 
-  test("the same set in another order is the same series", () => {
+  test("the same set in another order is the same series", async () => {
     const twice = counter("x", [
       [{ "a.b": 1, a_c: 2 }, 1],
       [{ a_b: 1, "a.c": 2 }, 1],
     ]);
-    expect(render([twice]).lines.slice(1)).toEqual(['x_total{a_b="1",a_c="2"} 2']);
+    expect((await render([twice])).lines.slice(1)).toEqual(['x_total{a_b="1",a_c="2"} 2']);
   });
 
-  test("of another type: the first stays", () => {
+  test("of another type: the first stays", async () => {
     expect(
-      render([gauge("x", [[{}, 1]]), histogram("x", [[{}, buckets([], [1])]]), upDown("x", [[{ n: 1 }, 2]])]),
+      await render([gauge("x", [[{}, 1]]), histogram("x", [[{}, buckets([], [1])]]), upDown("x", [[{ n: 1 }, 2]])]),
     ).toEqual({
       lines: ["# TYPE x gauge", "x 1", 'x{n="1"} 2'],
       dropped: [["type", "x"]],
     });
   });
 
-  test.each(["_count", "_sum", "_bucket"])("a gauge x%s does not meet the histogram x", (suffix) => {
+  test.each(["_count", "_sum", "_bucket"])("a gauge x%s does not meet the histogram x", async (suffix) => {
     const took = histogram("x", [[{}, buckets([], [1])]]);
     const other = gauge(`x${suffix}`, [[{}, 1]]);
-    expect(render([took, other]).dropped).toEqual([["type", `x${suffix}`]]);
-    expect(render([other, took]).dropped).toEqual([["type", "x"]]);
+    expect((await render([took, other])).dropped).toEqual([["type", `x${suffix}`]]);
+    expect((await render([other, took])).dropped).toEqual([["type", "x"]]);
   });
 });
 
-test("delta sums and nameless metrics are left out", () => {
+test("delta sums and nameless metrics are left out", async () => {
   const delta = { ...counter("x", [[{}, 1]]), aggregationTemporality: AggregationTemporality.DELTA };
   const nameless = gauge("!?", [[{}, 1]]);
-  expect(render([delta, nameless])).toEqual({
+  expect(await render([delta, nameless])).toEqual({
     lines: [],
     dropped: [
       ["temporality", "x"],
@@ -230,16 +230,18 @@ test("delta sums and nameless metrics are left out", () => {
   });
 });
 
-test("a metric without points is nothing, and keeps no name", () => {
-  expect(render([gauge("x", []), counter("x_total", []), histogram("x", [[{}, buckets([], [1])]])])).toMatchObject({
+test("a metric without points is nothing, and keeps no name", async () => {
+  expect(
+    await render([gauge("x", []), counter("x_total", []), histogram("x", [[{}, buckets([], [1])]])]),
+  ).toMatchObject({
     lines: ["# TYPE x histogram", 'x_bucket{le="+Inf"} 1', "x_count 1"],
     dropped: [],
   });
 });
 
-test("the resource is target_info, and nobody else's", () => {
+test("the resource is target_info, and nobody else's", async () => {
   const resource = { attributes: { "service.name": "shop", "service.instance.id": "1", "host.ip": ["10.0.0.1"] } };
-  const { lines, dropped } = render([gauge("target_info", [[{}, 7]])], { resource });
+  const { lines, dropped } = await render([gauge("target_info", [[{}, 7]])], { resource });
   expect(lines.slice(1)).toEqual([
     "# TYPE target_info gauge",
     'target_info{host_ip="[\\"10.0.0.1\\"]",service_instance_id="1",service_name="shop"} 1',

@@ -7,6 +7,7 @@ import {
   type Histogram,
   type MetricData,
 } from "@opentelemetry/sdk-metrics";
+import { Slices } from "@telltale/core";
 import {
   collectFamilies,
   createLabelRenderer,
@@ -56,20 +57,20 @@ export interface Rendered {
 }
 
 /** The lines of a page of metrics of one scope, `app`. */
-export function render(metrics: MetricData[], changes: Partial<Page & FamilyOptions> = {}): Rendered {
+export async function render(metrics: MetricData[], changes: Partial<Page & FamilyOptions> = {}): Promise<Rendered> {
   const dropped: [DropReason, string][] = [];
   const page: Page = { resource: { attributes: {} }, scopeMetrics: [{ scope: { name: "app" }, metrics }], ...changes };
-  const text = [
-    ...formatText(
-      collectFamilies(page, {
-        naming: underscoreEscapingWithSuffixes,
-        labels: createLabelRenderer(underscoreEscapingWithSuffixes),
-        labelsScope: () => false,
-        dropped: (reason, metric) => void dropped.push([reason, metric]),
-        ...changes,
-      }),
-    ),
-  ].join("");
+  const options: FamilyOptions = {
+    naming: underscoreEscapingWithSuffixes,
+    labels: createLabelRenderer(underscoreEscapingWithSuffixes),
+    labelsScope: () => false,
+    dropped: (reason, metric) => void dropped.push([reason, metric]),
+    ...changes,
+  };
+  const slices = new Slices();
+  const chunks: Buffer[] = [];
+  for await (const chunk of formatText(await collectFamilies(page, options, slices), slices)) chunks.push(chunk);
+  const text = Buffer.concat(chunks).toString();
   return { lines: text.split("\n").slice(0, -1), dropped };
 }
 

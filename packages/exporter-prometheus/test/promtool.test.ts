@@ -6,6 +6,7 @@ import {
   type Arbitrary,
   array,
   assert,
+  asyncProperty,
   boolean,
   constant,
   constantFrom,
@@ -14,7 +15,6 @@ import {
   integer,
   nat,
   oneof,
-  property,
   record,
   string,
   tuple,
@@ -79,8 +79,8 @@ const metric: Arbitrary<MetricData> = oneof(
 );
 
 describeWith(["prometheus"], "promtool", () => {
-  test("has nothing to say of an ordinary page", () => {
-    const { lines } = render(
+  test("has nothing to say of an ordinary page", async () => {
+    const { lines } = await render(
       [
         counter("orders", [[{ shop: "a" }, 1]], { unit: "{order}", description: "Orders." }),
         gauge("load", [[{}, 0.5]], { unit: "1", description: "Load." }),
@@ -96,11 +96,11 @@ describeWith(["prometheus"], "promtool", () => {
     expect(check(['x{a="\\"} 1'])).toMatchObject({ status: 1 });
   });
 
-  test("parses whatever metrics there are", () => {
+  test("parses whatever metrics there are", async () => {
     const page = array(metric, { minLength: 1, maxLength: 60 });
-    assert(
-      property(page, attributes, (metrics, resource) => {
-        const { lines } = render(metrics, { resource: { attributes: resource } });
+    await assert(
+      asyncProperty(page, attributes, async (metrics, resource) => {
+        const { lines } = await render(metrics, { resource: { attributes: resource } });
         const { status, output } = check(lines);
         expect(status === 0 || status === 3 ? "" : `${status}: ${output}`).toBe("");
         // promtool does not look for a series that comes twice; Prometheus refuses it.
