@@ -117,11 +117,13 @@ export function createMetrics({
   function producerFor(select: AggregationTemporalitySelector): MetricProducer {
     const reader = readers++;
     let before: Reading["before"];
+    let beforeMs = 0;
     return {
       collect: () =>
         collectInTurn(() => {
-          const reading = { reader, now: toHrTime(Date.now()), before };
+          const reading = { reader, now: toHrTime(Date.now()), before, beforeMs };
           before = reading.now;
+          beforeMs = performance.now();
           return collect(select, reading);
         }),
     };

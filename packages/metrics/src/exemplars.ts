@@ -16,6 +16,8 @@ export interface Exemplar {
 const STAYS_MS = 10_000;
 /** A failed operation ranks above all that did not fail, whatever they took. */
 const FAILED = 1e9;
+/** Below every duration. */
+const LOWEST = -1;
 
 /**
  * One exemplar for each bucket of a histogram series: of the sampled operations of the last seconds a failed one, else the slowest.
@@ -27,12 +29,15 @@ export class Exemplars {
   private readonly kept: (Exemplar | undefined)[];
   /** By bucket: what does not rank above this is passed over. */
   private readonly ranks: number[];
+  /** By bucket: when its operation ended. */
+  private readonly endsMs: number[];
   /** When the ranks are forgotten. */
   private untilMs = 0;
 
   constructor(buckets: number) {
     this.kept = Array.from({ length: buckets });
-    this.ranks = Array.from({ length: buckets }, () => -0.5);
+    this.ranks = Array.from({ length: buckets }, () => LOWEST);
+    this.endsMs = Array.from({ length: buckets }, () => 0);
   }
 
   offer(bucket: number, value: number, operation: Operation, span: Span): void {
@@ -47,23 +52,20 @@ export class Exemplars {
     const { traceId, spanId, traceFlags } = span.spanContext();
     if ((traceFlags & TraceFlags.SAMPLED) === 0) return;
     if (endMs >= this.untilMs) {
-      this.ranks.fill(-0.5);
+      this.ranks.fill(LOWEST);
       this.untilMs = endMs + STAYS_MS;
     }
     this.ranks[bucket] = rank;
+    this.endsMs[bucket] = endMs;
     this.kept[bucket] = { value, timestamp: toHrTime(epochOriginMs(endMs) + endMs), traceId, spanId };
   }
 
-  /** By rising value; with a time, only those since. */
-  list(since: HrTime | undefined): readonly Exemplar[] {
+  /** Those since a time, by rising value. */
+  list(sinceMs: number): readonly Exemplar[] {
     const result: Exemplar[] = [];
-    for (const one of this.kept) {
-      if (one !== undefined && (since === undefined || !isBefore(one.timestamp, since))) result.push(one);
+    for (const [bucket, one] of this.kept.entries()) {
+      if (one !== undefined && (this.endsMs[bucket] as number) >= sinceMs) result.push(one);
     }
     return result;
   }
-}
-
-function isBefore([seconds, nanos]: HrTime, [sinceSeconds, sinceNanos]: HrTime): boolean {
-  return seconds < sinceSeconds || (seconds === sinceSeconds && nanos < sinceNanos);
 }

@@ -7,4 +7,6 @@ export interface Reading {
   readonly now: HrTime;
   /** When the same reader read before; undefined the first time. */
   readonly before: HrTime | undefined;
+  /** The same as `performance.now()`, by which operations are timed. */
+  readonly beforeMs: number;
 }
