@@ -52,7 +52,7 @@ export function assemble(given: Config, ended: () => void): Telltale {
   showDiagnostics();
   nameCaches(config.caches ?? {});
   const metrics = createMetrics();
-  const readers = createMetricReaders(config.metrics ?? {}, role, metrics.producer);
+  const readers = createMetricReaders(config.metrics ?? {}, role, metrics);
   const resource = createResource(config);
   const tracing = createTracing(config, resource);
   const meterProvider = createMeterProvider(resource, [...readers.list, ...(sdk.metricReaders ?? [])], sdk.views);

@@ -1,8 +1,9 @@
 import { createRequire } from "node:module";
-import type { IMetricReader, MetricProducer, PushMetricExporter } from "@opentelemetry/sdk-metrics";
+import type { AggregationTemporalitySelector, IMetricReader, PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import { say } from "@telltale/core";
 import { createPrometheusReader } from "@telltale/exporter-prometheus";
 import { ignoreServer } from "@telltale/instrumentation-http";
+import { type Metrics, selectTemporality } from "@telltale/metrics";
 import type { MetricsExporterName, SourceOptions } from "./config/options.js";
 import { createMetricExporter, destinationOf } from "./otlp/exporters.js";
 import type { Role } from "./role.js";
@@ -26,7 +27,7 @@ const INTERVAL_MS = 60_000;
 export function createMetricReaders(
   options: NonNullable<SourceOptions["metrics"]>,
   role: Role,
-  producer: MetricProducer,
+  metrics: Metrics,
 ): MetricReaders {
   const names = new Set<MetricsExporterName>(options.exporters ?? ["prometheus"]);
   names.delete("none");
@@ -36,14 +37,14 @@ export function createMetricReaders(
   let url: Promise<string | undefined> = Promise.resolve(undefined);
   for (const name of names) {
     if (name !== "prometheus") {
-      list.push(createPushReader(name, options, producer));
+      list.push(createPushReader(name, options, metrics));
       continue;
     }
     const { reader, listening } = createPrometheusReader({
       ...(options.host !== undefined && { host: options.host }),
       ...(options.port !== undefined && { port: options.port }),
       portsToTry: role === "cluster-worker" ? WORKER_PORTS : 1,
-      metricProducers: [producer],
+      metricProducers: [metrics.producer],
       onServer: ignoreServer,
     });
     list.push(reader);
@@ -63,15 +64,19 @@ export function createMetricReaders(
 function createPushReader(
   name: MetricsExporterName,
   options: NonNullable<SourceOptions["metrics"]>,
-  producer: MetricProducer,
+  metrics: Metrics,
 ): IMetricReader {
   const sdk = require("@opentelemetry/sdk-metrics") as typeof import("@opentelemetry/sdk-metrics");
   const { intervalMs = INTERVAL_MS } = options;
+  const exporter: PushMetricExporter = name === "otlp" ? createOtlpExporter(options) : new sdk.ConsoleMetricExporter();
+  const otherwise = selectTemporality("cumulative");
+  const select: AggregationTemporalitySelector = (type) =>
+    exporter.selectAggregationTemporality?.(type) ?? otherwise(type);
   return new sdk.PeriodicExportingMetricReader({
-    exporter: name === "otlp" ? createOtlpExporter(options) : new sdk.ConsoleMetricExporter(),
+    exporter,
     exportIntervalMillis: intervalMs,
     exportTimeoutMillis: Math.min(intervalMs, 30_000),
-    metricProducers: [producer],
+    metricProducers: [metrics.producerFor(select)],
   });
 }
 

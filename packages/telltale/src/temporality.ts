@@ -1,28 +1,15 @@
 import { getStringFromEnv } from "@opentelemetry/core";
-import {
-  AggregationTemporality,
-  type AggregationTemporalitySelector,
-  InstrumentType,
-} from "@opentelemetry/sdk-metrics";
+import type { AggregationTemporalitySelector } from "@opentelemetry/sdk-metrics";
 import { sayOnce } from "@telltale/core";
+import { selectTemporality, type TemporalityPreference } from "@telltale/metrics";
 
-const { CUMULATIVE, DELTA } = AggregationTemporality;
-const { COUNTER, HISTOGRAM, OBSERVABLE_UP_DOWN_COUNTER, UP_DOWN_COUNTER } = InstrumentType;
+const VARIABLE = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+const KNOWN: readonly string[] = ["cumulative", "delta", "lowmemory"] satisfies TemporalityPreference[];
 
-/** https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/#additional-environment-variable-configuration */
-const SELECTORS: Readonly<Record<string, AggregationTemporalitySelector>> = {
-  cumulative: () => CUMULATIVE,
-  delta: (type) => (type === UP_DOWN_COUNTER || type === OBSERVABLE_UP_DOWN_COUNTER ? CUMULATIVE : DELTA),
-  lowmemory: (type) => (type === COUNTER || type === HISTOGRAM ? DELTA : CUMULATIVE),
-};
-
-/** The temporality that `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` asks for, for the instruments of the app's own meters. */
+/** The temporality that the environment prefers for metrics sent by OTLP: Telltale's own, and those of the app's meters. */
 export function preferredTemporality(): AggregationTemporalitySelector {
-  const preference =
-    getStringFromEnv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")?.toLowerCase() ?? "cumulative";
-  const selector = Object.hasOwn(SELECTORS, preference) ? SELECTORS[preference] : undefined;
-  if (selector !== undefined) return selector;
-  const known = Object.keys(SELECTORS).join(", ");
-  sayOnce("info", `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE must be one of ${known}; cumulative is used`);
-  return () => CUMULATIVE;
+  const preference = getStringFromEnv(VARIABLE)?.toLowerCase() ?? "cumulative";
+  if (KNOWN.includes(preference)) return selectTemporality(preference as TemporalityPreference);
+  sayOnce("info", `${VARIABLE} must be one of ${KNOWN.join(", ")}; cumulative is used`);
+  return selectTemporality("cumulative");
 }
