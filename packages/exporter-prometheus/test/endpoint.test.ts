@@ -119,6 +119,21 @@ test("a large page arrives whole", async () => {
   expect(lines.at(-1)).toMatch(/^took_count\{route="\/a\/rather\/long\/route\/1999",.*\} 92$/);
 });
 
+test("whoever stops reading in the middle of a page, and goes, hinders nobody", async () => {
+  const points = Array.from(
+    { length: 20_000 },
+    (_, n) => [{ route: `/a/rather/long/${"x".repeat(400)}/${n}` }, n] as const,
+  );
+  const { url } = await start({ metricProducers: [producerOf(gauge("x", points))] });
+  const lazy = connect(Number(new URL(url).port), "127.0.0.1");
+  lazy.write("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+  await once(lazy, "readable");
+  // 8 MB do not fit in between: the page waits for this reader now, and no other one does.
+  expect((await (await fetch(url)).text()).trimEnd().split("\n").at(-1)).toMatch(/ 19999$/);
+  lazy.destroy();
+  expect((await fetch(url)).status).toBe(200);
+});
+
 test("a producer that fails in part does not cost the rest, and is said once", async () => {
   const said = listenToSay();
   const producer = producerOf(gauge("x", [[{}, 1]]));
