@@ -1,0 +1,459 @@
+import { execFile } from "node:child_process";
+import { setTimeout as after } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { createTraceState, ROOT_CONTEXT, type TraceState, trace } from "@opentelemetry/api";
+import { emptyResource, type Resource, resourceFromAttributes } from "@opentelemetry/resources";
+import { selfCounters } from "@telltale/core";
+import { waitFor } from "@telltale/testkit";
+import { array, assert, asyncProperty, constantFrom, nat, oneof, record } from "fast-check";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { createTracerProvider, type SpanDelivery, SpanExport, type SpanExportOptions } from "../src/index.js";
+import { type DecodedSpan, decodeSpans } from "./otlp-decoder.js";
+
+const OUTCOMES = ["exported", "dropped", "rejected"] as const;
+type Counts = Record<(typeof OUTCOMES)[number], number>;
+
+function readCounts(): Counts {
+  const counts: Counts = { exported: 0, dropped: 0, rejected: 0 };
+  for (const { metric, value, total } of selfCounters()) {
+    if (metric === "telltale.spans" && value in counts) counts[value as keyof Counts] = total;
+  }
+  return counts;
+}
+
+/** What was counted since. */
+function countFrom(before: Counts): Counts {
+  const now = readCounts();
+  return {
+    exported: now.exported - before.exported,
+    dropped: now.dropped - before.dropped,
+    rejected: now.rejected - before.rejected,
+  };
+}
+
+const OK: SpanDelivery = { ok: true };
+
+/** An export of its own, with a tracer; what is delivered is decoded. */
+function setUp(
+  options: Partial<SpanExportOptions> = {},
+  answer: (spans: readonly DecodedSpan[]) => Promise<SpanDelivery> = async () => OK,
+  resource: Resource = emptyResource(),
+) {
+  const batches: DecodedSpan[][] = [];
+  const sizes: number[] = [];
+  const spanExport = new SpanExport({
+    deliver(request) {
+      const spans = decodeSpans(request);
+      batches.push(spans);
+      sizes.push(request.length);
+      return answer(spans);
+    },
+    ...options,
+  });
+  const provider = createTracerProvider({ resource, export: spanExport });
+  const tracer = provider.getTracer("t");
+  const end = (count: number, prefix = "s", attributes = {}) => {
+    for (let i = 0; i < count; i++) tracer.startSpan(`${prefix}${i}`, { attributes }, ROOT_CONTEXT).end();
+  };
+  return { batches, sizes, spanExport, provider, tracer, end, before: readCounts() };
+}
+
+const names = (spans: readonly DecodedSpan[] = []) => spans.map(({ name }) => name);
+
+describe("bounds", () => {
+  test("a full batch goes out at once, the rest after the delay", async () => {
+    const { batches, end, spanExport } = setUp({ maxExportBatchSize: 10, scheduledDelayMs: 150 });
+    const startMs = performance.now();
+    end(25);
+    await waitFor(
+      () => batches.length === 2,
+      () => "two batches",
+    );
+    expect(performance.now() - startMs).toBeLessThan(140);
+    expect(spanExport.size).toBe(5);
+    await waitFor(
+      () => batches.length === 3,
+      () => "the third batch",
+    );
+    expect(performance.now() - startMs).toBeGreaterThan(140);
+    expect(batches.map(({ length }) => length)).toEqual([10, 10, 5]);
+    expect(spanExport.size).toBe(0);
+  });
+
+  test("bytes fill a batch, and a span that is larger goes alone", async () => {
+    const { batches, sizes, end, spanExport } = setUp({ maxBatchBytes: 10_000 });
+    end(25, "s", { content: "x".repeat(1_000) });
+    end(1, "large", { content: "x".repeat(50_000) });
+    end(1, "last");
+    await spanExport.forceFlush();
+    // The tenth span of about 1,050 bytes makes 10,000 full.
+    expect(batches.map(({ length }) => length)).toEqual([10, 10, 6, 1]);
+    expect(sizes[0]).toBeGreaterThan(10_000);
+    expect(sizes[0]).toBeLessThan(12_000);
+  });
+
+  test("while nobody answers the oldest make room, and are counted", async () => {
+    let answer: (delivery: SpanDelivery) => void = () => {};
+    const { batches, end, spanExport, before } = setUp(
+      { maxQueueSize: 30, maxExportBatchSize: 10 },
+      () => new Promise((resolve) => (answer = resolve)),
+    );
+    end(10, "first");
+    await waitFor(
+      () => batches.length === 1,
+      () => "the first batch",
+    );
+    end(100);
+    expect(spanExport.size).toBe(40);
+    expect(countFrom(before)).toEqual({ exported: 0, dropped: 70, rejected: 0 });
+    answer(OK);
+    const flushed = spanExport.forceFlush();
+    for (let left = 3; left > 0; left--) {
+      const seen = batches.length;
+      await waitFor(
+        () => batches.length > seen || spanExport.size === 0,
+        () => "the next batch",
+      );
+      answer(OK);
+    }
+    await flushed;
+    expect(names(batches.flat()).slice(10)).toEqual(Array.from({ length: 30 }, (_, index) => `s${70 + index}`));
+    expect(countFrom(before)).toEqual({ exported: 40, dropped: 70, rejected: 0 });
+  });
+
+  test("bytes that wait are bounded, also when the queue is smaller than a batch", async () => {
+    const { end, spanExport, before } = setUp(
+      { maxQueueBytes: 100_000, maxBatchBytes: 1_000_000 },
+      () => new Promise(() => {}),
+    );
+    end(1_000, "s", { content: "x".repeat(1_000) });
+    expect(spanExport.size).toBeLessThan(100);
+    expect(spanExport.size + countFrom(before).dropped).toBe(1_000);
+    end(1, "larger than the queue", { content: "x".repeat(200_000) });
+    expect(spanExport.size + countFrom(before).dropped).toBe(1_001);
+  });
+
+  test("scopes that are used no more hold nothing", async () => {
+    const { provider, spanExport } = setUp();
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 50; i++) provider.getTracer(`scope ${round} ${i}`).startSpan("s").end();
+      await spanExport.forceFlush();
+    }
+    provider.getTracer("the last one").startSpan("s").end();
+    await spanExport.forceFlush();
+    expect((spanExport as unknown as { encoders: Map<unknown, unknown> }).encoders.size).toBe(1);
+  });
+});
+
+describe("deliveries", () => {
+  test.each<[string, () => unknown, Partial<Counts>]>([
+    ["succeeds", async () => OK, { exported: 5 }],
+    ["succeeds in part", async () => ({ ok: true, rejected: 2 }), { exported: 3, rejected: 2 }],
+    ["rejects more than there was", async () => ({ ok: true, rejected: 100 }), { rejected: 5 }],
+    ["rejects no number", async () => ({ ok: true, rejected: Number.NaN }), { exported: 5 }],
+    ["rejects less than nothing", async () => ({ ok: true, rejected: -3 }), { exported: 5 }],
+    ["fails", async () => ({ ok: false }), { dropped: 5 }],
+    ["fails after a part", async () => ({ ok: false, rejected: 2 }), { dropped: 5 }],
+    [
+      "throws",
+      () => {
+        throw new Error("at once");
+      },
+      { dropped: 5 },
+    ],
+    ["rejects its promise", () => Promise.reject(new Error("later")), { dropped: 5 }],
+    ["returns nothing", () => undefined, { dropped: 5 }],
+    ["resolves with nothing", async () => null, { dropped: 5 }],
+  ])("one that %s", async (_, answer, counts) => {
+    const { end, spanExport, before } = setUp({}, answer as () => Promise<SpanDelivery>);
+    end(5);
+    await spanExport.forceFlush();
+    expect(countFrom(before)).toEqual({ exported: 0, dropped: 0, rejected: 0, ...counts });
+    expect(spanExport.size).toBe(0);
+    expect(spanExport.delivering).toBe(counts.dropped === undefined);
+  });
+
+  test("a collector that was away and comes back gets what has waited, quickly", async () => {
+    let isAway = true;
+    const { batches, end, spanExport, before } = setUp({ maxExportBatchSize: 10, scheduledDelayMs: 30 }, async () => ({
+      ok: !isAway,
+    }));
+    end(50);
+    await waitFor(
+      () => spanExport.delivering === false,
+      () => "a failure",
+    );
+    isAway = false;
+    await waitFor(
+      () => spanExport.size === 0,
+      () => "the rest to be delivered",
+    );
+    // At most the first batch and one more were tried in vain.
+    expect(countFrom(before).exported).toBeGreaterThanOrEqual(30);
+    expect(batches).toHaveLength(5);
+  });
+
+  test("one that hangs and answers in the end goes on", async () => {
+    const answers: ((delivery: SpanDelivery) => void)[] = [];
+    const { batches, end, spanExport, before } = setUp(
+      { maxExportBatchSize: 10, scheduledDelayMs: 20 },
+      () => new Promise((resolve) => answers.push(resolve)),
+    );
+    end(10);
+    await waitFor(
+      () => batches.length === 1,
+      () => "the first batch",
+    );
+    end(5);
+    await after(60);
+    expect([batches.length, spanExport.size]).toEqual([1, 15]);
+    answers[0]?.(OK);
+    await waitFor(
+      () => batches.length === 2,
+      () => "the second batch",
+    );
+    answers[1]?.(OK);
+    await waitFor(
+      () => spanExport.size === 0,
+      () => "the end",
+    );
+    expect(countFrom(before)).toEqual({ exported: 15, dropped: 0, rejected: 0 });
+  });
+});
+
+describe("flushing", () => {
+  test("what ends while a flush delivers is delivered after the delay, by itself", async () => {
+    let endMore = () => {};
+    const { batches, end, spanExport } = setUp({ scheduledDelayMs: 20 }, async () => {
+      endMore();
+      return OK;
+    });
+    endMore = () => {
+      endMore = () => {};
+      end(1, "meanwhile");
+    };
+    end(1, "before");
+    await spanExport.forceFlush();
+    await waitFor(
+      () => batches.length === 2,
+      () => "the second batch",
+    );
+    expect(names(batches[1])).toEqual(["meanwhile0"]);
+  });
+
+  test("two flushes at a time both wait for all that had ended", async () => {
+    const { batches, end, spanExport } = setUp({ maxExportBatchSize: 5 }, async () => {
+      await after(5);
+      return OK;
+    });
+    end(12, "a");
+    const first = spanExport.forceFlush();
+    end(1, "b");
+    await Promise.all([
+      first.then(() => expect(names(batches.flat()).filter((name) => name.startsWith("a"))).toHaveLength(12)),
+      spanExport.forceFlush().then(() => expect(names(batches.flat())).toContain("b0")),
+    ]);
+    expect(spanExport.size).toBe(0);
+  });
+
+  test("a service that never rests does not hold a flush", async () => {
+    let isBusy = true;
+    const { end, spanExport } = setUp({ maxExportBatchSize: 5 }, async () => {
+      if (isBusy) end(5, "more");
+      return OK;
+    });
+    end(20);
+    await spanExport.forceFlush();
+    expect(spanExport.size).toBeGreaterThan(0);
+    isBusy = false;
+    await spanExport.forceFlush();
+  });
+
+  test("a shutdown delivers, and what ends afterwards is dropped", async () => {
+    const { batches, end, spanExport, before } = setUp();
+    end(3);
+    await Promise.all([spanExport.shutdown(), spanExport.shutdown()]);
+    expect(batches.map(({ length }) => length)).toEqual([3]);
+    end(2);
+    await spanExport.forceFlush();
+    expect(countFrom(before)).toEqual({ exported: 3, dropped: 2, rejected: 0 });
+  });
+
+  test("a process that has spans to deliver ends all the same", async () => {
+    const program = fileURLToPath(new URL("./fixtures/end-anyway.js", import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 10_000 });
+    expect(stdout).toBe("done\n");
+  });
+});
+
+describe("resources", () => {
+  test("attributes that are still on their way are waited for", async () => {
+    let resolveHost: (name: string) => void = () => {};
+    const host = new Promise<string>((resolve) => (resolveHost = resolve));
+    const resource = resourceFromAttributes({ "service.name": "shop", "host.name": host });
+    const { batches, end, spanExport } = setUp({}, undefined, resource);
+    end(1);
+    const flushed = spanExport.forceFlush();
+    await after(20);
+    expect(batches).toEqual([]);
+    resolveHost("web-1");
+    await flushed;
+    expect(batches[0]?.[0]?.resource.attributes).toEqual({
+      "service.name": { stringValue: "shop" },
+      "host.name": { stringValue: "web-1" },
+    });
+  });
+
+  test("attributes that do not come are left out", async () => {
+    const resource = resourceFromAttributes({
+      "service.name": "shop",
+      "host.name": Promise.reject(new Error("unknown")),
+    });
+    const { batches, end, spanExport } = setUp({}, undefined, resource);
+    end(1);
+    await spanExport.forceFlush();
+    expect(batches[0]?.[0]?.resource.attributes["service.name"]).toEqual({ stringValue: "shop" });
+  });
+
+  test("a resource that throws costs its batches and nothing else", async () => {
+    const resource = { ...emptyResource(), waitForAsyncAttributes: () => Promise.reject(new Error("no")) };
+    const { end, spanExport, before } = setUp({}, undefined, resource as Resource);
+    end(2);
+    await spanExport.forceFlush();
+    expect(countFrom(before)).toEqual({ exported: 0, dropped: 2, rejected: 0 });
+  });
+});
+
+describe("a span that cannot be encoded", () => {
+  const throwing = (): never => {
+    throw new Error("read");
+  };
+  const badState = { ...createTraceState("a=b"), serialize: throwing } as unknown as TraceState;
+  const badParent = { traceId: "1".repeat(32), spanId: "2".repeat(16), traceFlags: 1, traceState: badState };
+
+  test.each<[string, (tracer: ReturnType<typeof setUp>["tracer"]) => { end(): void }]>([
+    ["name", (tracer) => tracer.startSpan({ toString: throwing } as unknown as string)],
+    ["trace state", (tracer) => tracer.startSpan("s", {}, trace.setSpanContext(ROOT_CONTEXT, badParent))],
+    ["trace state of a link", (tracer) => tracer.startSpan("s", { links: [{ context: badParent }] })],
+    ["name of an event", (tracer) => tracer.startSpan("s").addEvent({ toString: throwing } as unknown as string)],
+  ])("because of its %s is dropped and counted, the batch and the app go on", async (_, start) => {
+    const { batches, end, tracer, spanExport, before } = setUp();
+    end(2, "before");
+    start(tracer).end();
+    end(2, "after");
+    await spanExport.forceFlush();
+    expect(batches.map(names)).toEqual([["before0", "before1", "after0", "after1"]]);
+    expect(countFrom(before)).toEqual({ exported: 4, dropped: 1, rejected: 0 });
+  });
+});
+
+describe("the clock", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  test("a span that took a minute does not move the others", async () => {
+    const now = performance.now.bind(performance);
+    const date = Date.now.bind(Date);
+    let shiftMs = 60_000;
+    vi.spyOn(performance, "now").mockImplementation(() => now() + shiftMs);
+    vi.spyOn(Date, "now").mockImplementation(() => date() + shiftMs);
+    const { batches, tracer, end, spanExport } = setUp();
+    const long = tracer.startSpan("long");
+    const startMs = Date.now();
+    shiftMs += 60_000;
+    long.end();
+    end(1, "short");
+    await spanExport.forceFlush();
+    const sinceStartMs = (nanos = "0") => Number(BigInt(nanos) / 1_000_000n) - startMs;
+    const [first, second] = batches.flat();
+    expect(Math.abs(sinceStartMs(first?.startTimeUnixNano))).toBeLessThan(1_000);
+    expect(Math.abs(sinceStartMs(first?.endTimeUnixNano) - 60_000)).toBeLessThan(1_000);
+    expect(Math.abs(sinceStartMs(second?.startTimeUnixNano) - 60_000)).toBeLessThan(1_000);
+  });
+
+  test("a system clock that was set right is followed by the next batch", async () => {
+    const now = performance.now.bind(performance);
+    const date = Date.now.bind(Date);
+    let shiftMs = 0;
+    let setMs = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now() + shiftMs);
+    vi.spyOn(Date, "now").mockImplementation(() => date() + shiftMs + setMs);
+    const { batches, end, spanExport } = setUp();
+    shiftMs = 300_000;
+    setMs = 5_000;
+    end(1);
+    await spanExport.forceFlush();
+    const startMs = Number(BigInt(batches[0]?.[0]?.startTimeUnixNano ?? 0) / 1_000_000n);
+    expect(Math.abs(startMs - Date.now())).toBeLessThan(1_000);
+  });
+});
+
+type Answer = "ok" | "fail" | "throw" | "reject" | "nothing" | "part" | "hang";
+const ANSWERS: readonly Answer[] = ["ok", "ok", "ok", "fail", "throw", "reject", "nothing", "part", "hang"];
+
+test("whatever happens, every span that ended is exported, dropped or rejected, once", async () => {
+  await assert(
+    asyncProperty(
+      array(constantFrom(...ANSWERS), { maxLength: 20 }),
+      array(
+        oneof(
+          record({ end: nat(40), bytes: constantFrom(0, 0, 500, 20_000) }),
+          constantFrom("wait", "turn", "flush", "release", "shut down" as const),
+        ),
+        { maxLength: 15, size: "max" },
+      ),
+      record({
+        maxQueueSize: constantFrom(1, 7, 50),
+        maxExportBatchSize: constantFrom(1, 5, 100),
+        maxBatchBytes: constantFrom(1, 5_000),
+      }),
+      async (answers, steps, limits) => {
+        const hanging: ((delivery: SpanDelivery) => void)[] = [];
+        const delivered: string[] = [];
+        let asked = 0;
+        const { end, spanExport, before } = setUp(
+          { ...limits, maxQueueBytes: 60_000, scheduledDelayMs: 1 },
+          (spans) => {
+            const answer = answers[asked++] ?? "ok";
+            if (answer === "throw") throw new Error("thrown");
+            if (answer === "reject") return Promise.reject(new Error("rejected"));
+            if (answer === "nothing") return undefined as unknown as Promise<SpanDelivery>;
+            if (answer === "fail") return Promise.resolve({ ok: false });
+            delivered.push(...names(spans));
+            if (answer === "hang") return new Promise((resolve) => hanging.push(resolve));
+            return Promise.resolve(answer === "part" ? { ok: true, rejected: 2 } : OK);
+          },
+        );
+        let ended = 0;
+        const release = () => hanging.splice(0).forEach((resolve) => resolve(OK));
+        const flushes: Promise<void>[] = [];
+        for (const [index, step] of steps.entries()) {
+          if (typeof step === "object") {
+            end(step.end, `${index}-`, { content: "x".repeat(step.bytes) });
+            ended += step.end;
+          } else if (step === "wait") await after(2);
+          else if (step === "turn") await after(0);
+          else if (step === "flush") flushes.push(spanExport.forceFlush());
+          else if (step === "release") release();
+          else flushes.push(spanExport.shutdown());
+          // What waits, and one batch that is on its way.
+          expect(spanExport.size).toBeLessThanOrEqual(limits.maxQueueSize + limits.maxExportBatchSize);
+        }
+        const closed = spanExport.shutdown();
+        await waitFor(
+          () => {
+            release();
+            return spanExport.size === 0;
+          },
+          () => `nothing waiting, there are ${spanExport.size}`,
+        );
+        await Promise.all([closed, ...flushes]);
+        const counts = countFrom(before);
+        expect(counts.exported + counts.dropped + counts.rejected).toBe(ended);
+        expect(counts.exported + counts.rejected).toBe(delivered.length);
+        expect(new Set(delivered).size).toBe(delivered.length);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
