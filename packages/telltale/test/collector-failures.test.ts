@@ -1,0 +1,131 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { emptyResource } from "@opentelemetry/resources";
+import { selfCounters } from "@telltale/core";
+import { type Behaviour, type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
+import { createTracerProvider, SpanExport } from "@telltale/tracing";
+import { afterEach, expect, test } from "vitest";
+import { createSpanDelivery } from "../src/otlp/exporters.js";
+import { readRejectedSpans } from "../src/otlp/partial-success.js";
+
+// The engine, the sender and a real receiver, which fails in the middle of load.
+
+const MAX_QUEUE = 400;
+let receiver: OtlpReceiver | undefined;
+afterEach(() => receiver?.close());
+
+const outcomes = () =>
+  Object.fromEntries(
+    ["exported", "dropped", "rejected"].map((outcome) => [
+      outcome,
+      [...selfCounters()].find(({ metric, value }) => metric === "telltale.spans" && value === outcome)?.total ?? 0,
+    ]),
+  ) as Record<"exported" | "dropped" | "rejected", number>;
+
+function startLoad(url: string) {
+  const { deliver } = createSpanDelivery({ url: `${url}/v1/traces`, timeoutMs: 300 });
+  const spans = new SpanExport({ deliver, maxQueueSize: MAX_QUEUE, maxExportBatchSize: 20, scheduledDelayMs: 20 });
+  const tracer = createTracerProvider({ resource: emptyResource(), export: spans }).getTracer("load");
+  const before = outcomes();
+  let ended = 0;
+  return {
+    spans,
+    /** Ends spans for some time; the most that ever waited. */
+    async load(ms: number): Promise<number> {
+      let most = 0;
+      for (const until = performance.now() + ms; performance.now() < until; await pause(2)) {
+        for (let n = 0; n < 5; n++) tracer.startSpan(`s${ended++}`, {}, ROOT_CONTEXT).end();
+        most = Math.max(most, spans.size);
+      }
+      return most;
+    },
+    ended: () => ended,
+    since() {
+      const now = outcomes();
+      return {
+        exported: now.exported - before.exported,
+        dropped: now.dropped - before.dropped,
+        rejected: now.rejected - before.rejected,
+      };
+    },
+  };
+}
+
+test.each<Behaviour>(["hang", "reset", 429, 503, 400, 500])(
+  "a collector that answers %s under load: bounded, counted, and delivery resumes",
+  async (behaviour) => {
+    receiver = await startOtlpReceiver();
+    const { spans, load, ended, since } = startLoad(receiver.url);
+    await load(200);
+    receiver.behaviour = behaviour;
+    // What is on its way is not in the queue, and is a batch at most.
+    expect(await load(1_200)).toBeLessThanOrEqual(MAX_QUEUE + 20);
+    receiver.behaviour = "ok";
+    const arrived = receiver.spans.length;
+    await load(900);
+    await spans.forceFlush();
+    expect(receiver.spans.length).toBeGreaterThan(arrived + 100);
+    const { exported, dropped, rejected } = since();
+    expect(spans.size).toBe(0);
+    expect(exported + dropped + rejected).toBe(ended());
+    expect(dropped).toBeGreaterThan(0);
+    // What counts as delivered has arrived: none is missing, none came twice.
+    const names = receiver.spans.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.length).toBe(exported);
+  },
+);
+
+test("a collector that is not there for a while", async () => {
+  receiver = await startOtlpReceiver();
+  const port = Number(new URL(receiver.url).port);
+  const { spans, load, ended, since } = startLoad(receiver.url);
+  await load(200);
+  await receiver.close();
+  const first = receiver.spans.map(({ name }) => name);
+  await load(800);
+  receiver = await startOtlpReceiver({ port });
+  await load(900);
+  await spans.forceFlush();
+  const { exported, dropped } = since();
+  expect(exported + dropped).toBe(ended());
+  // A batch may have arrived though its answer was lost with the connection; then it came twice, or counts as dropped.
+  const arrived = new Set([...first, ...receiver.spans.map(({ name }) => name)]);
+  expect(arrived.size).toBeGreaterThanOrEqual(exported);
+  expect(receiver.spans.length).toBeGreaterThan(100);
+});
+
+test("spans that a collector refuses of a request it takes are counted apart", async () => {
+  const server = createServer((request, response) => {
+    request.resume().on("end", () => {
+      // ExportTraceServiceResponse { partial_success { rejected_spans: 3, error_message: "no" } }
+      response.writeHead(200, { "content-type": "application/x-protobuf" });
+      response.end(Buffer.from([0x0a, 0x06, 0x08, 0x03, 0x12, 0x02, 0x6e, 0x6f]));
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const { spans, load, ended, since } = startLoad(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  await load(10);
+  await spans.forceFlush();
+  const { exported, rejected } = since();
+  expect(rejected).toBeGreaterThanOrEqual(3);
+  expect(exported + rejected).toBe(ended());
+  server.close();
+  server.closeAllConnections();
+});
+
+test.each([
+  ["nothing", [], 0],
+  ["no partial success", [0x0a, 0x00], 0],
+  ["a message only", [0x0a, 0x04, 0x12, 0x02, 0x6e, 0x6f], 0],
+  ["three", [0x0a, 0x02, 0x08, 0x03], 3],
+  ["more than a byte holds", [0x0a, 0x03, 0x08, 0xac, 0x02], 300],
+  ["cut short", [0x0a, 0x09, 0x08], 0],
+  ["no protobuf", [...Buffer.from("<html>")], 0],
+])("an answer that says %s", (_, bytes, rejected) => {
+  expect(readRejectedSpans(Uint8Array.from(bytes))).toBe(rejected);
+});
