@@ -1,27 +1,10 @@
 "use strict";
 // Answers the bench about this process, over the channel to its parent. All figures only grow: who asks twice subtracts.
-const { GCProfiler, getHeapStatistics, setFlagsFromString } = require("node:v8");
+const { setFlagsFromString } = require("node:v8");
 const { runInNewContext } = require("node:vm");
+const { startHeapMeter } = require("./heap-meter.cjs");
 
-let allocated = 0;
-let gcUs = 0;
-let profiler = new GCProfiler();
-let usedBefore = getHeapStatistics().used_heap_size;
-profiler.start();
-
-/** What was allocated is what the heap has grown by between collections; V8 has no counter of it. */
-function addUpCollections() {
-  const usedNow = getHeapStatistics().used_heap_size;
-  for (const { beforeGC, afterGC, cost } of profiler.stop().statistics) {
-    allocated += Math.max(0, beforeGC.heapStatistics.usedHeapSize - usedBefore);
-    usedBefore = afterGC.heapStatistics.usedHeapSize;
-    gcUs += cost;
-  }
-  allocated += Math.max(0, usedNow - usedBefore);
-  profiler = new GCProfiler();
-  profiler.start();
-  usedBefore = getHeapStatistics().used_heap_size;
-}
+const meter = startHeapMeter();
 
 function cpuUs() {
   const { user, system } = process.cpuUsage();
@@ -29,11 +12,7 @@ function cpuUs() {
 }
 
 const answers = {
-  read() {
-    const cpu = cpuUs();
-    addUpCollections();
-    return { cpuUs: cpu, allocated, gcUs };
-  },
+  read: () => ({ cpuUs: cpuUs(), ...meter.read() }),
   memory() {
     const { rss } = process.memoryUsage();
     setFlagsFromString("--expose-gc");
