@@ -9,6 +9,7 @@ import {
   type Listener,
   type Operation,
 } from "@telltale/core";
+import { waitFor } from "./wait-for.js";
 
 /** What happened in this process since the collection began. */
 export interface Collection {
@@ -18,7 +19,7 @@ export interface Collection {
   readonly spans: readonly ReadableSpan[];
   /** Forgets what was collected. */
   reset(): void;
-  /** Ends the collection and puts the global context manager and tracer provider back. */
+  /** Ends the collection and takes its context manager and tracer provider away again. */
   stop(): void;
 }
 
@@ -65,20 +66,37 @@ export function collect(listeners: readonly Listener[] = []): Collection {
   };
 }
 
+/** The end of a request is heard when the response has been handed over, which may be after the client has read it. */
+const REQUEST_END_MS = 1_000;
+
 /**
- * Runs something and fails if an N+1 or a duplicate query was found meanwhile; the message says which. Telltale must be
- * running, or a `collect([createInsights()])`.
+ * Runs something that makes this process serve requests, and fails if an N+1 or a duplicate query was found in them; the message says
+ * which. Telltale must be running, or a `collect([createInsights()])` with the instrumentations. Findings are made when a request ends,
+ * so a run in which none has ended fails too: nothing could have been found.
  */
 export async function expectNoNPlusOne<T>(run: () => T | Promise<T>): Promise<T> {
   const found: Finding[] = [];
+  let open = 0;
+  let ended = 0;
   const stop = addListener({
     name: "expectNoNPlusOne",
+    operationStarted: ({ kind }) => void (kind === "http.server" && open++),
+    operationEnded({ kind }) {
+      if (kind !== "http.server") return;
+      open--;
+      ended++;
+    },
     findingMade: (finding) => {
       if (finding.kind === "n_plus_one" || finding.kind === "duplicate_query") found.push(finding);
     },
   });
   try {
     const result = await run();
+    await waitFor(
+      () => ended > 0 && open <= 0,
+      () => (ended > 0 ? "requests to end" : "a request to be served: without one there is nothing to find"),
+      REQUEST_END_MS,
+    );
     if (found.length > 0) throw new Error(found.map(({ title, advice }) => `${title}. ${advice}`).join("\n"));
     return result;
   } finally {

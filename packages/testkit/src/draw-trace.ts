@@ -1,4 +1,4 @@
-/** What drawing needs of a span; those of the receiver and of the SDK's in-memory exporter both have it. */
+/** What drawing needs of a span, as the receiver's have it. */
 export interface DrawnSpan {
   readonly spanId: string;
   readonly parentSpanId: string | undefined;
