@@ -119,7 +119,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
       template.fingerprint !== undefined &&
       !ignored.fingerprints.has(template.fingerprint) &&
       template.batch !== true;
-    const key = counts ? keyFor(`${template.fingerprint}${template.namespace}`) : NONE;
+    const key = counts ? keyFor(`${template.fingerprint}\n${template.namespace}`) : NONE;
     template.slots[keySlot] = key;
     return key;
   }

@@ -223,6 +223,16 @@ describe("N+1 and duplicates", () => {
     expect(served.attributes).toMatchObject({ "telltale.finding.kind": "n_plus_one", "telltale.finding.count": 6 });
   });
 
+  test("shapes do not mix, whatever their names and databases spell together", () => {
+    listen();
+    const served = request();
+    const first = template({ system: "redis", fingerprint: "GET shard1", namespace: "0" });
+    const second = template({ system: "redis", fingerprint: "GET shard", namespace: "10" });
+    for (let n = 0; n < 8; n++) run(served, n % 2 === 0 ? first : second, [n], n * 10, 10);
+    end(served, 100);
+    expect(findings).toEqual([]);
+  });
+
   test("requests do not mix, and what ends after its request is nobody's", () => {
     listen();
     const shape = template();
