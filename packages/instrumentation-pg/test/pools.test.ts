@@ -108,8 +108,9 @@ describeWith(["postgres"], "pools", () => {
         expect(late.length).toBeGreaterThan(0);
         expect(killed.length).toBeGreaterThan(0);
         expect(timedOut.get(name)).toBe(late.length);
-        // Quiet now: everything is idle, and the server counts the same connections.
+        // Quiet soon, when the last connection has come for somebody who is gone: all are idle, and the server counts the same.
         await pool.query("SELECT 1");
+        await expect.poll(() => pool.totalCount - pool.idleCount).toBe(0);
         const reading = readPools().find((entry) => entry.pool.name === name)?.reading;
         expect(reading).toMatchObject({ used: 0, pending: 0 });
         expect(await backends(application)).toBe(reading?.idle);
