@@ -1,7 +1,7 @@
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { type MetricProducer, MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
-import { addListener, endOperation, startDatabaseOperation } from "@telltale/core";
+import { addListener, endOperation, Slices, startDatabaseOperation } from "@telltale/core";
 import {
   collectFamilies,
   createLabelRenderer,
@@ -42,7 +42,13 @@ export async function scrape(): Promise<Micro[]> {
     {
       name: "write the page (Telltale)",
       operations: SERIES,
-      run: () => [...formatText(collectFamilies(resourceMetrics, families))].join(""),
+      async run() {
+        const slices = new Slices();
+        const chunks: Buffer[] = [];
+        const page = await collectFamilies(resourceMetrics, families, slices);
+        for await (const chunk of formatText(page, slices)) chunks.push(chunk);
+        return Buffer.concat(chunks);
+      },
     },
     {
       name: "write the page (upstream)",
