@@ -11,7 +11,6 @@ import {
   isSuppressed,
   startHttpClientOperation,
 } from "@telltale/core";
-
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 
 /** What is used of undici's `Request`, equal on Node 22, 24 and 26. */
@@ -19,6 +18,8 @@ interface UndiciRequest {
   readonly origin: string | URL;
   readonly path: string;
   readonly method: string;
+  /** Names and values in turn; before undici 6 the text of the headers. */
+  readonly headers: string | unknown[];
   addHeader(name: string, value: string): unknown;
 }
 
@@ -46,7 +47,18 @@ class SentRequest extends Attached {
     else new SentRequest(target, operation);
   }
 }
-const headers: TextMapSetter<UndiciRequest> = { set: (request, name, value) => void request.addHeader(name, value) };
+
+/** Sets a header; one that the app has set is replaced, as it is with node:http: sent twice it would count as none. */
+const headers: TextMapSetter<UndiciRequest> = {
+  set(request, name, value) {
+    const { headers: list } = request;
+    const at = Array.isArray(list)
+      ? list.findIndex((item, n) => n % 2 === 0 && String(item).toLowerCase() === name)
+      : -1;
+    if (Array.isArray(list) && at >= 0) list[at + 1] = value;
+    else request.addHeader(name, value);
+  },
+};
 
 /** Hears the global `fetch` and every other copy of undici by the channels it publishes to; each redirect is a request. */
 export function hearFetch(guard: Guard): () => void {

@@ -270,6 +270,15 @@ test("a traceparent of the app's own is replaced by the request's", async () => 
   expect(received["traceparent"]).toContain(heard.spans[0]?.spanContext().spanId);
 });
 
+test("with fetch as well: one header, whatever the app has set", async () => {
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const response = await context.with(caller, () => fetch(target.url, { headers: { TraceParent: traceparent } }));
+  const received = (await response.json()) as Record<string, string>;
+  await ended(1);
+  const { traceId, spanId } = heard.spans[0]?.spanContext() ?? {};
+  expect(received["traceparent"]).toBe(`00-${traceId}-${spanId}-01`);
+});
+
 test("the app finds no listener that it did not add", async () => {
   const count = async (): Promise<Record<string, number>> => {
     const counts: Record<string, number> = {};

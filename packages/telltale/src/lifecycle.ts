@@ -39,13 +39,25 @@ export function flushBeforeExit(ending: Ending): () => void {
 export function flushOnSignals(ending: Ending): () => void {
   const listeners = new Map<string | symbol, () => void>();
   const reveal = hideListeners(listeners);
+  // Whether others listen is asked before anybody hears the signal: who listens once is gone afterwards. Node keeps the `emit` that it
+  // finds with the first listener; where the app's came before, ours is put in front of it.
+  let othersListen = false;
+  const emit = process.emit as unknown as Emit;
+  const asked: Emit = function emitSignal(event, ...args) {
+    if (listeners.has(event)) othersListen = process.listenerCount(event) > 0;
+    return emit.call(this, event, ...args);
+  };
+  process.emit = asked as unknown as typeof process.emit;
   const undo = (): void => {
     for (const [signal, listener] of listeners) process.removeListener(signal as NodeJS.Signals, listener);
+    if ((process.emit as unknown) === asked) process.emit = emit as unknown as typeof process.emit;
     reveal();
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const listener = (): void => {
-      if (process.listenerCount(signal) > 0) {
+      const isHandled = othersListen || process.listenerCount(signal) > 0;
+      othersListen = false;
+      if (isHandled) {
         if (ending.pending()) void ending.flush().catch(() => {});
         return;
       }
@@ -56,7 +68,7 @@ export function flushOnSignals(ending: Ending): () => void {
       if (ending.pending()) void flushWithin(ending).then(die);
       else die();
     };
-    process.on(signal, listener);
+    process.prependListener(signal, listener);
     listeners.set(signal, listener);
   }
   return undo;
