@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -103,5 +103,15 @@ test("an old Node is told what is needed", async () => {
   expect(result).toMatchObject({ code: 0, stdout: "app ran\n" });
   expect(telltaleLines(result.stderr)).toEqual([
     "telltale: needs Node.js 22.15 or newer, found v20.20.2; the app runs without instrumentation",
+  ]);
+});
+
+test("half an installation is one line, and the app runs", async () => {
+  const alone = join(folder, "register.cjs");
+  copyFileSync(REGISTER, alone);
+  const result = await runProgram(join(folder, "app.cjs"), { nodeOptions: ["--require", alone] });
+  expect(result).toMatchObject({ code: 0, stdout: "app ran\n" });
+  expect(telltaleLines(result.stderr)).toEqual([
+    expect.stringMatching(/^telltale: not started, the app runs without instrumentation: Cannot find module/),
   ]);
 });
