@@ -175,6 +175,22 @@ describe("sizes", () => {
     },
   );
 
+  test("everything that is written when the first buffer is just full", async () => {
+    const list = [true, -1.5, -7, null, new Uint8Array([1, 2, 3]), { key: "ü" }];
+    for (let size = 15_900; size < 16_400; size++) {
+      const [span] = await encoded((provider) => {
+        const span = provider.getTracer("t").startSpan("s", { attributes: { content: "x".repeat(size), list } });
+        span.addEvent("event", { last: "ü" }, [1, 2]).setStatus({ code: SpanStatusCode.ERROR, message: "ü" }).end();
+      });
+      expect(span).toMatchObject({
+        attributes: { content: text("x".repeat(size)), list: expectedValue(list) },
+        events: [{ name: "event", timeUnixNano: "1000000002", attributes: { last: text("ü") } }],
+        status: { code: 2, message: "ü" },
+        flags: 0x101,
+      });
+    }
+  });
+
   test("10,000 attributes, events and links of one span", async () => {
     const attributes = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key ${index}`, index]));
     const [span] = await encoded(

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Context, ROOT_CONTEXT, type SpanContext, trace } from "@opentelemetry/api";
 import { emptyResource } from "@opentelemetry/resources";
+import { selfCounters } from "@telltale/core";
 import { describe, expect, test } from "vitest";
 import { createSampler, createTracerProvider } from "../src/index.js";
 import { SAMPLER_NAMES, sdkSampler } from "./sdk-samplers.js";
@@ -47,16 +48,25 @@ describe.each(SAMPLER_NAMES)("%s", (name) => {
   });
 });
 
+/** Spans that were counted as not kept. */
+function sampledOut(): number {
+  for (const { metric, value, total } of selfCounters())
+    if (metric === "telltale.spans" && value === "sampled_out") return total;
+  return 0;
+}
+
 test("new traces are kept by their ids", () => {
   const sampler = createSampler("parentbased_traceidratio", 0.25);
   const sdk = sdkSampler("parentbased_traceidratio", 0.25);
   const tracer = createTracerProvider({ resource: emptyResource(), sampler }).getTracer("t");
+  const before = sampledOut();
   let kept = 0;
   for (let i = 0; i < COUNT; i++) {
     const { traceId, traceFlags } = tracer.startSpan("s", {}, ROOT_CONTEXT).spanContext();
     expect(traceFlags === 1).toBe(sdk.shouldSample(ROOT_CONTEXT, traceId, "s", 0, {}, []).decision === 2);
     kept += traceFlags;
   }
+  expect(sampledOut() - before).toBe(COUNT - kept);
   // Six standard deviations of a binomial distribution.
   expect(Math.abs(kept - COUNT / 4)).toBeLessThan(6 * Math.sqrt(COUNT * 0.25 * 0.75));
 });
