@@ -4,6 +4,7 @@ import { freePort } from "@telltale/test/servers";
 import { makeCertificate } from "./certificate.js";
 import { type Databases, startDatabases } from "./databases.js";
 import { type Load, startLoad } from "./load/load.js";
+import type { Endpoint } from "./options.js";
 import { installPeer, peerFolder } from "./peers.js";
 import { askChild, type Child, hearChild, type Machine } from "./processes.js";
 import { type Certificate, type Counted, type Sink, startSink } from "./sink/sink.js";
@@ -134,19 +135,29 @@ function readPage(port: number): Promise<void> {
   });
 }
 
-/** Load with a scrape at its beginning and every second after, as Prometheus would; in all, the time without the load costs nothing. */
+/** Load, with a scrape at its beginning and every second after; while other servers have their turn nobody scrapes. */
 export async function runLoad(
   { load }: Surroundings,
   server: AppServer,
-  endpoint: Parameters<Load["run"]>[1],
+  endpoint: Endpoint,
   requests: number,
-): Promise<number> {
-  const scrapes: Promise<void>[] = [server.scrape()];
-  const timer = setInterval(() => scrapes.push(server.scrape()), 1_000);
+): Promise<void> {
+  let problem: unknown;
+  const scrapes: Promise<void>[] = [];
+  const scrape = (): void => {
+    scrapes.push(
+      server.scrape().catch((error: unknown) => {
+        problem ??= error;
+      }),
+    );
+  };
+  scrape();
+  const timer = setInterval(scrape, 1_000);
   try {
-    return await load.run(server.ready.port, endpoint, requests);
+    await load.run(server.ready.port, endpoint, requests);
   } finally {
     clearInterval(timer);
     await Promise.all(scrapes);
   }
+  if (problem !== undefined) throw problem;
 }

@@ -10,7 +10,7 @@ import { isInstalled } from "./cores.js";
 import { HELP, OptionError, type Endpoint, type Options, parseOptions } from "./options.js";
 import { prepareMachine } from "./processes.js";
 import { createProgress } from "./progress.js";
-import { writeReport } from "./report.js";
+import { SOAK_LIMIT_MB, writeReport } from "./report.js";
 import type { EndpointResult, Results } from "./results.js";
 import { measureScrape } from "./scrape/scrape.js";
 import { soak } from "./soak.js";
@@ -29,7 +29,8 @@ async function main(ending: AsyncDisposableStack): Promise<number> {
   if (results === undefined) return 0;
   console.log(`\n${writeReport(results).join("\n")}\n`);
   await save(results, options);
-  return options.check ? judge(results) : 0;
+  if (options.check) return judge(results);
+  return (results.soak?.mbPer500k ?? 0) > SOAK_LIMIT_MB ? 1 : 0;
 }
 
 async function measure(options: Options, ending: AsyncDisposableStack): Promise<Results | undefined> {

@@ -1,5 +1,4 @@
 import type { Results } from "./results.js";
-import { BARE } from "./variants.js";
 
 const WIDTH = 720;
 const NAMES = 128;
@@ -27,14 +26,12 @@ export function drawChart({ load = {}, node }: Results): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img"`,
     `  aria-label="CPU time per request as a multiple of the bare app's">`,
     "  <style>",
-    "    text { font: 13px system-ui, sans-serif; fill: #1f2328 }",
-    "    .small { font-size: 11px; fill: #59636e }",
-    "    .ours { font-weight: 600 }",
-    "    .item { fill: #2f81f7 } .multi { fill: #a5d0ff }",
-    "    .bare { stroke: #59636e; stroke-dasharray: 3 3 }",
-    "    @media (prefers-color-scheme: dark) {",
-    "      text { fill: #f0f6fc } .small { fill: #9198a1 } .multi { fill: #264d7a } .bare { stroke: #9198a1 }",
-    "    }",
+    // Colours that can be read on white and on black: a picture in a page is not told which of them it is on.
+    "    text { font: 13px system-ui, sans-serif; fill: #6e7681 }",
+    "    .small { font-size: 11px }",
+    "    .ours { font-weight: 700; fill: #2f81f7 }",
+    "    .item { fill: #2f81f7 } .multi { fill: #8ab4f8 }",
+    "    .bare { stroke: #6e7681; stroke-dasharray: 3 3 }",
     "  </style>",
     `  <text x="0" y="16">CPU time per request, × the bare app (Node ${escape(node)})</text>`,
     `  <rect class="item" x="0" y="28" width="11" height="11" rx="2"/><text class="small" x="17" y="38">one cached read</text>`,
@@ -53,7 +50,7 @@ interface Row {
 }
 
 function drawRow({ name, item, multi }: Row, y: number, scale: number): string[] {
-  const kind = name.startsWith("telltale") || name === BARE ? ' class="ours"' : "";
+  const kind = name.startsWith("telltale") ? ' class="ours"' : "";
   return [
     `  <text${kind} x="${NAMES - 10}" y="${y + BAR + 4}" text-anchor="end">${escape(name)}</text>`,
     ...drawBar("item", item, y, scale),

@@ -28,3 +28,13 @@ test("the cheapest is first, and the noise is told", () => {
   expect(lines.join("\n")).toContain("the bare servers by themselves are at 0.99 to 1.01");
   expect(lines.find((line) => line.startsWith("agent") && line.includes("+400"))).toBeDefined();
 });
+
+test.each([
+  { mbPer500k: 0.99, says: "slope +0.99 MB per 500,000 requests: flat" },
+  { mbPer500k: 1.01, says: "slope +1.01 MB per 500,000 requests: it grows, 1 is allowed" },
+  { mbPer500k: -3, says: "slope −3.00 MB per 500,000 requests: flat" },
+])("a soak of $mbPer500k", ({ mbPer500k, says }) => {
+  const spread = { median: 100, min: 99, max: 101 };
+  const soak = { variant: "telltale", requests: 1, mbPer500k, rssMb: spread, heapAfterGcMb: { warm: 20, end: 20 } };
+  expect(writeReport(results({ soak })).join("\n")).toContain(says);
+});

@@ -52,7 +52,6 @@ async function connections({ port, connections: wanted }: LoadRequest): Promise<
 async function run(request: LoadRequest): Promise<LoadDone> {
   const { endpoint, requests, missEvery, cached } = request;
   const idle = await connections(request);
-  const began = performance.now();
   let sent = 0;
   let done = 0;
   let failed = 0;
@@ -75,7 +74,7 @@ async function run(request: LoadRequest): Promise<LoadDone> {
     }
   });
   for (const connection of idle) connection.answered = () => {};
-  return { answer: "load", failed: failed + requests - done, seconds: (performance.now() - began) / 1000 };
+  return { answer: "load", failed: failed + requests - done };
 }
 
 process.on("message", (request: LoadRequest) => void run(request).then((done) => process.send?.(done)));
