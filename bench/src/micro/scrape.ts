@@ -1,13 +1,14 @@
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { type MetricProducer, MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
-import { addListener, endOperation, Slices, startDatabaseOperation } from "@telltale/core";
 import {
-  collectFamilies,
-  createLabelRenderer,
-  formatText,
+  addListener,
+  endOperation,
+  Slices,
+  startDatabaseOperation,
   underscoreEscapingWithSuffixes as naming,
-} from "@telltale/exporter-prometheus";
+} from "@telltale/core";
+import { collectFamilies, createLabelRenderer, formatText } from "@telltale/exporter-prometheus";
 import { createMetrics } from "@telltale/metrics";
 import { makeTemplates } from "../query-templates.js";
 import type { Micro } from "./micro.js";

@@ -6,10 +6,9 @@ import {
   type MetricData,
   type ScopeMetrics,
 } from "@opentelemetry/sdk-metrics";
-import type { Slices } from "@telltale/core";
+import type { FamilyType, Naming, Slices } from "@telltale/core";
 import { toFixedBuckets } from "./exponential.js";
 import { joinLabels, renderScope } from "./labels.js";
-import type { FamilyType, Naming } from "./naming.js";
 
 /** One metric as Prometheus sees it: all series of one name, of whatever scope. */
 export interface Family {

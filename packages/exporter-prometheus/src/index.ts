@@ -2,7 +2,6 @@ export type { Handler } from "./endpoint.js";
 export { collectFamilies, type DropReason, type Family, type FamilyOptions, type Page } from "./families.js";
 export { createLabelRenderer } from "./labels.js";
 export type { Listening } from "./listen.js";
-export { type FamilyType, type Named, type Naming, underscoreEscapingWithSuffixes } from "./naming.js";
 export {
   createPrometheusHandler,
   createPrometheusReader,

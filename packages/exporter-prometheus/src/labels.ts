@@ -1,5 +1,5 @@
 import type { Attributes, AttributeValue } from "@opentelemetry/api";
-import type { Naming } from "./naming.js";
+import type { Naming } from "@telltale/core";
 
 /** Labels that the format or the exporter sets; an attribute of that name steps aside, as in Prometheus itself. */
 const RESERVED = new Set(["le", "otel_scope_name", "otel_scope_version"]);

@@ -1,11 +1,11 @@
 import type { Server } from "node:http";
 import { type MetricProducer, MetricReader, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import { count, say, sayOnce, Slices } from "@telltale/core";
+import { count, type Naming, say, sayOnce, Slices, underscoreEscapingWithSuffixes } from "@telltale/core";
 import { createEndpoint, createHandler, type Handler } from "./endpoint.js";
 import { collectFamilies, type DropReason, type FamilyOptions } from "./families.js";
 import { createLabelRenderer } from "./labels.js";
 import { listen, type Listening } from "./listen.js";
-import { type Naming, underscoreEscapingWithSuffixes } from "./naming.js";
+
 import { formatText } from "./text-format.js";
 
 export interface PrometheusHandlerOptions {

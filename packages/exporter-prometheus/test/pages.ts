@@ -7,7 +7,7 @@ import {
   type Histogram,
   type MetricData,
 } from "@opentelemetry/sdk-metrics";
-import { Slices } from "@telltale/core";
+import { Slices, underscoreEscapingWithSuffixes } from "@telltale/core";
 import {
   collectFamilies,
   createLabelRenderer,
@@ -15,7 +15,6 @@ import {
   type FamilyOptions,
   formatText,
   type Page,
-  underscoreEscapingWithSuffixes,
 } from "../src/index.js";
 
 type Points<T> = readonly (readonly [Attributes, T])[];

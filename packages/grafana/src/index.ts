@@ -1,0 +1,1 @@
+export { METRICS as metrics } from "@telltale/core";
