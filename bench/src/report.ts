@@ -74,7 +74,7 @@ function startupTable(startup: Readonly<Record<string, StartupResult>>): string[
 
 function soakLines({ variant, requests, mbPer500k, rssMb, heapAfterGcMb }: SoakResult): string[] {
   return [
-    `${requests.toLocaleString("en")} requests to ${variant}: after the warm-up RSS ${range(rssMb, 0)} MB, ` +
+    `${requests.toLocaleString("en")} requests to ${variant}: after the warm-up RSS ${range(rssMb, 0)} MB after a collection, ` +
       `slope ${signed(mbPer500k, 2)} MB per 500,000 requests: ` +
       (mbPer500k <= SOAK_LIMIT_MB ? "flat" : `it grows, ${SOAK_LIMIT_MB} is allowed`),
     `heap after a full collection: ${heapAfterGcMb.warm.toFixed(1)} MB after the warm-up, ${heapAfterGcMb.end.toFixed(1)} MB at the end`,

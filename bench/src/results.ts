@@ -64,6 +64,7 @@ export interface SoakResult {
   readonly requests: number;
   /** Least-squares slope after the warm-up. */
   readonly mbPer500k: number;
+  /** After full collections. */
   readonly rssMb: Spread;
   readonly heapAfterGcMb: { readonly warm: number; readonly end: number };
 }

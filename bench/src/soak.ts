@@ -8,7 +8,10 @@ const SAMPLES = 100;
 /** The part of the requests that is warm-up: V8 takes a while to settle on the size of its heap. */
 const WARM_UP = 0.25;
 
-/** Many requests to one server, its memory looked at a hundred times. */
+/**
+ * Many requests to one server, its memory looked at a hundred times, each time after a full collection: what V8 leaves lying between
+ * two of them is 50 MB up and down, in which no growth by one could be seen.
+ */
 export async function soak(
   around: Surroundings,
   variant: Variant,
@@ -21,8 +24,9 @@ export async function soak(
   let warmHeap = Number.NaN;
   for (let sample = 1; sample <= SAMPLES; sample++) {
     await runLoad(around, server, "item", perSample);
-    if (sample === SAMPLES * WARM_UP) warmHeap = (await server.memory()).heapAfterGc / MB;
-    const rssMb = (await server.rss()) / MB;
+    const { rssAfterGc, heapAfterGc } = await server.memory();
+    if (sample === SAMPLES * WARM_UP) warmHeap = heapAfterGc / MB;
+    const rssMb = rssAfterGc / MB;
     say(`soak: ${(sample * perSample).toLocaleString("en")} requests, ${rssMb.toFixed(0)} MB`);
     if (sample > SAMPLES * WARM_UP) points.push([sample * perSample, rssMb]);
   }
