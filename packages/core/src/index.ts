@@ -50,7 +50,7 @@ export type { QueryShape, SqlDialect } from "./query/query-shape.js";
 export { createShapeCache, type ShapeCache } from "./query/shape-cache.js";
 export { activeRequest, isSuppressed, type Request, suppress } from "./request.js";
 export { say, type SayLevel, sayOnce, setSay } from "./say.js";
-export { count, counterOf, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
+export { count, counterOf, limitOf, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
 export { Slices } from "./slices.js";
 export { addSpanListener, createSpanListener } from "./spans.js";
 export { VERSION } from "./version.js";

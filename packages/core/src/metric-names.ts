@@ -115,6 +115,12 @@ export const METRICS = {
     "{value}",
     "Label values replaced because their set was full.",
   ),
+  limitsReached: metric(
+    "counter",
+    "telltale.limits.reached",
+    "{item}",
+    "What was cut, forgotten or left out because it was too long or too many.",
+  ),
   errors: metric(
     "counter",
     "telltale.instrumentation.errors",

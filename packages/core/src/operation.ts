@@ -30,8 +30,11 @@ export interface DatabaseTemplate {
   readonly fingerprint: string | undefined;
   /** What the statement does: only reads can be an N+1; `control` is BEGIN, COMMIT, SET and their like. */
   readonly effect: "read" | "write" | "control";
-  /** One call for several keys (`IN (…)`, MGET): the cure of an N+1, and never one itself. */
-  readonly batch?: boolean | undefined;
+  /**
+   * One call for several keys (`IN (…)`, MGET): the cure of an N+1, and never one itself. `"array"`: for as many as the array bound to it
+   * has (`= ANY ($1)`).
+   */
+  readonly batch?: boolean | "array" | undefined;
   readonly serverAddress: string | undefined;
   readonly serverPort: number | undefined;
   /** `db.client.connection.pool.name` of the pool the connection belongs to. */

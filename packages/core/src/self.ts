@@ -9,6 +9,7 @@ export interface SelfCounter {
 export type SelfMetric =
   | "telltale.spans"
   | "telltale.labels.overflow"
+  | "telltale.limits.reached"
   | "telltale.instrumentation.errors"
   | "telltale.metrics.dropped";
 
@@ -20,6 +21,11 @@ export function counterOf(metric: SelfMetric, attribute: string, value: string):
   let counter = counters.get(key);
   if (counter === undefined) counters.set(key, (counter = { metric, attribute, value, total: 0 }));
   return counter;
+}
+
+/** Counts what one bound cut, forgot or left out, for what is no label: `telltale.limits.reached`. */
+export function limitOf(limit: string): SelfCounter {
+  return counterOf("telltale.limits.reached", "telltale.limit", limit);
 }
 
 /** Adds to one of Telltale's own counters. */

@@ -53,6 +53,7 @@ const TWO_FOR_POSTGRES: readonly Difference[] = [
   ["constants of different types", "SELECT id FROM orders WHERE id = 1", "SELECT id FROM orders WHERE id = 9999999999"],
   ["constants of different types", "SELECT 'a'", "SELECT 1"],
   ["constants of different types", "SELECT true", "SELECT NULL"],
+  ["rows of VALUES", "VALUES (1, 2), (3, 4)", "VALUES (1, 2), (3, 4), (5, 6)"],
   ["constants of utility statements", "SET TIME ZONE 'UTC'", "SET TIME ZONE 'CET'"],
   ["constants of utility statements", "NOTIFY news, 'a'", "NOTIFY news, 'b'"],
   ["constants of utility statements", "DO $$ BEGIN END $$", "DO $$ BEGIN NULL; END $$"],

@@ -3,7 +3,7 @@ import { NumberSeries } from "./number-series.js";
 import type { Recorded } from "./recorded.js";
 import { PROCESS_START } from "./time.js";
 
-const OWN = [METRICS.spans, METRICS.labelsOverflow, METRICS.errors, METRICS.metricsDropped];
+const OWN = [METRICS.spans, METRICS.labelsOverflow, METRICS.limitsReached, METRICS.errors, METRICS.metricsDropped];
 
 /** Telltale's own counters; core counts them from the start of the process. */
 export function createSelfMetrics() {

@@ -1,23 +1,27 @@
 import { controlValue, isInStatement } from "./fold-control.js";
 import { BEFORE_OPERAND } from "./keywords.js";
+import { likeRows } from "./fold-rows.js";
+import { constantEnd } from "./constant-end.js";
+import { LIST, type PlainRows, ROWS } from "./plain-list.js";
 import type { Token } from "./tokenize.js";
-
-/** The key of a list of two or more constants. */
-export const LIST_KEY = "?,...";
-
-/** Apart from a lone `?`, as in PostgreSQL, where `IN (1)` is `= 1`. */
-const LIST: Token = { kind: "literal", text: "?", key: LIST_KEY, spaced: false };
 
 /**
  * What PostgreSQL's parser folds, too: signs into numbers, TRUE, FALSE and NULL into literals, a list of two or more
- * constants or parameters (`IN (…)`, `ARRAY[…]`) into one. A trailing `;` goes.
+ * constants or parameters (`IN (…)`, `ARRAY[…]`) into one. Beyond that, the rows of VALUES that are like the first. A trailing `;`
+ * goes. Lists and rows that the end of the tokens cuts off are folded, too.
  */
 export function fold(tokens: readonly Token[]): Token[] {
   const folded: Token[] = [];
   let value = controlValue(tokens, 0);
+  let rows: PlainRows | undefined;
   for (let i = 0; i < tokens.length; i += 1) {
     const token = tokens[i];
     if (token === undefined) break;
+    if (i === rows?.from) {
+      folded.push(ROWS);
+      i = rows.to - 1;
+      continue;
+    }
     if (i === value) {
       folded.push({ kind: "literal", text: "?", key: "?", spaced: token.spaced });
       while (isInStatement(tokens, i + 1)) i += 1;
@@ -30,6 +34,8 @@ export function fold(tokens: readonly Token[]): Token[] {
     } else if (token.kind === "word" && isConstant(tokens, i, token.key)) {
       folded.push({ kind: "literal", text: "?", key: "?", spaced: token.spaced });
     } else folded.push(token);
+    if (token.text !== "(" && token.text !== "[") continue;
+    rows = likeRows(tokens, i) ?? rows;
     const list = listEnd(tokens, i);
     if (list !== undefined) {
       const close = tokens[list];
@@ -82,35 +88,5 @@ function listEnd(tokens: readonly Token[], open: number): number | undefined {
     at = end;
     length += 1;
   } while (tokens[at]?.text === ",");
-  return tokens[at]?.text === close && length > 1 ? at : undefined;
-}
-
-/** The position after a constant or parameter with its sign, type and casts. */
-function constantEnd(tokens: readonly Token[], start: number): number | undefined {
-  let at = start;
-  if (tokens[at]?.text === "-") at += 1;
-  // date '…', timestamp with time zone '…'
-  else if (!isConstantWord(tokens[at])) while (at < start + 4 && isTypeName(tokens[at])) at += 1;
-  const token = tokens[at];
-  if (token?.kind !== "literal" && token?.kind !== "param" && !isConstantWord(token)) return undefined;
-  at += 1;
-  while (tokens[at]?.text === "::") {
-    at += 1;
-    while (isTypePart(tokens, at)) at += 1;
-  }
-  return at;
-}
-
-function isConstantWord(token: Token | undefined): boolean {
-  return token?.kind === "word" && (token.key === "true" || token.key === "false" || token.key === "null");
-}
-
-function isTypeName(token: Token | undefined): boolean {
-  return token?.kind === "word" && token.key !== "select" && token.key !== "not";
-}
-
-function isTypePart(tokens: readonly Token[], at: number): boolean {
-  const token = tokens[at];
-  if (token === undefined) return false;
-  return token.kind === "word" || token.kind === "name" || token.text === ".";
+  return length > 1 && (tokens[at]?.text === close || at === tokens.length) ? at : undefined;
 }

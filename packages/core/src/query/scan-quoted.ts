@@ -10,11 +10,12 @@ export function scanQuoted(text: string, from: number, backslashes: boolean): nu
     if (open !== "[") while (at !== -1 && text.charAt(at + 1) === close) at = text.indexOf(close, at + 2);
     return at === -1 ? -text.length : at + 1;
   }
+  const quote = open.charCodeAt(0);
   for (let at = from + 1; at < text.length; at += 1) {
-    const char = text.charAt(at);
-    if (char === "\\") at += 1;
-    else if (char === close) {
-      if (text.charAt(at + 1) !== close) return at + 1;
+    const code = text.charCodeAt(at);
+    if (code === 92) at += 1;
+    else if (code === quote) {
+      if (text.charCodeAt(at + 1) !== quote) return at + 1;
       at += 1;
     }
   }
@@ -48,13 +49,12 @@ export function skipBlockComment(text: string, from: number, nested: boolean): n
   }
   let depth = 1;
   for (let at = from + 2; at < text.length; at += 1) {
-    const char = text.charAt(at);
-    const next = text.charAt(at + 1);
-    if (char === "*" && next === "/") {
+    const code = text.charCodeAt(at);
+    if (code === 42 && text.charCodeAt(at + 1) === 47) {
       at += 1;
       depth -= 1;
       if (depth === 0) return at + 1;
-    } else if (char === "/" && next === "*") {
+    } else if (code === 47 && text.charCodeAt(at + 1) === 42) {
       at += 1;
       depth += 1;
     }

@@ -1,3 +1,15 @@
+import {
+  classOf,
+  DIGIT,
+  isBlank,
+  isWordPart,
+  LETTER,
+  OPERATOR,
+  skipSpace,
+  skipWordParts,
+  SPACE,
+} from "./characters.js";
+import { LIST, type PlainRows, plainListEnd, plainRows, ROWS } from "./plain-list.js";
 import type { SqlDialect } from "./query-shape.js";
 import { scanDollarQuote, scanQuoted, skipBlockComment, skipLineComment } from "./scan-quoted.js";
 
@@ -12,22 +24,24 @@ export interface Token {
   readonly spaced: boolean;
 }
 
+/** What is read of a text, in characters (5 ns each at worst) and in tokens (150 ns each until the shape is made). */
+const MAX_LENGTH = 32_768;
+const MAX_TOKENS = 1_000;
 /** As PostgreSQL's; keeps `+++…` linear. */
 const MAX_OPERATOR = 63;
 
-const OTHER = 0;
-const SPACE = 1;
-const DIGIT = 2;
-const LETTER = 3;
-const OPERATOR = 4;
-const CLASSES = new Uint8Array(128);
-for (const char of " \t\n\r\f\v\0") CLASSES[char.charCodeAt(0)] = SPACE;
-for (const char of "0123456789") CLASSES[char.charCodeAt(0)] = DIGIT;
-for (const char of "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") CLASSES[char.charCodeAt(0)] = LETTER;
-for (const char of "+-*/<>=~!@#%^&|`?") CLASSES[char.charCodeAt(0)] = OPERATOR;
+export interface Tokenized {
+  readonly tokens: readonly Token[];
+  /** The text goes on. */
+  readonly isCut: boolean;
+}
 
-/** One pass; whatever is left open (a string, a quoted name, a comment) reaches to the end and is no more than `?`. */
-export function tokenize(text: string, dialect: SqlDialect): Token[] {
+/**
+ * One pass; whatever is left open (a string, a quoted name, a comment) reaches to the end and is no more than `?`, so that nothing shows
+ * where a text is cut. The bound is one of tokens, too: a shape cut off there does not depend on how long the literals are.
+ */
+export function tokenize(whole: string, dialect: SqlDialect): Tokenized {
+  const text = whole.length > MAX_LENGTH ? whole.slice(0, MAX_LENGTH) : whole;
   const tokens: Token[] = [];
   const isPostgres = dialect === "postgresql";
   const end = text.length;
@@ -36,13 +50,20 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
   /** Of the string literal before: its continuation ('a' newline 'b') has the same rules. */
   let backslashes = false;
   let afterString = false;
+  let rows: PlainRows | undefined;
 
-  while (at < end) {
+  while (at < end && tokens.length < MAX_TOKENS) {
+    if (rows !== undefined && at === rows.from) {
+      tokens.push(ROWS);
+      at = rows.to;
+      rows = undefined;
+      continue;
+    }
     const char = text.charAt(at);
     const next = text.charAt(at + 1);
     const kind = classOf(text, at);
     if (kind === SPACE) {
-      at += 1;
+      at = skipSpace(text, at);
       spaced = true;
     } else if (char === "-" && next === "-" && (dialect !== "mysql" || isBlank(text, at + 2))) {
       at = skipLineComment(text, at);
@@ -71,7 +92,7 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
       sign(kind);
     }
   }
-  return tokens;
+  return { tokens, isCut: at < whole.length };
 
   function add(kind: Token["kind"], to: number): void {
     const raw = text.slice(at, to);
@@ -105,8 +126,7 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
   }
 
   function word(): void {
-    let to = at + 1;
-    while (isWordPart(text, to)) to += 1;
+    const to = skipWordParts(text, at);
     const after = text.charAt(to);
     if (after === "'" && to === at + 1) {
       const prefix = text.charAt(at).toLowerCase();
@@ -125,12 +145,15 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
   function number(): void {
     const isRadix = text.charAt(at) === "0" && /[xob]/i.test(text.charAt(at + 1));
     let to = at + 1;
-    while (to < end) {
-      const char = text.charAt(to);
-      if (char === "." ? text.charAt(to + 1) === "." : char === "$" || !isWordPart(text, to)) {
-        const before = text.charAt(to - 1);
-        const isExponent = (before === "e" || before === "E") && !isRadix && (char === "+" || char === "-");
-        if (!isExponent || classOf(text, to + 1) !== DIGIT) break;
+    for (;;) {
+      const kind = classOf(text, to);
+      if (kind !== DIGIT && kind !== LETTER) {
+        const char = text.charAt(to);
+        if (char !== "." || text.charAt(to + 1) === ".") {
+          const before = text.charAt(to - 1);
+          const isExponent = (before === "e" || before === "E") && !isRadix && (char === "+" || char === "-");
+          if (!isExponent || classOf(text, to + 1) !== DIGIT) break;
+        }
       }
       to += 1;
     }
@@ -153,7 +176,8 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
   function sign(kind: number): void {
     if (kind !== OPERATOR) {
       const pair = text.slice(at, at + 2);
-      return add("sign", pair === "::" || pair === ":=" ? at + 2 : at + 1);
+      add("sign", pair === "::" || pair === ":=" ? at + 2 : at + 1);
+      return pair.startsWith("(") || pair.startsWith("[") ? skipPlain(pair.charAt(0)) : undefined;
     }
     const limit = at + MAX_OPERATOR;
     let to = at;
@@ -164,35 +188,34 @@ export function tokenize(text: string, dialect: SqlDialect): Token[] {
       const char = text.charAt(to);
       to += 1;
       if (char !== "+" && char !== "-") keep = to;
-      if ("~!@#%^&|`?".includes(char)) mayEndInSign = true;
+      mayEndInSign ||= "~!@#%^&|`?".includes(char);
     } while (to < limit && classOf(text, to) === OPERATOR && !startsComment(to) && !isQuoteOrParam(to));
     // `=-5` is `=` and `-`; `@-` is one operator: https://www.postgresql.org/docs/18/sql-syntax-lexical.html
     add("sign", mayEndInSign ? to : keep);
     while (at < to) add("sign", at + 1);
   }
 
+  /** Long lists of plain constants need no tokens. `fold` does the same with all others. */
+  function skipPlain(open: string): void {
+    const before = tokens[tokens.length - 2];
+    if (before?.kind !== "word") return;
+    if (open === "(" && before.key === "values") rows = plainRows(text, at, dialect);
+    else if (before.key === (open === "(" ? "in" : "array")) {
+      const close = plainListEnd(text, at, open === "(" ? ")" : "]", dialect);
+      if (close < 0) return;
+      tokens.push(LIST);
+      at = close;
+    }
+  }
+
   function startsComment(position: number): boolean {
     const char = text.charAt(position);
-    const next = text.charAt(position + 1);
-    return (char === "-" && next === "-") || (char === "/" && next === "*");
+    return (char === "-" || char === "/") && text.charAt(position + 1) === (char === "-" ? "-" : "*");
   }
 
   function isQuoteOrParam(position: number): boolean {
+    if (isPostgres) return false;
     const char = text.charAt(position);
-    return !isPostgres && (char === "`" || char === "?" || char === "#" || char === "@");
+    return char === "`" || char === "?" || char === "#" || char === "@";
   }
-}
-
-function classOf(text: string, position: number): number {
-  const code = text.charCodeAt(position);
-  return code < 128 ? (CLASSES[code] ?? OTHER) : code >= 128 ? LETTER : OTHER;
-}
-
-function isBlank(text: string, position: number): boolean {
-  return position >= text.length || text.charCodeAt(position) <= 32;
-}
-
-function isWordPart(text: string, position: number): boolean {
-  const kind = classOf(text, position);
-  return kind === LETTER || kind === DIGIT || text.charCodeAt(position) === 36;
 }
