@@ -2,6 +2,7 @@ import { createLabelSet } from "./labels.js";
 import { cacheLooked } from "./listeners.js";
 import type { DatabaseOperation } from "./operation.js";
 import { activeRequest, type Request } from "./request.js";
+import { limitOf } from "./self.js";
 
 /** `telltale.cache.result`. There is no official cache convention; this one is Telltale's own. */
 export type CacheResult = "hit" | "miss" | "stale" | "error";
@@ -84,6 +85,7 @@ export function cacheNameOf(key: string): string {
   if (word === undefined) {
     word = isWord(segment);
     if (words.size < MAX_WORDS) words.set(segment, word);
+    else unkept.total += 1;
   }
   return word ? segment : "other";
 }
@@ -91,6 +93,7 @@ export function cacheNameOf(key: string): string {
 /** Segments that were judged before: this runs for every key of every command (230 ns each without, 80 ns with). */
 const words = new Map<string, boolean>();
 const MAX_WORDS = 1000;
+const unkept = limitOf("cache.key_segments");
 
 function isWord(text: string): boolean {
   if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(text)) return false;

@@ -1,3 +1,5 @@
+import { limitOf } from "./self.js";
+
 /** How important a line for the operator is: `error` and `info` are shown by default, `debug` on request. */
 export type SayLevel = "error" | "info" | "debug";
 
@@ -13,11 +15,17 @@ export function say(level: SayLevel, line: string): void {
   write(level, line);
 }
 
+const MAX_SAID = 1_000;
 const said = new Set<string>();
+const unsaid = limitOf("log.lines");
 
 /** Says a line the first time only; at most 1,000 different ones in a process. */
 export function sayOnce(level: SayLevel, line: string): void {
-  if (said.has(line) || said.size >= 1000) return;
+  if (said.has(line)) return;
+  if (said.size >= MAX_SAID) {
+    unsaid.total += 1;
+    return;
+  }
   said.add(line);
   write(level, line);
 }

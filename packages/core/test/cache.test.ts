@@ -45,3 +45,14 @@ test("at most 50 caches, then other; what was refused is counted", () => {
   const overflow = [...selfCounters()].find(({ value }) => value === "telltale.cache.name");
   expect(overflow).toMatchObject({ metric: "telltale.labels.overflow", total: 10 });
 });
+
+test("segments judged beyond the first 1,000 are judged each time, and counted", () => {
+  const unkept = () =>
+    [...selfCounters()].find(
+      ({ metric, value }) => metric === "telltale.limits.reached" && value === "cache.key_segments",
+    );
+  for (let n = 0; n < 1_000; n++) cacheNameOf(`seg${n}x:1`);
+  const before = unkept()?.total ?? 0;
+  for (let n = 0; n < 10; n++) expect(cacheNameOf(`more${n}:1`)).toBe(`more${n}`);
+  expect((unkept()?.total ?? 0) - before).toBe(10);
+});
