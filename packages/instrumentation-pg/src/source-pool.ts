@@ -10,7 +10,7 @@ import {
 } from "@telltale/core";
 import { stateOf } from "./client-state.js";
 import type { Client, ConnectCallback, Pool } from "./driver.js";
-import { findTarget } from "./target.js";
+import { findTarget, type Target } from "./target.js";
 
 /** A `pool.query` on its way to its client: the operation began when it was called, and waits since. */
 export class PoolCall {
@@ -31,6 +31,12 @@ export interface PoolLink {
   handedOver: PoolCall | undefined;
 }
 
+/** What is known of a pool from its first connection on. */
+interface KnownPool {
+  readonly reporter: PoolReporter;
+  readonly target: Target;
+}
+
 /** pg-pool's own words for a wait that took too long. */
 const TIMEOUTS = new Set([
   "timeout exceeded when trying to connect",
@@ -43,7 +49,7 @@ const TIMEOUTS = new Set([
  */
 export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => void {
   const { connect, query, newClient, _acquireClient, _release } = prototype;
-  const reporters = new WeakMap<Pool, PoolReporter>();
+  const pools = new WeakMap<Pool, KnownPool>();
   /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
   const open = new Set<PoolReporter>();
   let calling: PoolCall | undefined;
@@ -106,7 +112,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
         if (client === undefined) return;
         const state = stateOf(client);
         state.createdMs = startMs;
-        state.poolName = reporterOf(this, client).pool.name;
+        state.poolName = know(this, client).reporter.pool.name;
       } catch (error) {
         guard.failed(error);
       }
@@ -121,7 +127,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     ): unknown {
       if (isNew && isOn()) {
         const { createdMs } = stateOf(client);
-        if (createdMs !== 0) reporters.get(this)?.timed("create", performance.now() - createdMs);
+        if (createdMs !== 0) pools.get(this)?.reporter.timed("create", performance.now() - createdMs);
       }
       return _acquireClient.call(this, client, waiter, idle, isNew);
     },
@@ -129,20 +135,21 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     _release: function patchedRelease(this: Pool, client: Client, idle: unknown, error: unknown): unknown {
       if (isOn()) {
         const state = stateOf(client);
-        if (state.takenMs !== 0) reporters.get(this)?.timed("use", performance.now() - state.takenMs);
+        if (state.takenMs !== 0) pools.get(this)?.reporter.timed("use", performance.now() - state.takenMs);
         state.takenMs = 0;
       }
       return _release.call(this, client, idle, error);
     },
   };
 
-  /** The pool's first connection tells its name, whatever the options were: `host:port/database`, without credentials. */
-  function reporterOf(pool: Pool, client: Client): PoolReporter {
-    const known = reporters.get(pool);
+  /** The pool's first connection tells where it leads, whatever the options were. Its name is `host:port/database`. */
+  function know(pool: Pool, client: Client): KnownPool {
+    const known = pools.get(pool);
     if (known !== undefined) return known;
+    const { host, port, database } = client;
     const reference = new WeakRef(pool);
     const reporter: PoolReporter = registerPool({
-      name: `${client.host}:${client.port}/${client.database}`,
+      name: `${host}:${port}/${database}`,
       system: "postgresql",
       read() {
         const living = reference.deref();
@@ -160,9 +167,10 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
         };
       },
     });
-    reporters.set(pool, reporter);
     open.add(reporter);
-    return reporter;
+    const now = { reporter, target: findTarget(host, port, database, reporter.pool.name) };
+    pools.set(pool, now);
+    return now;
   }
 
   /** Use begins here, and not where the pool takes a client: it does so for itself too, when one is too old or came too late. */
@@ -173,7 +181,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     client: Client | undefined,
     call: PoolCall | undefined,
   ): void {
-    const reporter = reporters.get(pool);
+    const reporter = pools.get(pool)?.reporter;
     if (error === undefined || error === null) {
       const now = performance.now();
       if (client !== undefined) stateOf(client).takenMs = now;
@@ -186,11 +194,12 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
 
   /** A query that never got a connection is a failed call all the same. */
   function failUnsent(pool: Pool, call: PoolCall, text: string, error: unknown): void {
-    const name = reporters.get(pool)?.pool.name;
-    const [, host = "unknown", port = "5432", database = ""] = /^(.*):(\d+)\/(.*?)(?:#\d+)?$/.exec(name ?? "") ?? [];
-    const { templateOf } = findTarget(host, Number(port), database, name);
+    const [client] = pool._clients;
+    const known = pools.get(pool) ?? (client === undefined ? undefined : know(pool, client));
+    // Ended before it had any connection, it leads nowhere.
+    const target = known?.target ?? findTarget(undefined, undefined, undefined, undefined);
     const operation = startDatabaseOperation(
-      templateOf(text),
+      target.templateOf(text),
       text,
       undefined,
       call.context,
