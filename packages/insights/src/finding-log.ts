@@ -1,11 +1,12 @@
-import type { Finding, Listener } from "@telltale/core";
+import { type Finding, limitOf, type Listener } from "@telltale/core";
 
 const QUIET_MS = 60_000;
 const MAX_KEYS = 1_000;
+const forgotten = limitOf("finding.log");
 
 /**
  * Writes findings as JSON, a line each. The same finding (kind, endpoint, query) is written once a minute at most; `repeated`
- * then says how many came in between.
+ * then says how many came in between. The 1,000 written last are remembered.
  */
 export function createFindingLog(write: (line: string) => void, now: () => number = Date.now): Listener {
   const last = new Map<string, { at: number; repeated: number }>();
@@ -19,11 +20,21 @@ export function createFindingLog(write: (line: string) => void, now: () => numbe
         before.repeated++;
         return;
       }
-      if (before === undefined && last.size >= MAX_KEYS) last.clear();
+      // Last in the map again, so that the first is the oldest.
+      last.delete(key);
+      if (last.size >= MAX_KEYS) forgetOldest(last);
       last.set(key, { at, repeated: 0 });
       write(JSON.stringify({ ...toLine(finding), ...(before?.repeated && { repeated: before.repeated }) }));
     },
   };
+}
+
+function forgetOldest(last: Map<string, unknown>): void {
+  for (const oldest of last.keys()) {
+    last.delete(oldest);
+    forgotten.total += 1;
+    return;
+  }
 }
 
 function toLine(finding: Finding): object {

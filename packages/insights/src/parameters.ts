@@ -14,6 +14,19 @@ export function hashCall(text: string | undefined, parametersHash: number): numb
   return (text === undefined ? parametersHash : hashText(parametersHash, text)) >>> 0;
 }
 
+/** Whether there is an array among the values, and none holds more than one. */
+export function bindsOneKey(parameters: unknown): boolean {
+  if (!Array.isArray(parameters)) return false;
+  let hasArray = false;
+  for (let n = 0; n < parameters.length && n < MAX_VALUES; n++) {
+    const value: unknown = parameters[n];
+    if (!Array.isArray(value)) continue;
+    if (value.length > 1) return false;
+    hasArray = true;
+  }
+  return hasArray;
+}
+
 function hashValue(hash: number, value: unknown): number {
   if (typeof value === "string") return hashText(mix(hash, 1), value);
   if (value instanceof Uint8Array) return hashBytes(mix(hash, 2), value);

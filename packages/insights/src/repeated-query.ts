@@ -1,21 +1,24 @@
 import {
   annotateOperation,
-  count,
   type DatabaseOperation,
   type DatabaseTemplate,
   findingMade,
   type HttpServerOperation,
+  limitOf,
   listenerSlot,
   type Request,
 } from "@telltale/core";
 import { endpointOf, formatMs, makeFinding, summaryOf } from "./describe.js";
 import type { InsightsOptions } from "./options.js";
-import { hashCall, hashParameters } from "./parameters.js";
+import { bindsOneKey, hashCall, hashParameters } from "./parameters.js";
 
 /** Query shapes followed per request; what comes beyond is counted, not followed. */
 const MAX_SHAPES = 500;
 /** Different parameters told apart per shape and request: far more than it takes to call it an N+1. */
 const MAX_PARAMETERS = 64;
+const unfollowed = limitOf("request.query_shapes");
+const undistinguished = limitOf("request.query_parameters");
+const unshared = limitOf("query.shape_keys");
 
 /**
  * One query shape in one request, in a list: most requests have a few, and a Map for each request cost more than all the rest here. Texts
@@ -72,6 +75,7 @@ function keyFor(shape: string): ShapeKey {
   const key = { shape };
   // Beyond the bound a shape sent to two servers counts as two.
   if (keys.size < MAX_KEYS) keys.set(shape, key);
+  else unshared.total += 1;
   return key;
 }
 
@@ -85,6 +89,7 @@ function addHash(hashes: Map<number, number>, text: string | undefined, paramete
   const hash = hashCall(text, parametersHash);
   const before = hashes.get(hash);
   if (before !== undefined || hashes.size < MAX_PARAMETERS) hashes.set(hash, (before ?? 0) + 1);
+  else undistinguished.total += 1;
 }
 
 /** Follows the queries of requests. */
@@ -96,7 +101,7 @@ export interface RepeatFinder {
 
 /**
  * Finds one query shape many times in one request: with differing parameters an N+1, with equal ones a duplicate. Only reads
- * count, and no `IN (…)` chunks, which are the cure.
+ * count, and no `IN (…)` chunks, which are the cure; but an array of one key, time and again, is none.
  */
 export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
   const {
@@ -165,13 +170,14 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
     heard(operation, request) {
       const { template } = operation;
       const key = keyOf(template);
+      if (key !== NONE && template.batch === "array" && !bindsOneKey(operation.parameters)) return;
       // What runs on after the response belongs to nobody's waiting time.
       if (key === NONE || request.operation.endMs !== 0) return;
       const list = request.slots[slot] as Repeats | undefined;
       let repeats = find(list, key);
       if (repeats === undefined) {
         if (list !== undefined && list.size >= MAX_SHAPES) {
-          count("telltale.labels.overflow", "telltale.label", "queries of a request");
+          unfollowed.total += 1;
           return;
         }
         request.slots[slot] = repeats = new Repeats(key, template, list);

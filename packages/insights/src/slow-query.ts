@@ -8,14 +8,12 @@ import {
 import { endpointOf, formatMs, makeFinding, summaryOf, workMs } from "./describe.js";
 import type { InsightsOptions } from "./options.js";
 
-const DEFAULT_SLOW_MS = 100;
-
 /**
  * Finds calls slower than their threshold. The wait for a connection is not counted, so that what is found here is what the
  * server's own log says; BEGIN, SET, BLPOP and their like are never slow.
  */
 export function createSlowQueryFinder(options: InsightsOptions): (operation: DatabaseOperation) => void {
-  const { slowQueryMs = DEFAULT_SLOW_MS, slowQueries: { bySystem = {}, bySummary = {} } = {} } = options;
+  const { slowQueryMs = 100, slowQueries: { bySystem = {}, bySummary = {} } = {} } = options;
   const slot = listenerSlot();
 
   function thresholdOf(template: DatabaseTemplate): number {

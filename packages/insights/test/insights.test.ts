@@ -6,6 +6,7 @@ import {
   endOperation,
   type Finding,
   type HttpServerOperation,
+  selfCounters,
   startDatabaseOperation,
   startHttpServerOperation,
 } from "@telltale/core";
@@ -185,7 +186,12 @@ describe("N+1 and duplicates", () => {
     ["in parallel, long enough", Array.from({ length: 10 }, (_, n) => [n, 0, 25]), 1_000, ["n_plus_one"]],
     ["writes", loop(10, 10), 200, [], { effect: "write" }],
     ["BEGIN and COMMIT", loop(10, 10), 200, [], { effect: "control" }],
-    ["IN chunks, = ANY, MGET", loop(10, 10), 200, [], { batch: true }],
+    ["IN chunks, MGET", loop(10, 10), 200, [], { batch: true }],
+    ["= ANY with several keys", loop(10, 10, (n) => [n, n + 1]), 200, [], { batch: "array" }],
+    ["= ANY with one key each", loop(10, 10, (n) => [n]), 200, ["n_plus_one"], { batch: "array" }],
+    ["= ANY with the same key each", loop(10, 10, () => [7]), 200, ["duplicate_query"], { batch: "array" }],
+    ["= ANY with now one, now several", loop(8, 10, (n) => (n % 2 === 0 ? [n] : [n, 1])), 200, [], { batch: "array" }],
+    ["= ANY with an array as a text", loop(10, 10, (n) => `{${n}}`), 200, [], { batch: "array" }],
     ["pool waits do not count", loop(10, 10), 10_000, [], {}, 9],
   ])("%s", (_, calls, requestMs, expected, changes, waitMs) => {
     expect(kinds(calls, requestMs, changes, waitMs)).toEqual(expected);
@@ -244,6 +250,51 @@ describe("N+1 and duplicates", () => {
     expect(findings).toEqual([]);
   });
 });
+
+test("queries of more than 500 shapes, and more than 64 parameters, are counted", () => {
+  listen();
+  const served = request();
+  const [shapes, parameters] = [reached("request.query_shapes"), reached("request.query_parameters")];
+  for (let n = 0; n < 510; n++) run(served, template({ fingerprint: `shape ${n}` }), [], n, 1);
+  const loop = template({ fingerprint: "shape 0" });
+  for (let n = 0; n < 100; n++) run(served, loop, [n], n, 1);
+  end(served, 200);
+  expect(reached("request.query_shapes") - shapes).toBe(10);
+  // 101 calls with as many parameters.
+  expect(reached("request.query_parameters") - parameters).toBe(101 - 64);
+});
+
+test("the log remembers the last 1,000 findings, and forgets the oldest first", () => {
+  const lines: string[] = [];
+  let now = 0;
+  listen();
+  stops.push(
+    addListener(
+      createFindingLog(
+        (line) => lines.push(line),
+        () => now,
+      ),
+    ),
+  );
+  const before = reached("finding.log");
+  const slow = (fingerprint: string) => run(undefined, template({ fingerprint }), [], 0, 200);
+  slow("oldest");
+  for (let n = 0; n < 1_000; n++) slow(`f${n}`);
+  expect(reached("finding.log") - before).toBe(1);
+  now = 1_000;
+  lines.length = 0;
+  // Within the minute: all but the oldest are remembered.
+  for (let n = 1; n < 1_000; n++) slow(`f${n}`);
+  expect(lines).toEqual([]);
+  slow("oldest");
+  expect(lines).toHaveLength(1);
+});
+
+function reached(limit: string): number {
+  return (
+    [...selfCounters()].find(({ metric, value }) => metric === "telltale.limits.reached" && value === limit)?.total ?? 0
+  );
+}
 
 test("the log writes a finding once a minute, and says what came in between", () => {
   const lines: string[] = [];
