@@ -18,7 +18,7 @@ export function summaryOf(template: DatabaseTemplate): string {
 }
 
 /** What differs from finding to finding. */
-export interface Evidence {
+interface Evidence {
   readonly kind: FindingKind;
   readonly title: string;
   readonly advice: string;

@@ -93,7 +93,7 @@ function addHash(hashes: Map<number, number>, text: string | undefined, paramete
 }
 
 /** Follows the queries of requests. */
-export interface RepeatFinder {
+interface RepeatFinder {
   heard(operation: DatabaseOperation, request: Request): void;
   /** Decides, when the request has ended. */
   requestEnded(operation: HttpServerOperation, request: Request): void;

@@ -1,47 +1,51 @@
 import type { SelfCounter } from "../self.js";
 
-/** What was used last, by a text. */
-export interface Generations<Value> {
-  get(key: string): Value | undefined;
-  set(key: string, value: Value): void;
-}
-
 /**
- * At most so many entries, and so many characters of them together. There are two generations: when the younger is full, it becomes the
- * older, which is forgotten; what is used meanwhile comes over. So a look-up changes nothing.
+ * What was used last, by a text: at most so many entries, and so many characters of them together. There are two generations: when the
+ * younger is full, it becomes the older, which is forgotten; what is used meanwhile comes over. So a look-up changes nothing.
  */
-export function createGenerations<Value>(
-  maxEntries: number,
-  maxCharacters: number,
-  lengthOf: (key: string, value: Value) => number,
-  forgotten: SelfCounter,
-): Generations<Value> {
-  let younger = new Map<string, Value>();
-  let older = new Map<string, Value>();
-  let characters = 0;
+export class Generations<Value> {
+  #younger = new Map<string, Value>();
+  #older = new Map<string, Value>();
+  #characters = 0;
+  readonly #maxEntries: number;
+  readonly #maxCharacters: number;
+  readonly #lengthOf: (key: string, value: Value) => number;
+  readonly #forgotten: SelfCounter;
 
-  function set(key: string, value: Value): void {
-    const length = lengthOf(key, value);
-    if (younger.size >= maxEntries / 2 || characters + length > maxCharacters / 2) {
-      forgotten.total += older.size;
-      older = younger;
-      younger = new Map();
-      characters = 0;
-    }
-    younger.set(key, value);
-    characters += length;
+  constructor(
+    maxEntries: number,
+    maxCharacters: number,
+    lengthOf: (key: string, value: Value) => number,
+    forgotten: SelfCounter,
+  ) {
+    this.#maxEntries = maxEntries;
+    this.#maxCharacters = maxCharacters;
+    this.#lengthOf = lengthOf;
+    this.#forgotten = forgotten;
   }
 
-  return {
-    get(key) {
-      const known = younger.get(key);
-      if (known !== undefined) return known;
-      const before = older.get(key);
-      if (before === undefined) return undefined;
-      older.delete(key);
-      set(key, before);
-      return before;
-    },
-    set,
-  };
+  get(key: string): Value | undefined {
+    return this.#younger.get(key) ?? this.#bringOver(key);
+  }
+
+  set(key: string, value: Value): void {
+    const length = this.#lengthOf(key, value);
+    if (this.#younger.size >= this.#maxEntries / 2 || this.#characters + length > this.#maxCharacters / 2) {
+      this.#forgotten.total += this.#older.size;
+      this.#older = this.#younger;
+      this.#younger = new Map();
+      this.#characters = 0;
+    }
+    this.#younger.set(key, value);
+    this.#characters += length;
+  }
+
+  #bringOver(key: string): Value | undefined {
+    const value = this.#older.get(key);
+    if (value === undefined) return undefined;
+    this.#older.delete(key);
+    this.set(key, value);
+    return value;
+  }
 }

@@ -1,7 +1,7 @@
 import { limitOf } from "../self.js";
 import { describeShape, readQuery } from "./analyze-query.js";
 import { fingerprint } from "./fingerprint.js";
-import { createGenerations } from "./generations.js";
+import { Generations } from "./generations.js";
 import type { QueryShape, SqlDialect } from "./query-shape.js";
 
 export interface ShapeCache {
@@ -22,9 +22,9 @@ const forgotten = limitOf("query.shapes");
 
 /** Shapes of the queries used last, by their text, so that a prepared or repeated query costs one look-up. */
 export function createShapeCache(dialect: SqlDialect): ShapeCache {
-  const short = createGenerations<QueryShape>(MAX_TEXTS, MAX_CHARACTERS, lengthOfText, forgotten);
-  const long = createGenerations<QueryShape>(MAX_TEXTS, MAX_CHARACTERS, lengthOfText, forgotten);
-  const shapes = createGenerations<QueryShape>(MAX_TEXTS, MAX_CHARACTERS, lengthOfShape, forgotten);
+  const short = new Generations<QueryShape>(MAX_TEXTS, MAX_CHARACTERS, lengthOfText, forgotten);
+  const long = new Generations<QueryShape>(MAX_TEXTS, MAX_CHARACTERS, lengthOfText, forgotten);
+  const shapes = new Generations<QueryShape>(MAX_TEXTS, MAX_CHARACTERS, lengthOfShape, forgotten);
 
   function analyze(text: string): QueryShape {
     const query = readQuery(text, dialect);
