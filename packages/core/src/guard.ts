@@ -1,15 +1,18 @@
 import { count } from "./self.js";
-import { say } from "./say.js";
+import { say, textOf } from "./say.js";
 
 /** Keeps what one part of Telltale throws away from the program it watches. */
 export interface Guard {
   /** False once the part has been switched off. */
   readonly on: boolean;
-  /** Takes a failure: the first is said in one line, every one is counted, and after three in a row of calls the part goes off. */
+  /**
+   * Takes a failure: every one is counted, the first is said in one line, and with the third the part goes off for good. Calls
+   * between them that go well change nothing: each failure has a cause in the part that will come back.
+   */
   failed(error: unknown): void;
 }
 
-/** A part that fails this often is broken, not unlucky. */
+/** A part that fails this often is broken, not unlucky; that others of its calls went well is not counted, which would cost every call. */
 const FAILURES_BEFORE_OFF = 3;
 
 /** A guard for one named part; `switchOff` runs once, when the part has failed too often. */
@@ -21,8 +24,10 @@ export function createGuard(part: string, switchOff?: () => void): Guard {
       count("telltale.instrumentation.errors", "telltale.part", part);
       failures++;
       if (failures === 1) {
-        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        say("error", `${part} failed and skipped one call; the app is not affected. Please report this: ${text}`);
+        say(
+          "error",
+          `${part} failed and skipped one call; the app is not affected. Please report this: ${textOf(error)}`,
+        );
       }
       if (failures < FAILURES_BEFORE_OFF || !guard.on) return;
       guard.on = false;

@@ -48,9 +48,11 @@ export { type FamilyType, type Named, type Naming, underscoreEscapingWithSuffixe
 export { analyzeQuery } from "./query/analyze-query.js";
 export type { QueryShape, SqlDialect } from "./query/query-shape.js";
 export { createShapeCache, type ShapeCache } from "./query/shape-cache.js";
+export { replaceMethod } from "./replace-method.js";
 export { activeRequest, isSuppressed, type Request, suppress } from "./request.js";
 export { say, type SayLevel, sayOnce, setSay } from "./say.js";
 export { count, counterOf, limitOf, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
 export { Slices } from "./slices.js";
 export { addSpanListener, createSpanListener } from "./spans.js";
+export { undoAll } from "./undo.js";
 export { VERSION } from "./version.js";

@@ -1,8 +1,9 @@
 import { createGuard, type Guard } from "./guard.js";
 import type { TracerProvider } from "@opentelemetry/api";
 import { type LoadedModule, onModuleLoad } from "./module-hook.js";
-import { say, sayOnce } from "./say.js";
+import { say, sayOnce, textOf } from "./say.js";
 import { addSpanListener } from "./spans.js";
+import { undoAll } from "./undo.js";
 import { VERSION } from "./version.js";
 
 /** A library that an instrumentation patches when it loads. */
@@ -11,6 +12,10 @@ export interface InstrumentedModule {
   readonly module: string;
   /** Supported major versions, oldest and newest; outside of them the library is left alone and one line says so. */
   readonly majors: readonly [oldest: number, newest: number];
+  /**
+   * What `patch` changes, by which a copy is known: a main module that is loaded again may hand out the same one. Default: its exports.
+   */
+  target?(exports: unknown): object;
   /**
    * Patches the library in place (prototypes, not the exports object: importers of ES modules have already bound that).
    * Returns what undoes it.
@@ -59,9 +64,16 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
   let removeSpans: (() => void) | undefined;
 
   function disable(): void {
-    for (const step of undo?.reverse() ?? []) step();
+    const steps = [() => removeSpans?.(), ...(undo ?? [])];
     undo = undefined;
-    removeSpans?.();
+    try {
+      undoAll(steps);
+    } catch (error) {
+      say(
+        "error",
+        `${definition.name} instrumentation was not undone everywhere; the app is not affected. Please report this: ${textOf(error)}`,
+      );
+    }
     removeSpans = undefined;
   }
 
@@ -70,6 +82,7 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
     const steps: (() => void)[] = [];
     undo = steps;
     const guard = createGuard(`${definition.name} instrumentation`, disable);
+    const patched = new WeakSet<object>();
     try {
       const stop = definition.enable?.(guard);
       if (stop !== undefined) steps.push(stop);
@@ -87,6 +100,9 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
             return;
           }
           try {
+            const target = wanted.target?.(loaded.exports) ?? (loaded.exports as object);
+            if (patched.has(target)) return;
+            patched.add(target);
             steps.push(wanted.patch(loaded, guard));
             say("debug", `${wanted.module} ${loaded.version} loaded and instrumented`);
           } catch (error) {

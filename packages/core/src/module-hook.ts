@@ -1,107 +1,132 @@
-import { readFileSync } from "node:fs";
-import Module from "node:module";
-import { dirname, join, sep } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import Module, { createRequire } from "node:module";
+import { basename, dirname, join } from "node:path";
 import { createGuard } from "./guard.js";
+import { replaceMethod } from "./replace-method.js";
+import { sayOnce } from "./say.js";
 
 /** A library as it was loaded. */
 export interface LoadedModule {
+  /** From its `package.json`, whatever the folder is called. */
   readonly name: string;
-  /** From its `package.json`; `0.0.0` when that cannot be read. */
+  /** From its `package.json`; `0.0.0` when that says none. */
   readonly version: string;
   readonly exports: unknown;
   /** The file that was loaded. */
   readonly file: string;
 }
 
-type Load = (this: unknown, request: string, parent: unknown, isMain: boolean) => unknown;
-type Resolve = (request: string, parent: unknown, isMain: boolean) => string;
-const loader = Module as unknown as { _load: Load; _resolveFilename: Resolve };
+type Load = (this: { readonly exports: unknown }, file: string) => unknown;
 
+/** A program that loads a library over and over keeps each copy alive by itself (`module.children`); this is for one that does not. */
+const MAX_LOADED = 1000;
 const hooks = new Map<string, Set<(loaded: LoadedModule) => void>>();
-const loaded = new Map<string, LoadedModule>();
+const loaded: LoadedModule[] = [];
 const guard = createGuard("module hook");
-let original: Load | undefined;
-let wrapper: Load | undefined;
+let uninstall: (() => void) | undefined;
 
 /**
- * Calls back once for every copy of a package that loads, by `require` and by `import` alike, also for one that loaded
- * while another hook listened. It wraps `Module._load`, which Node's ES module loader goes through for a CommonJS package
- * too (seen on Node 22.15, 24 and 26), so no loader thread and no wrapped module graph is needed. Packages that are
- * themselves ES modules are not seen.
+ * Calls back for every copy of a package that loads, by `require` and by `import` alike, also for one that loaded while another hook
+ * listened: for each folder it lies in, under each name it was installed as (`"pg-old": "npm:pg@8"`), and each time that it is loaded
+ * again after it was taken out of `require.cache`. It wraps `Module.prototype.load`, which runs once per module, and which Node's ES
+ * module loader goes through for a CommonJS package too (seen on Node 22.15, 24 and 26), so no loader thread and no wrapped module
+ * graph is needed. Packages that are themselves ES modules are not seen.
  */
 export function onModuleLoad(name: string, callback: (loaded: LoadedModule) => void): () => void {
   const callbacks = hooks.get(name) ?? new Set();
   callbacks.add(callback);
+  // It may have been passed over.
+  if (!hooks.has(name)) packages.clear();
   hooks.set(name, callbacks);
-  install();
-  for (const module of loaded.values()) if (module.name === name) callback(module);
+  uninstall ??= install();
+  for (const module of loaded) if (module.name === name) callback(module);
   return () => {
     callbacks.delete(callback);
     if (callbacks.size === 0) hooks.delete(name);
-    if (hooks.size === 0) uninstall();
+    if (hooks.size > 0) return;
+    uninstall?.();
+    uninstall = undefined;
   };
 }
 
-function install(): void {
-  if (original !== undefined) return;
-  const wrapped = loader._load;
-  original = wrapped;
-  wrapper = function load(request, parent, isMain) {
-    const exports = wrapped.call(this, request, parent, isMain);
-    if (guard.on && hooks.size > 0) {
+function install(): () => void {
+  let on = true;
+  const wrapLoad = (find: () => Load): Load =>
+    function load(file) {
+      const result = Reflect.apply(find(), this, arguments);
+      if (!on || !guard.on) return result;
       try {
-        const name = packageOf(request);
-        if (name !== undefined) announce(name, request, parent, isMain, exports);
+        const found = packageOf(dirname(file));
+        if (found?.entries.has(file)) {
+          announce({ name: found.name, version: found.version, exports: this.exports, file });
+        }
       } catch (error) {
         guard.failed(error);
       }
-    }
-    return exports;
+      return result;
+    };
+  const restore = replaceMethod(Module.prototype, "load", wrapLoad);
+  return () => {
+    on = false;
+    restore();
   };
-  loader._load = wrapper;
 }
 
-function uninstall(): void {
-  // Where somebody has wrapped our wrapper, it stays and passes calls through until the next hook comes.
-  if (original === undefined || loader._load !== wrapper) return;
-  loader._load = original;
-  original = undefined;
-}
-
-/** The hooked package that a request names: bare (`pg`), or as the file of its main module (an ES module's import). */
-function packageOf(request: string): string | undefined {
-  if (hooks.has(request)) return request;
-  const at = request.lastIndexOf(`node_modules${sep}`);
-  if (at < 0) return undefined;
-  const [first, second] = request.slice(at + 13).split(sep, 2);
-  const name = first?.startsWith("@") ? `${first}/${second}` : first;
-  return name !== undefined && hooks.has(name) ? name : undefined;
-}
-
-function announce(name: string, request: string, parent: unknown, isMain: boolean, exports: unknown): void {
-  const file = loader._resolveFilename(request, parent, isMain);
-  if (loaded.has(file)) return;
-  const manifest = manifestOf(name, file);
-  // A file inside the package that is not its main module: `require("pg/lib/utils")`.
-  if (request !== name && manifest !== undefined && manifest.main !== file) return;
-  const module: LoadedModule = { name, version: manifest?.version ?? "0.0.0", exports, file };
-  loaded.set(file, module);
-  for (const callback of hooks.get(name) ?? []) callback(module);
-}
-
-function manifestOf(name: string, file: string): { version: string; main: string } | undefined {
-  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
-    try {
-      const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
-        name?: string;
-        version?: string;
-      };
-      if (manifest.name === undefined) continue;
-      const main = loader._resolveFilename(folder, undefined, false);
-      return manifest.name === name || manifest.version ? { version: manifest.version ?? "0.0.0", main } : undefined;
-    } catch {
-      // No manifest in this folder: look above.
-    }
+function announce(module: LoadedModule): void {
+  if (loaded.length >= MAX_LOADED) {
+    sayOnce("info", `${module.name} was loaded too often; further copies are not instrumented`);
+    return;
   }
-  return undefined;
+  loaded.push(module);
+  for (const callback of hooks.get(module.name) ?? []) callback(module);
+}
+
+interface Package {
+  readonly name: string;
+  readonly version: string;
+  /** The files that are its main module, and no inner file such as `pg/lib/utils`. */
+  readonly entries: ReadonlySet<string | undefined>;
+}
+
+const MAX_FOLDERS = 10_000;
+/** By folder, the hooked package that its files belong to. */
+const packages = new Map<string, Package | undefined>();
+
+function packageOf(folder: string): Package | undefined {
+  if (packages.has(folder)) return packages.get(folder);
+  const found = findPackage(folder);
+  if (packages.size >= MAX_FOLDERS) packages.clear();
+  packages.set(folder, found);
+  return found;
+}
+
+// Taken before the app runs, which may replace those of `fs`, and count its calls.
+const [exists, read] = [existsSync, readFileSync];
+
+/** 10 µs for each package that the app loads, as nearly all manifests are only searched for the names. */
+function findPackage(folder: string): Package | undefined {
+  const above = dirname(folder);
+  if (above === folder || basename(folder) === "node_modules") return undefined;
+  const path = join(folder, "package.json");
+  try {
+    const text = exists(path) ? read(path, "utf8") : "";
+    // Inside of a package some say only of which type the modules are.
+    if (!text.includes('"name"')) return packageOf(above);
+    if (![...hooks.keys()].some((name) => text.includes(`"${name}"`))) return undefined;
+    const { name, version = "0.0.0" } = JSON.parse(text) as { name: string; version?: string };
+    if (!hooks.has(name)) return undefined;
+    const { resolve } = createRequire(path);
+    // `main`, and what `exports` gives to `require`.
+    return { name, version, entries: new Set([resolved(resolve, "./"), resolved(resolve, name)]) };
+  } catch {
+    return undefined;
+  }
+}
+
+function resolved(resolve: NodeJS.RequireResolve, request: string): string | undefined {
+  try {
+    return resolve(request);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import Module, { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,6 +22,15 @@ beforeAll(() => {
   write("node_modules/other/node_modules/fruit/package.json", '{"name":"fruit","version":"1.0.0"}');
   write("node_modules/other/node_modules/fruit/index.js", "");
   write("node_modules/other/index.js", 'require("fruit");');
+  write("node_modules/fruit-old/package.json", '{"name":"fruit","version":"0.9.0","main":"./lib/fruit"}');
+  write("node_modules/fruit-old/lib/fruit.js", "");
+  write("node_modules/typed/package.json", '{"name":"typed","version":"3.0.0","exports":{"require":"./cjs/a.js"}}');
+  write("node_modules/typed/cjs/package.json", '{"type":"commonjs"}');
+  write("node_modules/typed/cjs/a.js", "");
+  write("node_modules/broken/package.json", '{"name":"broken", "fruit"');
+  write("node_modules/broken/index.js", "");
+  write("node_modules/throws/package.json", '{"name":"throws"}');
+  write("node_modules/throws/index.js", 'throw new Error("half loaded");');
   write("app.mjs", 'import fruit from "fruit"; console.log(fruit.kind);');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -44,12 +53,86 @@ test("each copy of a package is announced once, with its version; inner files an
   stopLate();
 });
 
-test("the loader is itself again when nobody hooks", () => {
-  const { _load: before } = createRequire(import.meta.url)("node:module") as { _load: unknown };
-  const stop = onModuleLoad("fruit", () => {});
+test("a copy that was installed under another name is known by the name in its package.json", () => {
+  const seen: LoadedModule[] = [];
+  const stop = onModuleLoad("fruit", (loaded) => seen.push(loaded));
+  seen.length = 0;
+  createRequire(join(folder, "alias.cjs"))("fruit-old");
   stop();
-  const { _load: after } = createRequire(import.meta.url)("node:module") as { _load: unknown };
-  expect(after).toBe(before);
+  expect(seen).toMatchObject([{ name: "fruit", version: "0.9.0", file: expect.stringContaining("fruit-old") }]);
+});
+
+test("a copy that is loaded again is announced again, and every copy to who comes late", () => {
+  const require = createRequire(join(folder, "again.cjs"));
+  const seen: unknown[] = [];
+  const stop = onModuleLoad("fruit", ({ exports }) => seen.push(exports));
+  seen.length = 0;
+  const copies = [1, 2].map(() => {
+    delete require.cache[require.resolve("fruit")];
+    return require("fruit") as unknown;
+  });
+  expect(copies[0]).not.toBe(copies[1]);
+  // The very objects, in the order in which they were made.
+  expect(seen.length).toBe(2);
+  expect(seen.every((exports, n) => exports === copies[n])).toBe(true);
+  const late: unknown[] = [];
+  const stopLate = onModuleLoad("fruit", ({ exports }) => late.push(exports));
+  for (const copy of copies) expect(late.filter((exports) => exports === copy)).toHaveLength(1);
+  stop();
+  stopLate();
+});
+
+test("what `exports` gives to require is the main module; a package.json inside that names nothing is passed over", () => {
+  const seen: string[] = [];
+  const stop = onModuleLoad("typed", ({ version }) => seen.push(version));
+  createRequire(join(folder, "typed.cjs"))("typed");
+  stop();
+  expect(seen).toEqual(["3.0.0"]);
+});
+
+test("a package that cannot be read, or that throws, loads as it would alone", () => {
+  const seen: string[] = [];
+  const stop = onModuleLoad("throws", ({ name }) => seen.push(name));
+  const require = createRequire(join(folder, "broken.cjs"));
+  for (const file of ["broken/index.js", "throws"]) {
+    let message = "";
+    try {
+      require(file);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toContain(file === "throws" ? "half loaded" : "package.json");
+  }
+  stop();
+  expect(seen).toEqual([]);
+});
+
+test("the loader is itself again when nobody hooks", () => {
+  const { load: before } = Module.prototype as unknown as { load: unknown };
+  const stop = onModuleLoad("fruit", () => {});
+  expect((Module.prototype as unknown as { load: unknown }).load).not.toBe(before);
+  stop();
+  expect((Module.prototype as unknown as { load: unknown }).load).toBe(before);
+});
+
+test("where somebody has wrapped the wrapper, a copy is still announced once", () => {
+  const { prototype } = Module as unknown as { prototype: { load: (this: unknown, file: string) => unknown } };
+  const { load } = prototype;
+  const stop = onModuleLoad("fruit", () => {});
+  const ours = prototype.load;
+  prototype.load = function wrapped(file) {
+    return ours.call(this, file);
+  };
+  stop();
+  const seen: string[] = [];
+  const stopAgain = onModuleLoad("fruit", ({ version }) => seen.push(version));
+  seen.length = 0;
+  const require = createRequire(join(folder, "wrapped.cjs"));
+  delete require.cache[require.resolve("fruit")];
+  require("fruit");
+  stopAgain();
+  prototype.load = load;
+  expect(seen).toEqual(["2.3.4"]);
 });
 
 test("an import from an ES module is announced too", () => {

@@ -4,9 +4,10 @@ import {
   hasListeners,
   type Instrumentation,
   type LoadedModule,
+  replaceMethod,
+  undoAll,
 } from "@telltale/core";
 import { type CreateRouter, type Layer, noteMounted, type Router } from "./layer.js";
-import { replaceMethod } from "./replace.js";
 import { enterLayer, enterRouter, type Message } from "./routing.js";
 
 /** Names the route of each request that Express 4 and 5, or the `router` package, handle. Needs the http instrumentation. */
@@ -17,10 +18,16 @@ export function expressInstrumentation(): Instrumentation {
       {
         module: "express",
         majors: [4, 5],
+        target: (exports) => (exports as { Router: object }).Router,
         patch: (loaded, guard) => (loaded.version.startsWith("4.") ? patchExpress4(loaded, guard) : () => {}),
       },
       // Express 5 is built on this package.
-      { module: "router", majors: [2, 2], patch: patchRouter },
+      {
+        module: "router",
+        majors: [2, 2],
+        target: (exports) => (exports as { prototype: object }).prototype,
+        patch: patchRouter,
+      },
     ],
   });
 }
@@ -84,7 +91,7 @@ function patchRouters(
       layersOf(createRouter),
       layerMethod,
       (find) =>
-        function handleRequest(this: Layer, request: unknown, _response: unknown, _next: unknown) {
+        function handleRequest(this: Layer, request: unknown) {
           if (hears()) {
             try {
               enterLayer(this, request as Message, createRouter);
@@ -98,7 +105,7 @@ function patchRouters(
   ];
   return () => {
     state.on = false;
-    for (const step of undo.reverse()) step();
+    undoAll(undo);
   };
 }
 

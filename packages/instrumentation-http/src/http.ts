@@ -1,4 +1,4 @@
-import { defineInstrumentation, type Guard, type Instrumentation } from "@telltale/core";
+import { defineInstrumentation, type Guard, type Instrumentation, undoAll } from "@telltale/core";
 import { hearClients } from "./source-client.js";
 import { hearFetch } from "./source-fetch.js";
 import { hearServers } from "./source-server.js";
@@ -23,9 +23,7 @@ export function httpInstrumentation(options: HttpInstrumentationOptions = {}): I
     modules: [],
     enable(guard: Guard) {
       const undo = [hearServers(options, guard), hearClients(guard), hearFetch(guard)];
-      return () => {
-        for (const step of undo.reverse()) step();
-      };
+      return () => undoAll(undo);
     },
   });
 }

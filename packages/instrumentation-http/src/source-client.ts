@@ -10,10 +10,10 @@ import {
   hasListeners,
   type HttpClientOperation,
   isSuppressed,
+  replaceMethod,
   startHttpClientOperation,
+  undoAll,
 } from "@telltale/core";
-
-import { replaceMethod } from "./replace.js";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 import { parseAuthority } from "./url.js";
 
@@ -87,7 +87,7 @@ export function hearClients(guard: Guard): () => void {
   return () => {
     state.on = false;
     unsubscribe("http.client.request.created", created);
-    for (const step of undo.reverse()) step();
+    undoAll(undo);
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type HttpClientOperation,
   isSuppressed,
   startHttpClientOperation,
+  undoAll,
 } from "@telltale/core";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 
@@ -81,7 +82,7 @@ export function hearFetch(guard: Guard): () => void {
     return () => unsubscribe(channel, listener);
   });
   return () => {
-    for (const step of undo) step();
+    undoAll(undo);
   };
 }
 

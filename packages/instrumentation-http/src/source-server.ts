@@ -11,11 +11,12 @@ import {
   type Guard,
   hasListeners,
   isSuppressed,
+  replaceMethod,
   startHttpServerOperation,
   suppress,
+  undoAll,
 } from "@telltale/core";
 import type { HttpInstrumentationOptions } from "./http.js";
-import { replaceMethod } from "./replace.js";
 import { IncomingDescription } from "./request-attributes.js";
 import { attachServed, forget, Served, servedByMessage, servedByResponse } from "./served.js";
 
@@ -55,7 +56,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
   ];
   return () => {
     state.on = false;
-    for (const step of undo.reverse()) step();
+    undoAll(undo);
   };
 
   /** The context to handle the request in; undefined to leave it as it is. */

@@ -3,6 +3,11 @@ import type { Client, Pool, Query } from "./driver.js";
 import { patchClient } from "./source-client.js";
 import { patchPool, type PoolLink } from "./source-pool.js";
 
+interface Exports {
+  readonly Client: { readonly prototype: Client };
+  readonly Query: { readonly prototype: Query };
+}
+
 /**
  * pg 8 and pg-pool 3: queries in every form, and every `Pool`. The native bindings (`pg.native`) are not heard.
  */
@@ -14,14 +19,16 @@ export function pgInstrumentation(): Instrumentation {
       {
         module: "pg",
         majors: [8, 8],
+        target: (exports) => (exports as Exports).Client.prototype,
         patch({ exports }, guard) {
-          const { Client, Query } = exports as { Client: { prototype: Client }; Query: { prototype: Query } };
+          const { Client, Query } = exports as Exports;
           return patchClient(Client.prototype, Query.prototype, link, guard);
         },
       },
       {
         module: "pg-pool",
         majors: [3, 3],
+        target: (exports) => (exports as { prototype: Pool }).prototype,
         patch: ({ exports }, guard) => patchPool((exports as { prototype: Pool }).prototype, link, guard),
       },
     ],

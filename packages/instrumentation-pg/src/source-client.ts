@@ -6,7 +6,9 @@ import {
   type Guard,
   hasListeners,
   isSuppressed,
+  replaceMethod,
   startDatabaseOperation,
+  undoAll,
 } from "@telltale/core";
 import { stateOf } from "./client-state.js";
 import type { Client, Query, Result } from "./driver.js";
@@ -190,14 +192,14 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
   }
 
   const undo = [
-    replace(prototype, "query", patchedQuery),
-    replace(prototype, "_pulseQueryQueue", patchedPulse),
-    replace(queryPrototype, "handleReadyForQuery", patchedReady),
-    replace(queryPrototype, "handleError", patchedError),
+    replaceMethod(prototype, "query", () => patchedQuery),
+    replaceMethod(prototype, "_pulseQueryQueue", () => patchedPulse),
+    replaceMethod(queryPrototype, "handleReadyForQuery", () => patchedReady),
+    replaceMethod(queryPrototype, "handleError", () => patchedError),
   ];
   return () => {
     active = false;
-    for (const step of undo) step();
+    undoAll(undo);
   };
 }
 
@@ -217,16 +219,6 @@ type Handler = (...args: unknown[]) => unknown;
 function resemble(method: object, { name, length }: { name: string; length: number }): void {
   Object.defineProperty(method, "name", { value: name, configurable: true });
   Object.defineProperty(method, "length", { value: length, configurable: true });
-}
-
-function replace<T extends object, K extends keyof T & string>(target: T, name: K, method: T[K]): () => void {
-  const original = Object.getOwnPropertyDescriptor(target, name);
-  if (original === undefined || typeof original.value !== "function") throw new Error(`pg has no ${name} to hear`);
-  resemble(method as object, original.value as { name: string; length: number });
-  Object.defineProperty(target, name, { ...original, value: method });
-  return () => {
-    if (target[name] === method) Object.defineProperty(target, name, original);
-  };
 }
 
 function isSubmittable(config: unknown): config is Query {

@@ -1,13 +1,13 @@
-import { type Guard, hasListeners, type InstrumentedModule } from "@telltale/core";
+import { type Guard, hasListeners, type InstrumentedModule, replaceMethod, undoAll } from "@telltale/core";
 import { beginCall, queueCall } from "./call.js";
 import type { Client, Command, Pipeline } from "./ioredis.js";
 import { becameReady } from "./own-commands.js";
 
 type Method<This> = (this: This, ...args: never[]) => unknown;
 interface Exports {
-  readonly prototype: { sendCommand: Method<Client>; setStatus: Method<Client> };
-  readonly Cluster: { readonly prototype: { sendCommand: Method<Client> } };
-  readonly Pipeline: { readonly prototype: { sendCommand: Method<Pipeline> } };
+  readonly prototype: object;
+  readonly Cluster: { readonly prototype: object };
+  readonly Pipeline: { readonly prototype: object };
 }
 
 /**
@@ -17,55 +17,27 @@ interface Exports {
 export const ioredis: InstrumentedModule = {
   module: "ioredis",
   majors: [5, 6],
+  target: (exports) => (exports as Exports).prototype,
   patch({ exports }, guard) {
     const { prototype: redis, Cluster, Pipeline } = exports as Exports;
     const patch = { on: true };
     const hears = () => patch.on && guard.on && hasListeners();
     const undo = [
-      replace(redis, "sendCommand", (original) => clientSend(original, hears, guard)),
-      replace(redis, "setStatus", (original) => clientStatus(original, hears, guard)),
-      replace(Cluster.prototype, "sendCommand", (original) => clusterSend(original, hears, guard)),
-      replace(Pipeline.prototype, "sendCommand", (original) => pipelineSend(original, hears, guard)),
+      replaceMethod<Method<Client>>(redis, "sendCommand", (find) => clientSend(find(), hears, guard)),
+      replaceMethod<Method<Client>>(redis, "setStatus", (find) => clientStatus(find(), hears, guard)),
+      // A cluster takes MOVED and its like for itself before they reach the app, and sends to other nodes: its commands begin here.
+      replaceMethod<Method<Client>>(Cluster.prototype, "sendCommand", (find) => clientSend(find(), hears, guard)),
+      replaceMethod<Method<Pipeline>>(Pipeline.prototype, "sendCommand", (find) => pipelineSend(find(), hears, guard)),
     ];
     return () => {
       patch.on = false;
-      for (const step of undo) step();
+      undoAll(undo);
     };
   },
 };
 
-/** Replaces a method in place. Where somebody has wrapped ours when it is undone, it stays below theirs and passes calls through. */
-function replace<Name extends string, Value>(
-  owner: Record<Name, Value>,
-  name: Name,
-  wrap: (original: Value) => Value,
-): () => void {
-  const original = owner[name];
-  const wrapper = wrap(original);
-  owner[name] = wrapper;
-  return () => {
-    if (owner[name] === wrapper) owner[name] = original;
-  };
-}
-
-// The wrappers keep the names and lengths of what they wrap.
-
 function clientSend(original: Method<Client>, hears: () => boolean, guard: Guard): Method<Client> {
-  return function sendCommand(this: Client, command: Command, _stream: unknown) {
-    if (hears()) {
-      try {
-        beginCall(this, command, guard);
-      } catch (error) {
-        guard.failed(error);
-      }
-    }
-    return Reflect.apply(original, this, arguments);
-  };
-}
-
-/** A cluster's commands begin here: it takes MOVED and its like for itself before they reach the app, and sends to other nodes. */
-function clusterSend(original: Method<Client>, hears: () => boolean, guard: Guard): Method<Client> {
-  return function sendCommand(this: Client, command: Command, _stream: unknown, _node: unknown) {
+  return function sendCommand(this: Client, command: Command) {
     if (hears()) {
       try {
         beginCall(this, command, guard);
@@ -101,7 +73,7 @@ function isAutomatic(pipeline: Pipeline): boolean {
 }
 
 function clientStatus(original: Method<Client>, hears: () => boolean, guard: Guard): Method<Client> {
-  return function setStatus(this: Client, status: string, _arg: unknown) {
+  return function setStatus(this: Client, status: string) {
     if (status === "ready" && hears()) {
       try {
         becameReady(this);

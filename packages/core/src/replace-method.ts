@@ -1,0 +1,39 @@
+/**
+ * Replaces a method in place: the replacement has the name, the length and the property's attributes of what it replaces. `wrap` is
+ * given `find`, which tells what the method would be without the replacement; where it is inherited that is looked up at each call,
+ * since others (`node:domain`) may patch the ancestor later.
+ *
+ * Returns what undoes it. Where somebody has wrapped ours by then, it stays below theirs: it must then pass calls through.
+ *
+ * @throws TypeError when the owner has no such method, or it cannot be replaced; nothing is then changed.
+ */
+export function replaceMethod<Method extends (...args: never[]) => unknown>(
+  owner: object,
+  name: string,
+  wrap: (find: () => Method) => Method,
+): () => void {
+  const own = Object.getOwnPropertyDescriptor(owner, name);
+  const ancestor = Object.getPrototypeOf(owner) as Record<string, Method>;
+  const find = own === undefined ? () => ancestor[name] as Method : () => own.value as Method;
+  const original = find() as unknown;
+  if (typeof original !== "function") throw new TypeError(`expected a method ${name} to listen to, found ${original}`);
+  const wrapper = wrap(find);
+  for (const property of ["name", "length"] as const) {
+    Object.defineProperty(wrapper, property, { value: original[property], configurable: true });
+  }
+  Object.defineProperty(owner, name, { ...(own ?? inherited(owner, name)), value: wrapper });
+  const methods = owner as Record<string, Method>;
+  return () => {
+    if (methods[name] !== wrapper) return;
+    if (own === undefined) delete methods[name];
+    else Object.defineProperty(owner, name, own);
+  };
+}
+
+function inherited(owner: object, name: string): PropertyDescriptor | undefined {
+  for (let at = Object.getPrototypeOf(owner) as object | null; at !== null; at = Object.getPrototypeOf(at) as object) {
+    const found = Object.getOwnPropertyDescriptor(at, name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
