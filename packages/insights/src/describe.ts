@@ -1,4 +1,12 @@
-import type { DatabaseOperation, DatabaseTemplate, Finding, FindingKind, Operation, Request } from "@telltale/core";
+import {
+  type DatabaseOperation,
+  type DatabaseTemplate,
+  epochOriginMs,
+  type Finding,
+  type FindingKind,
+  type Operation,
+  type Request,
+} from "@telltale/core";
 
 /** `GET /orders/:id`; outside of a matched route the method alone. */
 export function endpointOf(request: Request | undefined): string | undefined {
@@ -49,7 +57,7 @@ export function makeFinding(
     traceId: spanContext?.traceId,
     spanId: spanContext?.spanId,
     sampled: spanContext !== undefined && spanContext.traceFlags % 2 === 1,
-    time: Math.round(performance.timeOrigin + traced.endMs),
+    time: Math.round(epochOriginMs() + traced.endMs),
   };
 }
 
