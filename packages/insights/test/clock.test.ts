@@ -1,5 +1,12 @@
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { addListener, endOperation, epochOriginMs, type Finding, startDatabaseOperation } from "@telltale/core";
+import {
+  addListener,
+  type DatabaseTemplate,
+  endOperation,
+  epochOriginMs,
+  type Finding,
+  startDatabaseOperation,
+} from "@telltale/core";
 import { expect, test, vi } from "vitest";
 import { createInsights } from "../src/index.js";
 
@@ -13,7 +20,7 @@ test("a finding carries the time of its spans, also once the system's clock was 
   vi.spyOn(Date, "now").mockImplementation(() => now() + 3_600_000);
   // The clock is looked at every 10 s.
   epochOriginMs(performance.now() + 60_000);
-  const template = {
+  const template: DatabaseTemplate = {
     system: "postgresql",
     namespace: "shop",
     operationName: "SELECT",
@@ -26,7 +33,7 @@ test("a finding carries the time of its spans, also once the system's clock was 
     serverPort: 5432,
     poolName: undefined,
     slots: [],
-  } as const;
+  };
   const operation = startDatabaseOperation(template, "SELECT 1", undefined, ROOT_CONTEXT, performance.now() - 50);
   endOperation(operation);
   for (const stop of stops) stop();
