@@ -36,6 +36,15 @@ describe("what the preload loads", () => {
     expect(api.length).toBeLessThanOrEqual(60);
   });
 
+  test("and no part of Node.js for encrypted connections", async () => {
+    writeFileSync(join(folder, "modules.cjs"), "console.log(JSON.stringify(process.moduleLoadList));");
+    const { stdout } = await runProgram(join(folder, "modules.cjs"), { nodeOptions: ["--require", REGISTER], env });
+    const loaded = (JSON.parse(stdout) as string[]).filter((name) =>
+      /^NativeModule (http|https|tls|http2)$/.test(name),
+    );
+    expect(loaded).toEqual(["NativeModule http"]);
+  });
+
   const loaded: [what: string, program: string, env: Record<string, string>, expected: string][] = [
     ["the SDK's metrics with the app's first meter", "meter.cjs", {}, "@opentelemetry/sdk-metrics"],
     ["the SDK's tracer with engine sdk", "nothing.cjs", { TELLTALE_ENGINE: "sdk" }, "@opentelemetry/sdk-trace"],

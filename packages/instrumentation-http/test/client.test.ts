@@ -1,15 +1,17 @@
 import { type Context, context, createContextKey, trace } from "@opentelemetry/api";
 import { suppress } from "@telltale/core";
 import { once } from "node:events";
-import http, { ClientRequest, get, type IncomingMessage, request } from "node:http";
+import http, { ClientRequest, get, type IncomingMessage, request, type RequestListener } from "node:http";
+import { createSecureServer } from "node:http2";
 import https from "node:https";
-import { createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TlsOptions } from "node:tls";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { httpInstrumentation } from "../src/index.js";
 import { type Heard, hear } from "./hear.js";
-import { listen, serve, type Serving, until } from "./serve.js";
+import { serve, type Serving, until } from "./serve.js";
 
 let heard: Heard;
 let target: Serving;
@@ -356,14 +358,24 @@ describe("fetch", () => {
   });
 });
 
-test("https, served and sent", async () => {
+test.each<[string, (options: TlsOptions, handler: RequestListener) => Server]>([
+  ["https", (options, handler) => https.createServer(options, handler)],
+  [
+    "HTTP/1 of an http2 server",
+    // The types know its own messages only.
+    (options, handler) =>
+      createSecureServer({ ...options, allowHTTP1: true } as object, handler as never) as unknown as Server,
+  ],
+])("%s, served and sent", async (_, create) => {
   heard.stop();
   heard = hear(httpInstrumentation());
   // A key that both sides know needs no certificate.
   const psk = Buffer.from("telltale");
   const shared = { ciphers: "PSK", minVersion: "TLSv1.2", maxVersion: "TLSv1.2" } as const;
-  const server = https.createServer({ ...shared, pskCallback: () => psk }, (_request, response) => response.end("ok"));
-  const { port, close } = await listen(server);
+  const server = create({ ...shared, pskCallback: () => psk }, (_request, response) => response.end("ok"));
+  server.listen(0);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
   const checkServerIdentity = (): undefined => undefined;
   const options = {
     ...shared,
@@ -372,12 +384,12 @@ test("https, served and sent", async () => {
     pskCallback: () => ({ psk, identity: "test" }),
     checkServerIdentity,
   };
-  expect(await bodyOf(https.get(options))).toBe("ok");
+  expect(await bodyOf(https.get({ ...options, agent: false }))).toBe("ok");
   await until(
     () => heard.spans,
     (spans) => spans.length === 2,
   );
-  await close();
+  server.close();
   expect(heard.clients).toEqual([
     expect.objectContaining({ url: `https://localhost:${port}/secure`, serverAddress: "localhost", serverPort: port }),
   ]);

@@ -2,8 +2,7 @@ import { context, trace } from "@opentelemetry/api";
 import { activeRequest, isSuppressed } from "@telltale/core";
 import { once } from "node:events";
 import http, { createServer, get, type IncomingMessage, request, type ServerResponse } from "node:http";
-import https from "node:https";
-import { connect } from "node:net";
+import { connect, Server } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { httpInstrumentation, ignoreServer } from "../src/index.js";
 import { type Heard, hear } from "./hear.js";
@@ -365,12 +364,51 @@ test("the app finds no listener that it did not add", async () => {
   expect(instrumented).toEqual(await count());
 });
 
+test("nor on a connection whose requests wait behind each other", async () => {
+  const look = (): Promise<unknown> =>
+    new Promise((resolve) => {
+      let waiting = 0;
+      void serve(({ socket }) => {
+        if (++waiting < 3) return;
+        const events = socket.eventNames().map((event) => [event, socket.listenerCount(event)]);
+        const { name, length } = socket.emit;
+        resolve({ events, listed: Object.keys(socket).includes("emit"), name, length });
+        socket.destroy();
+      }).then(({ port, close }) => {
+        const socket = connect(port, "127.0.0.1").on("error", () => {});
+        socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3));
+        socket.on("close", () => void close());
+      });
+    });
+  const instrumented = await look();
+  heard.stop();
+  expect(instrumented).toEqual(await look());
+});
+
+test("what an app's own emit hands to its listeners beyond request and response arrives", async () => {
+  const counts: unknown[] = [];
+  const server = createServer();
+  server.on("request", (_request: IncomingMessage, response: ServerResponse, ...more: unknown[]) => {
+    counts.push(more, activeRequest()?.operation.path);
+    response.end();
+  });
+  const { emit } = server;
+  server.emit = function emitMore(this: http.Server, event: string, ...args: unknown[]) {
+    return Reflect.apply(emit, this, [event, ...args, ...(event === "request" ? ["third", "fourth"] : [])]) as boolean;
+  } as typeof emit;
+  const { url, close } = await listen(server);
+  await fetch(`${url}/more`);
+  await ended(1);
+  await close();
+  expect(counts).toEqual([["third", "fourth"], "/more"]);
+});
+
 test("disable puts everything back, and enable works again", async () => {
-  const owners = [http.Server, https.Server, http.IncomingMessage, http.ServerResponse, http.ClientRequest];
+  const owners = [Server, http.IncomingMessage, http.ServerResponse, http.ClientRequest];
   const own = () => owners.map(({ prototype }) => Object.hasOwn(prototype, "emit"));
-  expect(own()).toEqual([true, true, true, true, true]);
+  expect(own()).toEqual([true, true, true, true]);
   instrumentation.disable();
-  expect(own()).toEqual([false, false, false, false, false]);
+  expect(own()).toEqual([false, false, false, false]);
   const { url, close } = await serve((_request, response) => response.end());
   await fetch(url);
   expect(heard.started).toEqual([]);

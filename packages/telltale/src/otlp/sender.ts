@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import http from "node:http";
-import https from "node:https";
+import type https from "node:https";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 
@@ -51,7 +51,8 @@ const NO_ANSWER = new Uint8Array();
  * process alive that wants to end.
  */
 export function createSender(settings: SenderSettings): Sender {
-  const client = settings.url.startsWith("https:") ? https : http;
+  // To load node:https takes 6 ms of CPU and 2 MB.
+  const client = settings.url.startsWith("https:") ? process.getBuiltinModule("node:https") : http;
   const agent = new client.Agent({ keepAlive: true, maxSockets: 1, ...readTls(settings.tls) });
   const hurry = new AbortController();
 
