@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { describeWith } from "@telltale/test/describe-with";
 import { redisInstrumentation } from "../src/index.js";
-import { collect, type Heard } from "./collect.js";
+import { hear, type Heard } from "./hear.js";
 import { drivers } from "./drivers.js";
 
 const caller = createContextKey("test.caller");
@@ -48,7 +48,7 @@ describeWith(["redis-server"], "a cluster of ioredis", () => {
     await Promise.all(servers.map((server) => server.stop()));
   });
   beforeEach(() => {
-    heard = collect();
+    heard = hear();
   });
   afterEach(() => heard.stop());
 

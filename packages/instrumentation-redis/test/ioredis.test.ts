@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { describeWith } from "@telltale/test/describe-with";
 import { redisInstrumentation } from "../src/index.js";
-import { collect, type Heard } from "./collect.js";
+import { hear, type Heard } from "./hear.js";
 import { drivers, type RedisClient } from "./drivers.js";
 
 const caller = createContextKey("test.caller");
@@ -35,7 +35,7 @@ describeWith(["redis-server"], "ioredis", () => {
     await server.stop();
   });
   beforeEach(() => {
-    heard = collect();
+    heard = hear();
   });
   afterEach(() => {
     heard.stop();

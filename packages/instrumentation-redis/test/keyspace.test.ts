@@ -2,7 +2,7 @@ import { type RedisServer, startRedis } from "@telltale/test/servers";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { describeWith } from "@telltale/test/describe-with";
 import { redisInstrumentation } from "../src/index.js";
-import { collect, type Heard } from "./collect.js";
+import { hear, type Heard } from "./hear.js";
 import { drivers, type Ioredis, type RedisClient } from "./drivers.js";
 
 const COMMANDS = 20_000;
@@ -173,7 +173,7 @@ describeWith(["redis-server"], "lookups beside the server's keyspace_hits and ke
     await server.stop();
   });
   beforeEach(() => {
-    heard = collect();
+    heard = hear();
   });
   afterEach(() => heard.stop());
 

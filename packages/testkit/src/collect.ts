@@ -11,16 +11,51 @@ import {
 } from "@telltale/core";
 import { waitFor } from "./wait-for.js";
 
-/** What happened in this process since the collection began. */
-export interface Collection {
+/** What instrumentations have told in this process since the collection began. */
+export interface OperationCollection {
+  /** In the order in which they began. */
+  readonly started: readonly Operation[];
+  /** In the order in which they ended. */
   readonly operations: readonly Operation[];
   readonly lookups: readonly CacheLookup[];
   readonly findings: readonly Finding[];
-  readonly spans: readonly ReadableSpan[];
   /** Forgets what was collected. */
   reset(): void;
-  /** Ends the collection and takes its context manager and tracer provider away again. */
+  /** Ends the collection, and takes away again what it has set. */
   stop(): void;
+}
+
+/** The same, with the spans that were made of it. */
+export interface Collection extends OperationCollection {
+  readonly spans: readonly ReadableSpan[];
+}
+
+/**
+ * Collects operations, cache lookups and findings in memory. It makes no spans and sets nothing: a test that runs many thousand
+ * operations is three times as fast as with `collect`.
+ */
+export function collectOperations(): OperationCollection {
+  const started: Operation[] = [];
+  const operations: Operation[] = [];
+  const lookups: CacheLookup[] = [];
+  const findings: Finding[] = [];
+  const stop = addListener({
+    name: "testkit",
+    operationStarted: (operation) => void started.push(operation),
+    operationEnded: (operation) => void operations.push(operation),
+    cacheLooked: (lookup) => void lookups.push(lookup),
+    findingMade: (finding) => void findings.push(finding),
+  });
+  return {
+    started,
+    operations,
+    lookups,
+    findings,
+    reset() {
+      for (const list of [started, operations, lookups, findings]) list.length = 0;
+    },
+    stop,
+  };
 }
 
 /**
@@ -28,34 +63,20 @@ export interface Collection {
  * until `stop`: use it where no SDK runs. `listeners` hear before spans end, as `createInsights()` must.
  */
 export function collect(listeners: readonly Listener[] = []): Collection {
-  const operations: Operation[] = [];
-  const lookups: CacheLookup[] = [];
-  const findings: Finding[] = [];
   const exporter = new InMemorySpanExporter();
   const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   trace.setGlobalTracerProvider(provider);
-  const stops = [
-    ...listeners.map(addListener),
-    addListener({
-      name: "testkit",
-      operationEnded: (operation) => void operations.push(operation),
-      cacheLooked: (lookup) => void lookups.push(lookup),
-      findingMade: (finding) => void findings.push(finding),
-    }),
-    addSpanListener(provider),
-  ];
+  const stops = listeners.map(addListener);
+  const collected = collectOperations();
+  stops.push(collected.stop, addSpanListener(provider));
   return {
-    operations,
-    lookups,
-    findings,
+    ...collected,
     get spans() {
       return exporter.getFinishedSpans();
     },
     reset() {
-      operations.length = 0;
-      lookups.length = 0;
-      findings.length = 0;
+      collected.reset();
       exporter.reset();
     },
     stop() {
