@@ -3,7 +3,7 @@ import { createCache } from "./cache.js";
 import { readConfig } from "./config.js";
 import { createDatabase } from "./db.js";
 
-const config = readConfig(process.env);
+const config = readConfigOrLeave();
 const db = createDatabase(config);
 const cache = createCache(config);
 
@@ -35,4 +35,13 @@ for (const signal of ["SIGTERM", "SIGINT"]) {
 
 async function closeConnections() {
   await Promise.allSettled([db.end(), cache.close()]);
+}
+
+function readConfigOrLeave() {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    console.error(error.message);
+    process.exit(1);
+  }
 }
