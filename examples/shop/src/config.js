@@ -13,7 +13,8 @@ export function readConfig(env) {
   };
 }
 
-function readNumber(env, name, byDefault, least, most) {
+/** A whole number from the environment; `byDefault` where there is none, or an empty one. */
+export function readNumber(env, name, byDefault, least, most) {
   const text = env[name]?.trim();
   if (!text) return byDefault;
   const number = Number(text);

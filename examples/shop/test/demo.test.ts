@@ -60,6 +60,12 @@ describeWith(["postgres", "redis"], "the demo", () => {
     expect(stderr.trim()).toBe(`port ${port} is in use: choose another with OTEL_EXPORTER_PROMETHEUS_PORT`);
   });
 
+  test("says which port is none", async () => {
+    const { code, stderr } = await runDemo(["--once"], { PORT: "abc" }).closed;
+    expect(code).toBe(1);
+    expect(stderr.trim()).toBe('PORT must be a whole number from 0 to 65535, got "abc"');
+  });
+
   test.each([
     [["--secnods=3"], /^Unknown option '--secnods'/],
     [["--seconds=soon"], /^--seconds must be a number from 1 on, got soon$/],
