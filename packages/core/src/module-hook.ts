@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import Module, { createRequire } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { createGuard } from "./guard.js";
 import { replaceMethod } from "./replace-method.js";
 import { sayOnce } from "./say.js";
@@ -38,6 +38,7 @@ export function onModuleLoad(name: string, callback: (loaded: LoadedModule) => v
   // It may have been passed over.
   if (!hooks.has(name)) packages.clear();
   hooks.set(name, callbacks);
+  mayBeHooked = new RegExp(`"name"\\s*:\\s*"(?:${[...hooks.keys()].join("|").replaceAll(".", "\\.")})"`);
   uninstall ??= install();
   for (const module of loaded) if (module.name === name) callback(module);
   return () => {
@@ -89,6 +90,8 @@ interface Package {
 }
 
 const MAX_FOLDERS = 10_000;
+/** A manifest that says so may be that of a hooked package; nearly all are only searched for it, as to parse them takes longer. */
+let mayBeHooked = /^/;
 /** By folder, the hooked package that its files belong to. */
 const packages = new Map<string, Package | undefined>();
 
@@ -103,16 +106,19 @@ function packageOf(folder: string): Package | undefined {
 // Taken before the app runs, which may replace those of `fs`, and count its calls.
 const [exists, read] = [existsSync, readFileSync];
 
-/** 10 µs for each package that the app loads, as nearly all manifests are only searched for the names. */
+/** 20 µs for each package that the app loads. */
 function findPackage(folder: string): Package | undefined {
+  const installed = installedFolder(folder);
+  if (installed !== undefined && installed !== folder) return packageOf(installed);
   const above = dirname(folder);
   if (above === folder || basename(folder) === "node_modules") return undefined;
   const path = join(folder, "package.json");
   try {
-    const text = exists(path) ? read(path, "utf8") : "";
-    // Inside of a package some say only of which type the modules are.
-    if (!text.includes('"name"')) return packageOf(above);
-    if (![...hooks.keys()].some((name) => text.includes(`"${name}"`))) return undefined;
+    const text = installed === folder || exists(path) ? read(path, "utf8") : "";
+    if (!mayBeHooked.test(text)) {
+      // Some say only of which type the modules are.
+      return installed === folder || text.includes('"name"') ? undefined : packageOf(above);
+    }
     const { name, version = "0.0.0" } = JSON.parse(text) as { name: string; version?: string };
     if (!hooks.has(name)) return undefined;
     const { resolve } = createRequire(path);
@@ -121,6 +127,17 @@ function findPackage(folder: string): Package | undefined {
   } catch {
     return undefined;
   }
+}
+
+const MODULES = `${sep}node_modules${sep}`;
+
+/** Where the package of a folder was installed; undefined for one that lies elsewhere, as the app does and what is linked to it. */
+function installedFolder(folder: string): string | undefined {
+  const at = folder.lastIndexOf(MODULES);
+  if (at < 0) return undefined;
+  const inside = at + MODULES.length;
+  const [first = "", second = ""] = folder.slice(inside).split(sep, 2);
+  return folder.slice(0, inside) + (first.startsWith("@") ? first + sep + second : first);
 }
 
 function resolved(resolve: NodeJS.RequireResolve, request: string): string | undefined {

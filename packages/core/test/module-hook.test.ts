@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -31,6 +31,11 @@ beforeAll(() => {
   write("node_modules/broken/index.js", "");
   write("node_modules/throws/package.json", '{"name":"throws"}');
   write("node_modules/throws/index.js", 'throw new Error("half loaded");');
+  write("elsewhere/fruit/package.json", '{"name":"fruit","version":"5.0.0","main":"src/index.js"}');
+  write("elsewhere/fruit/src/package.json", '{"type":"commonjs"}');
+  write("elsewhere/fruit/src/index.js", "");
+  mkdirSync(join(folder, "linked/node_modules"), { recursive: true });
+  symlinkSync(join(folder, "elsewhere/fruit"), join(folder, "linked/node_modules/fruit"), "junction");
   write("app.mjs", 'import fruit from "fruit"; console.log(fruit.kind);');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -88,6 +93,19 @@ test("what `exports` gives to require is the main module; a package.json inside 
   createRequire(join(folder, "typed.cjs"))("typed");
   stop();
   expect(seen).toEqual(["3.0.0"]);
+});
+
+test("a package of a scope, and one that is linked from elsewhere", () => {
+  const seen: string[] = [];
+  const note = ({ name, version }: LoadedModule): void => void seen.push(`${name} ${version}`);
+  const stops = ["fruit", "@scope/fruit"].map((name) => onModuleLoad(name, note));
+  seen.length = 0;
+  const require = createRequire(join(folder, "linked/app.cjs"));
+  require("fruit");
+  delete require.cache[require.resolve("@scope/fruit")];
+  require("@scope/fruit");
+  for (const stop of stops) stop();
+  expect(seen).toEqual(["fruit 5.0.0", "@scope/fruit 1.0.0"]);
 });
 
 test("a package that cannot be read, or that throws, loads as it would alone", () => {
