@@ -4,6 +4,7 @@ import { basename, dirname, join, sep } from "node:path";
 import { createGuard } from "./guard.js";
 import { replaceMethod } from "./replace-method.js";
 import { sayOnce } from "./say.js";
+import { limitOf } from "./self.js";
 
 /** A library as it was loaded. */
 export interface LoadedModule {
@@ -22,6 +23,7 @@ type Load = (this: { readonly exports: unknown }, file: string) => unknown;
 const MAX_LOADED = 1000;
 const hooks = new Map<string, Set<(loaded: LoadedModule) => void>>();
 const loaded: LoadedModule[] = [];
+const unheard = limitOf("module.copies");
 const guard = createGuard("module hook");
 let uninstall: (() => void) | undefined;
 
@@ -75,6 +77,7 @@ function install(): () => void {
 
 function announce(module: LoadedModule): void {
   if (loaded.length >= MAX_LOADED) {
+    unheard.total += 1;
     sayOnce("info", `${module.name} was loaded too often; further copies are not instrumented`);
     return;
   }
@@ -90,6 +93,7 @@ interface Package {
 }
 
 const MAX_FOLDERS = 10_000;
+const forgotten = limitOf("module.folders");
 /** A manifest that says so may be that of a hooked package; nearly all are only searched for it, as to parse them takes longer. */
 let mayBeHooked = /^/;
 /** By folder, the hooked package that its files belong to. */
@@ -98,7 +102,10 @@ const packages = new Map<string, Package | undefined>();
 function packageOf(folder: string): Package | undefined {
   if (packages.has(folder)) return packages.get(folder);
   const found = findPackage(folder);
-  if (packages.size >= MAX_FOLDERS) packages.clear();
+  if (packages.size >= MAX_FOLDERS) {
+    forgotten.total += packages.size;
+    packages.clear();
+  }
   packages.set(folder, found);
   return found;
 }

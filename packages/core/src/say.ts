@@ -15,13 +15,12 @@ export function say(level: SayLevel, line: string): void {
   write(level, line);
 }
 
-const MAX_SAID = 1_000;
-
 /** An error with its stack, to be reported. */
 export function textOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+const MAX_SAID = 1_000;
 const said = new Set<string>();
 const unsaid = limitOf("log.lines");
 
