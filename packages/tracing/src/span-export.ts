@@ -1,6 +1,7 @@
 import type { Resource } from "@opentelemetry/resources";
 import { counterOf } from "@telltale/core";
 import { noteFailure } from "./failures.js";
+import { ByteWriter, SpareBuffers } from "./otlp/byte-writer.js";
 import { encodeRequest, type ScopeSpans } from "./otlp/encode-request.js";
 import { SpanEncoder } from "./otlp/encode-span.js";
 import type { Scope } from "./pipeline.js";
@@ -15,7 +16,10 @@ export interface SpanDelivery {
 
 /** Where encoded spans go, and how many may wait for it. */
 export interface SpanExportOptions {
-  /** Delivers one `ExportTraceServiceRequest` in a bounded time: nothing else is delivered meanwhile. What it throws is a failure. */
+  /**
+   * Delivers one `ExportTraceServiceRequest` in a bounded time: nothing else is delivered meanwhile. What it throws is a failure. The bytes
+   * are its own until it has settled; then they are written over.
+   */
   deliver(request: Uint8Array): Promise<SpanDelivery>;
   /** Spans kept while the collector is slow or away. Default 8,192; the oldest batches make room and are counted as dropped. */
   readonly maxQueueSize?: number;
@@ -48,6 +52,8 @@ export class SpanExport {
   private readonly options: Required<SpanExportOptions>;
   private resource: Resource | undefined;
   private readonly encoders = new Map<Scope, SpanEncoder>();
+  private readonly spare = new SpareBuffers();
+  private readonly request = new ByteWriter();
   private openSpans = 0;
   private openBytes = 0;
   private sealed: Batch[] = [];
@@ -141,7 +147,7 @@ export class SpanExport {
     if (this.openSpans === 0) return;
     const parts: ScopeSpans[] = [];
     for (const [scope, { writer }] of this.encoders) {
-      if (writer.length > 0) parts.push({ scope, spans: writer.take() });
+      if (writer.length > 0) parts.push({ scope, spans: writer.handOver(this.spare) });
       // Scopes come and go, and each holds a buffer.
       else this.encoders.delete(scope);
     }
@@ -158,6 +164,7 @@ export class SpanExport {
       const oldest = this.takeOldest();
       if (oldest === undefined) return;
       dropped.total += oldest.spans;
+      this.reuse(oldest);
     }
   }
 
@@ -167,6 +174,10 @@ export class SpanExport {
     this.sealedSpans -= oldest.spans;
     this.sealedBytes -= oldest.bytes;
     return oldest;
+  }
+
+  private reuse({ parts }: Batch): void {
+    for (const { spans } of parts) this.spare.give(spans);
   }
 
   /** A full batch goes out at once, unless the collector is away; the rest waits for the delay. */
@@ -208,7 +219,10 @@ export class SpanExport {
   private async deliver(batch: Batch, resource: Resource): Promise<boolean> {
     try {
       await resource.waitForAsyncAttributes?.();
-      const { ok, rejected: count = 0 } = await this.options.deliver(encodeRequest(resource, batch.parts));
+      this.request.clear();
+      encodeRequest(this.request, resource, batch.parts);
+      this.reuse(batch);
+      const { ok, rejected: count = 0 } = await this.options.deliver(this.request.view());
       if (ok) {
         const refused = count > 0 ? Math.min(count, batch.spans) : 0;
         exported.total += batch.spans - refused;

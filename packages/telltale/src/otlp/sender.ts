@@ -96,36 +96,37 @@ function post(
         ...(settings.gzip && { "content-encoding": "gzip" }),
       },
     });
+    let answered: IncomingMessage | undefined;
+    let reason = "the connection was closed";
+    const chunks: Buffer[] = [];
     const timer = setTimeout(
       () => {
-        resolve({ status: 0, reason: `no answer in ${Math.round(timeoutMs)} ms`, answer: NO_ANSWER });
+        reason = `no answer in ${Math.round(timeoutMs)} ms`;
         request.destroy();
       },
       Math.max(0, timeoutMs),
     ).unref();
     request.on("socket", (socket) => socket.unref());
     request.on("error", (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
-      resolve({ status: 0, reason: error.code ?? error.message, answer: NO_ANSWER });
+      if (!request.destroyed || error.code !== "ECONNRESET") reason = error.code ?? error.message;
     });
     request.on("response", (response) => {
-      clearTimeout(timer);
-      const chunks: Buffer[] = [];
+      answered = response;
       let received = 0;
+      response.on("error", () => {});
       response.on("data", (chunk: Buffer) => {
         received += chunk.length;
         chunks.push(chunk);
         if (received > MAX_ANSWER_BYTES) response.destroy();
       });
-      const status = response.statusCode ?? 0;
-      response.on("close", () =>
-        resolve({
-          status,
-          reason: `HTTP ${status}`,
-          answer: Buffer.concat(chunks),
-          retryAfterMs: retryAfter(response.headers["retry-after"]),
-        }),
-      );
+    });
+    // The last event, whatever came before: nothing of the body will be sent any more, and its bytes may be written over.
+    request.on("close", () => {
+      clearTimeout(timer);
+      if (answered === undefined) return resolve({ status: 0, reason, answer: NO_ANSWER });
+      const { statusCode: status = 0, headers } = answered;
+      const retryAfterMs = retryAfter(headers["retry-after"]);
+      resolve({ status, reason: `HTTP ${status}`, answer: Buffer.concat(chunks), retryAfterMs });
     });
     request.end(body);
   });

@@ -1,6 +1,6 @@
 import type { Resource } from "@opentelemetry/resources";
 import type { Scope } from "../pipeline.js";
-import { ByteWriter, tagOf } from "./byte-writer.js";
+import { type ByteWriter, tagOf } from "./byte-writer.js";
 
 /** Encoded spans of one scope. */
 export interface ScopeSpans {
@@ -8,11 +8,8 @@ export interface ScopeSpans {
   readonly spans: Uint8Array;
 }
 
-/** An `ExportTraceServiceRequest` with one resource. */
-export function encodeRequest(resource: Resource, parts: readonly ScopeSpans[]): Uint8Array {
-  let size = 1024;
-  for (const { spans } of parts) size += spans.length + 512;
-  const writer = new ByteWriter(size);
+/** Writes an `ExportTraceServiceRequest` with one resource. */
+export function encodeRequest(writer: ByteWriter, resource: Resource, parts: readonly ScopeSpans[]): void {
   const resourceSpans = writer.open(tagOf(1, 2));
   const head = writer.open(tagOf(1, 2));
   for (const [name, value] of Object.entries(resource.attributes)) writer.attribute(tagOf(1, 2), name, value);
@@ -29,5 +26,4 @@ export function encodeRequest(resource: Resource, parts: readonly ScopeSpans[]):
   }
   if (resource.schemaUrl) writer.string(tagOf(3, 2), resource.schemaUrl);
   writer.close(resourceSpans);
-  return writer.view();
 }
