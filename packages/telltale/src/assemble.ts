@@ -7,16 +7,17 @@ import { createMetrics } from "@telltale/metrics";
 import type { InstrumentationName } from "./config/options.js";
 import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
-import { type Ending, flushBeforeExit, flushOnSignals } from "./lifecycle.js";
+import { flushBeforeExit, flushOnSignals } from "./lifecycle.js";
 import { createLoggerProvider } from "./logger-provider.js";
 import { createMeterProvider } from "./meter-provider.js";
 import { createMetricReaders } from "./metric-readers.js";
 import { onFinding } from "./on-finding.js";
 import { leaveOutMissing } from "./optional-package.js";
+import { endingOf } from "./outlet.js";
 import { createPropagator } from "./propagator.js";
 import { registerGlobals } from "./register-globals.js";
 import { createResource } from "./resource.js";
-import { findRole } from "./role.js";
+import { findRole, type Role } from "./role.js";
 import { createSay, writeLine } from "./stderr.js";
 import { createTracing } from "./tracing.js";
 
@@ -24,11 +25,28 @@ import { createTracing } from "./tracing.js";
 export interface Telltale {
   /** Where Prometheus can read, once the endpoint listens; undefined when there is none in this process. */
   metricsUrl(): Promise<string | undefined>;
-  /** Delivers what has been recorded so far. */
+  /** Delivers what has been recorded so far; holds the process open for that, 30 s at most, and then rejects. */
   forceFlush(): Promise<void>;
-  /** Delivers, stops listening, restores every patched function. The app goes on uninstrumented. */
+  /**
+   * Restores every patched function, delivers, stops listening. The app goes on uninstrumented. Waits and rejects as `forceFlush` does;
+   * a second call changes nothing and waits for the first.
+   */
   shutdown(): Promise<void>;
 }
+
+/** A provider. */
+interface Part {
+  forceFlush(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+/** What was put together so far, to be taken apart again. */
+interface Assembly {
+  readonly parts: Part[];
+  readonly undo: (() => void)[];
+}
+
+const DELIVERY_LIMIT_MS = 30_000;
 
 const INSTRUMENTATIONS: Readonly<Record<InstrumentationName, (config: Config) => Instrumentation>> = {
   http: ({ http = {} }) => httpInstrumentation(http),
@@ -44,19 +62,43 @@ export function assemble(given: Config, ended: () => void): Telltale {
     say("info", "switched off by the configuration; the app runs without instrumentation");
     return { metricsUrl: async () => undefined, forceFlush: async () => {}, shutdown: async () => ended() };
   }
-  const role = findRole(process.argv[1]);
-  const config = leaveOutMissing(given);
-  const { sdk = {} } = config;
-  const undo: (() => void)[] = [];
+  const assembly: Assembly = { parts: [], undo: [] };
+  let stopped: Promise<void> | undefined;
+  async function stop(): Promise<void> {
+    try {
+      await takeApart(assembly);
+    } finally {
+      ended();
+    }
+  }
+  try {
+    return {
+      metricsUrl: putTogether(assembly, leaveOutMissing(given), findRole(process.argv[1])),
+      forceFlush: () => deliver(assembly.parts.map((part) => part.forceFlush())),
+      shutdown: () => (stopped ??= stop()),
+    };
+  } catch (error) {
+    // Something of the app's own that does not work: half a Telltale would be worse than none.
+    void takeApart(assembly).catch(() => {});
+    throw error;
+  }
+}
 
+/** Returns how to learn where Prometheus can read. */
+function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Telltale["metricsUrl"] {
+  const { sdk = {} } = config;
   showDiagnostics();
   nameCaches(config.caches ?? {});
-  const metrics = createMetrics();
-  const readers = createMetricReaders(config.metrics ?? {}, role, metrics);
   const resource = createResource(config);
   const tracing = createTracing(config, resource);
-  const meterProvider = createMeterProvider(resource, [...readers.list, ...(sdk.metricReaders ?? [])], sdk.views);
+  if (tracing.provider !== undefined) parts.push(tracing.provider);
   const loggerProvider = createLoggerProvider(resource, sdk.logRecordProcessors);
+  if (loggerProvider !== undefined) parts.push(loggerProvider);
+  const metrics = createMetrics();
+  undo.push(metrics.stop);
+  const readers = createMetricReaders(config.metrics ?? {}, role, metrics);
+  const meterProvider = createMeterProvider(resource, [...readers.list, ...(sdk.metricReaders ?? [])], sdk.views);
+  parts.push(meterProvider);
   undo.push(
     registerGlobals({
       contextManager: sdk.contextManager,
@@ -70,63 +112,69 @@ export function assemble(given: Config, ended: () => void): Telltale {
     if (tracing.provider !== undefined) foreign.setTracerProvider(tracing.provider);
     foreign.setMeterProvider(meterProvider);
     if (loggerProvider !== undefined) foreign.setLoggerProvider?.(loggerProvider);
-    foreign.enable();
     undo.push(() => foreign.disable());
+    foreign.enable();
   }
 
   // Insights first: what they note on an operation must be there when its span ends, which the last listener does.
-  undo.push(addListener(createInsights(config)), addListener(metrics.listener), metrics.stop);
+  undo.push(addListener(createInsights(config)), addListener(metrics.listener));
   if (config.findingsLog === true) undo.push(addListener(createFindingLog(writeLine)));
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));
   if (tracing.provider !== undefined) undo.push(addSpanListener(tracing.provider));
-  const instrumentations = enableInstrumentations(config);
-  undo.push(
-    ...instrumentations.map(
-      ([, instrumentation]) =>
-        () =>
-          instrumentation.disable(),
-    ),
-  );
+  const watched = enableInstrumentations(config, undo);
 
-  const ending: Ending = {
-    pending: tracing.pending,
-    flush: tracing.flushAtEnd,
-    limitMs: tracing.flushLimitMs,
-  };
+  const ending = endingOf([...tracing.outlets, ...readers.outlets]);
   undo.push(flushBeforeExit(ending));
   if (role !== "thread") undo.push(flushOnSignals(ending));
 
   void readers.url.then((url) => {
-    const names = instrumentations.map(([name]) => name).join(", ") || "nothing";
-    const parts = [
-      `${VERSION} watches ${names}`,
+    const news = [
+      `${VERSION} watches ${watched.join(", ") || "nothing"}`,
       `metrics: ${url ?? readers.destination}`,
       `traces: ${tracing.destination}`,
     ];
-    if (role !== "thread") say("info", parts.join(" · "));
+    if (role !== "thread") say("info", news.join(" · "));
   });
-
-  return {
-    metricsUrl: () => readers.url,
-    async forceFlush() {
-      await Promise.all([tracing.provider?.forceFlush(), meterProvider.forceFlush(), loggerProvider?.forceFlush()]);
-    },
-    async shutdown() {
-      for (const step of undo.reverse()) step();
-      await Promise.all([tracing.provider?.shutdown(), meterProvider.shutdown(), loggerProvider?.shutdown()]);
-      ended();
-    },
-  };
+  return () => readers.url;
 }
 
-function enableInstrumentations(config: Config): [InstrumentationName, Instrumentation][] {
+/** The names of those that are enabled. */
+function enableInstrumentations(config: Config, undo: Assembly["undo"]): InstrumentationName[] {
   const { instrumentations = {} } = config;
-  const names = Object.keys(INSTRUMENTATIONS) as InstrumentationName[];
-  return names
-    .filter((name) => instrumentations[name] !== false)
-    .map((name) => {
-      const instrumentation = INSTRUMENTATIONS[name](config);
-      instrumentation.enable();
-      return [name, instrumentation];
-    });
+  const names = (Object.keys(INSTRUMENTATIONS) as InstrumentationName[]).filter(
+    (name) => instrumentations[name] !== false,
+  );
+  for (const name of names) {
+    const instrumentation = INSTRUMENTATIONS[name](config);
+    undo.push(() => instrumentation.disable());
+    instrumentation.enable();
+  }
+  return names;
+}
+
+async function takeApart({ parts, undo }: Assembly): Promise<void> {
+  for (const step of undo.splice(0).reverse()) {
+    try {
+      step();
+    } catch (error) {
+      // The app's own parts may throw; what comes after must be restored all the same.
+      say("error", `a part could not be switched off: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  await deliver(parts.map((part) => part.shutdown()));
+}
+
+/** Waits for deliveries. What is sent holds no process open, so this does: the app waits for it, too. */
+async function deliver(work: readonly Promise<void>[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = `telltale: not all was delivered within ${DELIVERY_LIMIT_MS} ms`;
+    timer = setTimeout(() => reject(new Error(message)), DELIVERY_LIMIT_MS);
+  });
+  try {
+    const results = await Promise.race([Promise.allSettled(work), late]);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  } finally {
+    clearTimeout(timer);
+  }
 }

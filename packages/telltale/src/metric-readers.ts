@@ -1,11 +1,13 @@
 import { createRequire } from "node:module";
+import { getNumberFromEnv } from "@opentelemetry/core";
 import type { AggregationTemporalitySelector, IMetricReader, PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import { say } from "@telltale/core";
 import { createPrometheusReader } from "@telltale/exporter-prometheus";
 import { ignoreServer } from "@telltale/instrumentation-http";
 import { type Metrics, selectTemporality } from "@telltale/metrics";
 import type { MetricsExporterName, SourceOptions } from "./config/options.js";
-import { createMetricExporter, destinationOf } from "./otlp/exporters.js";
+import { createMetricExporter, destinationOf, type EndableExporter, OTLP_TIMEOUT_MS } from "./otlp/exporters.js";
+import type { Outlet } from "./outlet.js";
 import type { Role } from "./role.js";
 import { preferredTemporality } from "./temporality.js";
 
@@ -14,6 +16,8 @@ const require = createRequire(import.meta.url);
 /** The ways of metrics out of the process. */
 export interface MetricReaders {
   readonly list: readonly IMetricReader[];
+  /** Of those that push. */
+  readonly outlets: readonly Outlet[];
   /** Where Prometheus can read, once it can; undefined when it cannot. */
   readonly url: Promise<string | undefined>;
   /** For the start-up line, where there is no URL. */
@@ -23,6 +27,9 @@ export interface MetricReaders {
 /** Ports that cluster workers try, one after the other, from the configured one on. */
 const WORKER_PORTS = 64;
 const INTERVAL_MS = 60_000;
+const TIMEOUT_MS = 30_000;
+/** What has come since a flush that is as recent as this is not worth another. */
+const RECENT_MS = 1_000;
 
 export function createMetricReaders(
   options: NonNullable<SourceOptions["metrics"]>,
@@ -34,10 +41,15 @@ export function createMetricReaders(
   // A thread's port would be the process's; its own metrics wait for the merge of several sources.
   if (role === "thread") names.delete("prometheus");
   const list: IMetricReader[] = [];
+  const outlets: Outlet[] = [];
   let url: Promise<string | undefined> = Promise.resolve(undefined);
   for (const name of names) {
     if (name !== "prometheus") {
-      list.push(createPushReader(name, options, metrics));
+      const exporter = createPushExporter(name, options);
+      const reader = createPushReader(exporter, options, metrics);
+      list.push(reader);
+      // A delivery by gRPC that is under way would hold the process open.
+      if (name === "console" || options.protocol !== "grpc") outlets.push(outletOf(reader, exporter));
       continue;
     }
     const { reader, listening } = createPrometheusReader({
@@ -57,31 +69,57 @@ export function createMetricReaders(
   const destinations = [...names].map((name) =>
     name === "otlp" ? destinationOf(options, "metrics") : name === "prometheus" ? "no endpoint" : name,
   );
-  return { list, url, destination: destinations.join(" and ") || "off" };
+  return { list, outlets, url, destination: destinations.join(" and ") || "off" };
 }
 
-/** What pushes comes from the SDK, which loads for it. */
+/** `OTEL_METRIC_EXPORT_TIMEOUT`, default 30,000; no longer than the time between two exports, so that they never pile up. */
+function exportTimeoutMs({ intervalMs = INTERVAL_MS }: NonNullable<SourceOptions["metrics"]>): number {
+  const given = getNumberFromEnv("OTEL_METRIC_EXPORT_TIMEOUT") ?? 0;
+  return Math.min(intervalMs, given > 0 ? given : TIMEOUT_MS);
+}
+
+type PushExporter = PushMetricExporter & EndableExporter;
+
+// What pushes comes from the SDK, which loads for it.
+const loadSdk = () => require("@opentelemetry/sdk-metrics") as typeof import("@opentelemetry/sdk-metrics");
+
 function createPushReader(
-  name: MetricsExporterName,
+  exporter: PushExporter,
   options: NonNullable<SourceOptions["metrics"]>,
   metrics: Metrics,
 ): IMetricReader {
-  const sdk = require("@opentelemetry/sdk-metrics") as typeof import("@opentelemetry/sdk-metrics");
-  const { intervalMs = INTERVAL_MS } = options;
-  const exporter: PushMetricExporter = name === "otlp" ? createOtlpExporter(options) : new sdk.ConsoleMetricExporter();
   const otherwise = selectTemporality("cumulative");
   const select: AggregationTemporalitySelector = (type) =>
     exporter.selectAggregationTemporality?.(type) ?? otherwise(type);
-  return new sdk.PeriodicExportingMetricReader({
+  return new (loadSdk().PeriodicExportingMetricReader)({
     exporter,
-    exportIntervalMillis: intervalMs,
-    exportTimeoutMillis: Math.min(intervalMs, 30_000),
+    exportIntervalMillis: options.intervalMs ?? INTERVAL_MS,
+    exportTimeoutMillis: exportTimeoutMs(options),
     metricProducers: [metrics.producerFor(select)],
   });
 }
 
-function createOtlpExporter(options: NonNullable<SourceOptions["metrics"]>): PushMetricExporter {
-  const exporter = createMetricExporter(options);
+/** Only a collection would tell whether there is anything new, so there always is, but right after a flush. */
+function outletOf(reader: IMetricReader, exporter: PushExporter): Outlet {
+  let flushedMs = -Infinity;
+  return {
+    hasMore: () => performance.now() - flushedMs > RECENT_MS,
+    delivering: () => exporter.delivering?.(),
+    async forceFlush() {
+      try {
+        await reader.forceFlush();
+      } finally {
+        flushedMs = performance.now();
+      }
+    },
+    hurry: () => exporter.hurry?.(),
+  };
+}
+
+function createPushExporter(name: MetricsExporterName, options: NonNullable<SourceOptions["metrics"]>): PushExporter {
+  if (name !== "otlp") return new (loadSdk().ConsoleMetricExporter)();
+  const timeoutMs = Math.min(options.timeoutMs ?? OTLP_TIMEOUT_MS, exportTimeoutMs(options));
+  const exporter = createMetricExporter({ ...options, timeoutMs });
   exporter.selectAggregationTemporality ??= preferredTemporality();
   return exporter;
 }

@@ -6,6 +6,7 @@ import { createSampler, createTracerProvider, SpanExport } from "@telltale/traci
 import type { SourceOptions, TracesExporterName } from "./config/options.js";
 import { createSpanDelivery, createTraceExporter, createZipkinExporter, destinationOf } from "./otlp/exporters.js";
 import { createSpanQueue, readSpanExportLimits, readSpanQueueLimits } from "./otlp/span-queue.js";
+import type { Outlet } from "./outlet.js";
 import { createSdkSampler } from "./sdk-sampler.js";
 import { readSpanLimits } from "./span-limits.js";
 
@@ -15,12 +16,7 @@ export interface Tracing {
   readonly provider: FlushedTracerProvider | undefined;
   /** For the start-up line. */
   readonly destination: string;
-  /** True while spans wait and the last delivery did not fail. */
-  pending(): boolean;
-  /** Delivers all that waits, trying once. */
-  flushAtEnd(): Promise<void>;
-  /** How long the end of the process may wait for that, in ms. */
-  flushLimitMs(): number;
+  readonly outlets: readonly Outlet[];
 }
 
 interface FlushedTracerProvider extends TracerProvider {
@@ -28,20 +24,6 @@ interface FlushedTracerProvider extends TracerProvider {
   shutdown(): Promise<void>;
 }
 
-/** One way out. */
-interface Outlet {
-  /** Spans that wait or are on their way. */
-  size(): number;
-  /** Whether the last export succeeded; undefined before the first one has ended. */
-  delivering(): boolean | undefined;
-  forceFlush(): Promise<void>;
-  /** The process is ending: gives up what it would try again. */
-  hurry(): void;
-}
-
-/** A collector that has answered before is worth waiting for; one that nobody has heard of yet is not. */
-const KNOWN_COLLECTOR_MS = 2_000;
-const UNKNOWN_COLLECTOR_MS = 500;
 const require = createRequire(import.meta.url);
 
 export function createTracing(config: SourceOptions, resource: Resource): Tracing {
@@ -59,7 +41,7 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
       const spans = new SpanExport({ deliver, ...readSpanExportLimits() });
       encoded = spans;
       outlets.push({
-        size: () => spans.size,
+        hasMore: () => spans.size > 0,
         delivering: () => spans.delivering,
         forceFlush: () => spans.forceFlush(),
         hurry,
@@ -68,7 +50,12 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
       const exporter = name === "otlp" ? createTraceExporter(traces) : createZipkinExporter();
       const queue = createSpanQueue(exporter, readSpanQueueLimits());
       processors.push(queue);
-      outlets.push({ ...queue, hurry: () => exporter.hurry?.() });
+      outlets.push({
+        hasMore: () => queue.size() > 0,
+        delivering: queue.delivering,
+        forceFlush: queue.forceFlush,
+        hurry: () => exporter.hurry?.(),
+      });
     }
   }
   processors.push(...(sdk.spanProcessors ?? []));
@@ -100,13 +87,7 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
     provider: isWanted ? createProvider() : undefined,
     destination:
       [...names].map((each) => (each === "otlp" ? destinationOf(traces, "traces") : each)).join(" and ") || "off",
-    pending: () => outlets.some((outlet) => outlet.size() > 0 && outlet.delivering() !== false),
-    async flushAtEnd() {
-      for (const outlet of outlets) outlet.hurry();
-      await Promise.all(outlets.map((outlet) => outlet.forceFlush()));
-    },
-    flushLimitMs: () =>
-      outlets.some((outlet) => outlet.delivering() === true) ? KNOWN_COLLECTOR_MS : UNKNOWN_COLLECTOR_MS,
+    outlets,
   };
 }
 

@@ -27,7 +27,7 @@ export interface TracerProviderOptions {
 export interface EngineTracerProvider extends TracerProvider {
   /** Delivers what has ended; rejects with the errors of the processors that failed, or took longer than the time allowed (default 30,000 ms). */
   forceFlush(options?: { timeoutMillis?: number }): Promise<void>;
-  /** Flushes for the last time. */
+  /** Flushes for the last time; rejects with the first error, or after 30,000 ms. */
   shutdown(): Promise<void>;
   /** Makes spans of operations without the API, where nothing needs to see them before they end; see `addSpanListener`. */
   createOperationListener(scope: Scope): Listener | undefined;
@@ -69,12 +69,15 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
       return isPlain ? createOperationListener(pipeline, sampler, scope) : undefined;
     },
     async forceFlush({ timeoutMillis = FLUSH_TIMEOUT_MS } = {}) {
-      const results = await Promise.allSettled(parts.map(async (part) => within(part.forceFlush(), timeoutMillis)));
+      const results = await Promise.allSettled(
+        parts.map(async (part) => within(part.forceFlush(), timeoutMillis, "flush")),
+      );
       const errors = errorsOf(results);
       if (errors.length > 0) throw errors;
     },
     async shutdown() {
-      const [error] = errorsOf(await Promise.allSettled(parts.map(async (part) => part.shutdown())));
+      const work = parts.map(async (part) => within(part.shutdown(), FLUSH_TIMEOUT_MS, "shut down"));
+      const [error] = errorsOf(await Promise.allSettled(work));
       if (error !== undefined) throw error;
     },
   };
@@ -93,10 +96,11 @@ function errorsOf(results: readonly PromiseSettledResult<void>[]): unknown[] {
   return results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
 }
 
-async function within(work: Promise<void>, ms: number): Promise<void> {
+/** The timer holds the process open meanwhile: what is sent does not, and whoever waits would never be answered. */
+async function within(work: Promise<void>, ms: number, what: string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`a span processor did not flush within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new Error(`a span processor or exporter did not ${what} within ${ms} ms`)), ms);
   });
   try {
     await Promise.race([work, late]);

@@ -25,7 +25,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { selfCounters, setSay } from "@telltale/core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createTracerProvider, SpanExport, type TracerProviderOptions } from "../src/index.js";
 import { type DecodedSpan, decodeSpans } from "./otlp-decoder.js";
 
@@ -507,4 +507,25 @@ describe("forceFlush and shutdown", () => {
     await provider.shutdown();
     expect(exported).toEqual([]);
   });
+});
+
+test("a shutdown that nobody answers is given up, and holds the process no longer", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const provider = createTracerProvider({
+    resource: emptyResource(),
+    spanProcessors: [
+      { onStart() {}, onEnd() {}, forceFlush: () => Promise.resolve(), shutdown: () => new Promise<void>(() => {}) },
+    ],
+  });
+  const given = expect(provider.shutdown()).rejects.toThrow("did not shut down within 30000 ms");
+  await vi.advanceTimersByTimeAsync(30_000);
+  await given;
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("links that TypeScript forbids are none", async () => {
+  const provider = createTracerProvider({ resource: emptyResource() });
+  const tracer = provider.getTracer("app");
+  expect(() => tracer.startSpan("work", { links: null as never }, ROOT_CONTEXT).end()).not.toThrow();
 });

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { context } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode, suppressTracing } from "@opentelemetry/core";
-import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
+import type { PushMetricExporter, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import { sayOnce, say, VERSION } from "@telltale/core";
 import type { SpanDelivery } from "@telltale/tracing";
@@ -17,6 +17,8 @@ type Signal = "traces" | "metrics";
 
 const require = createRequire(import.meta.url);
 const DEFAULT_URL = "http://localhost:4318";
+/** Default time for a delivery with its retries. */
+export const OTLP_TIMEOUT_MS = 10_000;
 
 /** Where a signal goes, for the start-up line: no credentials, no query. */
 export function destinationOf(options: SignalOptions, signal: Signal): string {
@@ -27,13 +29,16 @@ export function destinationOf(options: SignalOptions, signal: Signal): string {
   return `${url.protocol}//${url.host}${path}`;
 }
 
-/** An exporter that can be told to give up what it would try again, because the process is ending. */
-export interface HurriedExporter {
+/** What the end of the process asks of an exporter; the SDK's own know nothing of it. */
+export interface EndableExporter {
+  /** Gives up what it would try again. */
   hurry?(): void;
+  /** Whether the last delivery succeeded; undefined before the first one has ended. */
+  delivering?(): boolean | undefined;
 }
 
 /** The exporter of traces, by protocol. Serializers and gRPC load only when they are chosen. */
-export function createTraceExporter(options: SignalOptions): SpanExporter & HurriedExporter {
+export function createTraceExporter(options: SignalOptions): SpanExporter & EndableExporter {
   if (options.protocol === "grpc") {
     const { OTLPTraceExporter } = require("@opentelemetry/exporter-trace-otlp-grpc") as {
       OTLPTraceExporter: new (config: object) => SpanExporter;
@@ -63,13 +68,13 @@ export function createSpanDelivery(options: SignalOptions): {
 }
 
 /** The exporter of `OTEL_TRACES_EXPORTER=zipkin`. */
-export function createZipkinExporter(): SpanExporter & HurriedExporter {
+export function createZipkinExporter(): SpanExporter & EndableExporter {
   const { ZipkinExporter } = require("@opentelemetry/exporter-zipkin") as { ZipkinExporter: new () => SpanExporter };
   return new ZipkinExporter();
 }
 
 /** The exporter of metrics, by protocol. */
-export function createMetricExporter(options: SignalOptions): PushMetricExporter & HurriedExporter {
+export function createMetricExporter(options: SignalOptions): PushMetricExporter & EndableExporter {
   if (options.protocol === "grpc") {
     const { OTLPMetricExporter } = require("@opentelemetry/exporter-metrics-otlp-grpc") as {
       OTLPMetricExporter: new (config: object) => PushMetricExporter;
@@ -79,7 +84,18 @@ export function createMetricExporter(options: SignalOptions): PushMetricExporter
   const { JsonMetricsSerializer, ProtobufMetricsSerializer } =
     require("@opentelemetry/otlp-transformer") as typeof import("@opentelemetry/otlp-transformer");
   const serializer = options.protocol === "http/json" ? JsonMetricsSerializer : ProtobufMetricsSerializer;
-  return createHttpExporter("metrics", options, (metrics) => serializer.serializeRequest(metrics));
+  const exporter = createHttpExporter("metrics", options, (metrics: ResourceMetrics) =>
+    serializer.serializeRequest(metrics),
+  );
+  return {
+    ...exporter,
+    // The SDK's reader waits with a timer that holds the process open. So it hears at once that all is well, and a flush is what waits; a
+    // delivery that fails is told by `report`.
+    export(metrics, done) {
+      exporter.export(metrics, () => {});
+      done({ code: ExportResultCode.SUCCESS });
+    },
+  };
 }
 
 function createHttpExporter<T>(
@@ -89,6 +105,7 @@ function createHttpExporter<T>(
 ) {
   const sender = createSignalSender(signal, options);
   const pending = new Set<Promise<void>>();
+  let delivering: boolean | undefined;
   return {
     export(items: T, done: (result: ExportResult) => void): void {
       const payload = serialize(items);
@@ -98,6 +115,7 @@ function createHttpExporter<T>(
           : context.with(suppressTracing(context.active()), () => sender.send(payload));
       const settled = delivered.then((delivery) => {
         pending.delete(settled);
+        delivering = delivery.ok;
         report(signal, destinationOf(options, signal), delivery);
         done(
           delivery.ok
@@ -108,6 +126,7 @@ function createHttpExporter<T>(
       pending.add(settled);
     },
     hurry: sender.hurry,
+    delivering: () => delivering,
     async forceFlush(): Promise<void> {
       await Promise.all(pending);
     },
@@ -126,7 +145,7 @@ function createSignalSender(signal: Signal, options: SignalOptions): Sender {
     headers: options.headers ?? {},
     contentType: options.protocol === "http/json" ? "application/json" : "application/x-protobuf",
     gzip: options.compression === "gzip",
-    timeoutMs: options.timeoutMs ?? 10_000,
+    timeoutMs: options.timeoutMs ?? OTLP_TIMEOUT_MS,
     tls: { ca: file("CERTIFICATE"), cert: file("CLIENT_CERTIFICATE"), key: file("CLIENT_KEY") },
     userAgent: `telltale/${VERSION}`,
   });
