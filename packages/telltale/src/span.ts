@@ -71,9 +71,15 @@ function runIn<T>(active: Span, fn: () => T): T {
 }
 
 function fail(active: Span, error: unknown): void {
-  active.recordException(error instanceof Error ? error : String(error));
-  active.setAttribute("error.type", errorType(error));
-  active.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+  active.setStatus({ code: SpanStatusCode.ERROR });
+  try {
+    active.setAttribute("error.type", errorType(error));
+    const message = error instanceof Error ? error.message : String(error);
+    active.setStatus({ code: SpanStatusCode.ERROR, message });
+    active.recordException(error instanceof Error ? error : message);
+  } catch {
+    // Anything can be thrown, also what throws when it is read or has no text; it is thrown on all the same.
+  }
   active.end();
 }
 

@@ -1,4 +1,5 @@
 import { ExportResultCode } from "@opentelemetry/core";
+import type { Resource } from "@opentelemetry/resources";
 import { type ReadableSpan, type SpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
 import { selfCounters } from "@telltale/core";
 import { beforeEach, expect, test } from "vitest";
@@ -84,13 +85,37 @@ test("an export that fails, throws or takes too long is dropped and counted; del
   expect(counted("dropped") - before).toBe(2);
 });
 
+test("a resource that cannot be completed costs the batch, and nobody hears an unhandled rejection", async () => {
+  const before = counted("dropped");
+  const resource: Resource = {
+    attributes: {},
+    merge: () => resource,
+    getRawAttributes: () => [],
+    asyncAttributesPending: true,
+    waitForAsyncAttributes: () => Promise.reject(new Error("no metadata server")),
+  };
+  new TracerProvider({ resource, spanProcessors: [queue] }).getTracer("test").startSpan("lost").end();
+  await expect.poll(() => counted("dropped") - before).toBe(1);
+  expect(queue.size()).toBe(0);
+  end(1);
+  await queue.forceFlush();
+  expect(exporter.batches).toEqual([["s0"]]);
+});
+
 test("a flush empties the queue, shutdown flushes and takes no more", async () => {
   end(7);
   await queue.forceFlush();
   expect(exporter.batches.flat()).toHaveLength(7);
   end(1);
-  await queue.shutdown();
+  const before = counted("dropped");
+  exporter.held = true;
+  const closing = queue.shutdown();
+  expect(queue.shutdown()).toBe(closing);
   end(5);
+  await expect.poll(() => exporter.batches.flat()).toHaveLength(8);
+  exporter.answer(ExportResultCode.SUCCESS);
+  await closing;
   await queue.forceFlush();
   expect(exporter.batches.flat()).toHaveLength(8);
+  expect(counted("dropped") - before).toBe(5);
 });

@@ -80,6 +80,33 @@ describe("with an SDK", () => {
     expect(exporter.getFinishedSpans().map(({ status }) => status.message)).toEqual(["late", "a text"]);
   });
 
+  test.each([
+    ["has no text", () => Object.create(null)],
+    [
+      "throws when it is read",
+      () =>
+        new Proxy(new Error("hidden"), {
+          get() {
+            throw new TypeError("do not look");
+          },
+        }),
+    ],
+  ])("what is thrown and %s is thrown on, and its span ends", async (_, make) => {
+    const thrown: unknown = make();
+    const caught: unknown[] = [];
+    try {
+      span("work", () => {
+        throw thrown;
+      });
+    } catch (error) {
+      caught.push(error);
+    }
+    await span("work", () => Promise.reject(thrown)).catch((error: unknown) => caught.push(error));
+    expect(caught.map((error) => error === thrown)).toEqual([true, true]);
+    const ended = exporter.getFinishedSpans();
+    expect(ended.map(({ status }) => status.code)).toEqual([SpanStatusCode.ERROR, SpanStatusCode.ERROR]);
+  });
+
   test("annotate and nested spans find the active one", async () => {
     await span("outer", async () => {
       annotate({ outer: true });

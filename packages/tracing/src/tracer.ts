@@ -101,7 +101,7 @@ export class EngineTracer implements Tracer {
       return span;
     }
     span.bounded = attributes;
-    if (options.links !== undefined) span.startWith(options.links);
+    if (options.links) span.startWith(options.links);
     pipeline.started(span, from);
     return span;
   }

@@ -1,4 +1,4 @@
-import { context } from "@opentelemetry/api";
+import { context, TraceFlags } from "@opentelemetry/api";
 import { ExportResultCode, getNumberFromEnv, suppressTracing } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter, SpanProcessor } from "@opentelemetry/sdk-trace";
 import { count } from "@telltale/core";
@@ -63,10 +63,10 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
   let inFlight = 0;
   let timer: NodeJS.Timeout | undefined;
   let delivering: boolean | undefined;
-  let closed = false;
+  let closing: Promise<void> | undefined;
 
   function schedule(): void {
-    if (closed || timer !== undefined || queue.length === 0) return;
+    if (closing !== undefined || timer !== undefined || queue.length === 0) return;
     const delay = queue.length >= limits.maxExportBatchSize && delivering !== false ? 0 : limits.scheduledDelayMs;
     timer = setTimeout(() => {
       timer = undefined;
@@ -86,10 +86,15 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
     if (batch.length === 0) return;
     queue = queue.slice(batch.length);
     inFlight = batch.length;
-    await Promise.all(batch.map((span) => span.resource.waitForAsyncAttributes?.()));
-    delivering = await deliver(batch);
+    delivering = await prepare(batch).then(deliver, () => false);
     inFlight = 0;
     count("telltale.spans", "telltale.outcome", delivering ? "exported" : "dropped", batch.length);
+  }
+
+  /** Spans of a provider share its resource. */
+  async function prepare(batch: ReadableSpan[]): Promise<ReadableSpan[]> {
+    for (const resource of new Set(batch.map((span) => span.resource))) await resource.waitForAsyncAttributes?.();
+    return batch;
   }
 
   function deliver(batch: ReadableSpan[]): Promise<boolean> {
@@ -121,8 +126,11 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
     delivering: () => delivering,
     onStart() {},
     onEnd(span) {
-      // eslint-disable-next-line no-bitwise
-      if (closed || (span.spanContext().traceFlags & 1) === 0) return;
+      if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return;
+      if (closing !== undefined) {
+        count("telltale.spans", "telltale.outcome", "dropped");
+        return;
+      }
       queue.push(span);
       if (queue.length > limits.maxQueueSize) {
         const excess = queue.length - limits.maxQueueSize;
@@ -136,12 +144,9 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
       schedule();
     },
     forceFlush,
-    async shutdown() {
-      if (closed) return;
-      closed = true;
+    shutdown() {
       clearTimeout(timer);
-      await forceFlush();
-      await exporter.shutdown();
+      return (closing ??= forceFlush().then(() => exporter.shutdown()));
     },
   };
 }
