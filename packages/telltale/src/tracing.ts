@@ -4,7 +4,13 @@ import type { Resource } from "@opentelemetry/resources";
 import type { SpanProcessor } from "@opentelemetry/sdk-trace";
 import { createSampler, createTracerProvider, SpanExport } from "@telltale/tracing";
 import type { SourceOptions, TracesExporterName } from "./config/options.js";
-import { createSpanDelivery, createTraceExporter, createZipkinExporter, destinationOf } from "./otlp/exporters.js";
+import {
+  createSpanDelivery,
+  createTraceExporter,
+  createZipkinExporter,
+  destinationOf,
+  OTLP_TIMEOUT_MS,
+} from "./otlp/exporters.js";
 import { createSpanQueue, readSpanExportLimits, readSpanQueueLimits } from "./otlp/span-queue.js";
 import type { Outlet } from "./outlet.js";
 import { createSdkSampler } from "./sdk-sampler.js";
@@ -37,7 +43,8 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
     if (name === "console") {
       processors.push(createConsoleProcessor());
     } else if (name === "otlp" && engine === "telltale" && (traces.protocol ?? "http/protobuf") === "http/protobuf") {
-      const { deliver, hurry } = createSpanDelivery(traces);
+      const timeoutMs = Math.min(traces.timeoutMs ?? OTLP_TIMEOUT_MS, readSpanQueueLimits().exportTimeoutMs);
+      const { deliver, hurry } = createSpanDelivery({ ...traces, timeoutMs });
       const spans = new SpanExport({ deliver, ...readSpanExportLimits() });
       encoded = spans;
       outlets.push({

@@ -112,6 +112,19 @@ describe("the environment", () => {
       { OTEL_NODE_DISABLED_INSTRUMENTATIONS: "pg" },
       { instrumentations: { http: true, express: true, pg: false, ioredis: true } },
     ],
+    [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: "", OTEL_NODE_DISABLED_INSTRUMENTATIONS: " " }, {}],
+    [
+      { OTEL_TRACES_EXPORTER: "OTLP", OTEL_TRACES_SAMPLER: "Always_On", OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "gRPC" },
+      { traces: { exporters: ["otlp"], sampler: "always_on", protocol: "grpc" } },
+    ],
+    [
+      {
+        OTEL_EXPORTER_OTLP_CERTIFICATE: import.meta.filename,
+        OTEL_EXPORTER_OTLP_CLIENT_KEY: "",
+        OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: process.execPath,
+      },
+      { traces: { caFile: process.execPath }, metrics: { caFile: import.meta.filename } },
+    ],
     [
       { OTEL_NODE_ENABLED_INSTRUMENTATIONS: "http" },
       { instrumentations: { http: true, express: false, pg: false, ioredis: false } },
@@ -188,6 +201,27 @@ describe("wrong input is one clear line per problem", () => {
     ["bad sampler", {}, { OTEL_TRACES_SAMPLER: "half" }, {}, /OTEL_TRACES_SAMPLER must be one of always_on/],
     ["bad log level", {}, { TELLTALE_LOG: "loud" }, {}, /TELLTALE_LOG must be one of silent, info, debug, got "loud"/],
     ["bad engine", {}, { TELLTALE_ENGINE: "v8" }, {}, /TELLTALE_ENGINE must be one of telltale, sdk, got "v8"/],
+    [
+      "a certificate that is not there",
+      {},
+      { OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: "/nowhere/ca.pem" },
+      {},
+      /OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE must be a file that can be read, got "\/nowhere\/ca\.pem"/,
+    ],
+    [
+      "no time to deliver",
+      {},
+      { OTEL_EXPORTER_OTLP_TIMEOUT: "0" },
+      {},
+      /OTEL_EXPORTER_OTLP_TIMEOUT must be a number of milliseconds from 1 to 2147483647, got "0"/,
+    ],
+    [
+      "longer than a timer can wait",
+      {},
+      { OTEL_METRIC_EXPORT_INTERVAL: "9999999999" },
+      {},
+      /OTEL_METRIC_EXPORT_INTERVAL must be a number of milliseconds from 1 to 2147483647, got "9999999999"/,
+    ],
     ["bad protocol", {}, { OTEL_EXPORTER_OTLP_PROTOCOL: "http" }, {}, /OTEL_EXPORTER_OTLP_PROTOCOL must be one of/],
   ])("%s", (_, files, env, code, expected) => {
     const problems = problemsOf(() => resolve(app(files), env, code as TelltaleOptions));

@@ -1,15 +1,18 @@
 import { parseKeyPairsIntoRecord } from "@opentelemetry/core";
 import type { FileOptions, InstrumentationName, SourceOptions } from "./options.js";
-import { FILE_SCHEMA, isGroup, type Schema, show, url } from "./schema.js";
+import { FILE_SCHEMA, isGroup, readableFile, type Schema, show, url } from "./schema.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Parse = (text: string) => unknown;
 
 const asText: Parse = (text) => text;
+/** One of a few; upper case is as good, as the specification says. */
+const asWord: Parse = (text) => text.toLowerCase();
 const asNumber: Parse = (text) => (text.trim() === "" ? Number.NaN : Number(text));
 const asFlag: Parse = (text) => ({ true: true, false: false, 1: true, 0: false })[text.toLowerCase()] ?? text;
-const asList: Parse = (text) =>
+const asWords = (text: string): string[] =>
   text
+    .toLowerCase()
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
@@ -18,32 +21,36 @@ const asHeaders: Parse = (text) => parseKeyPairsIntoRecord(text);
 
 /** Variables that set one option each. Those of resources, limits, propagators and logs are read by the SDK. */
 const VARIABLES: readonly (readonly [variable: string, option: string, parse: Parse])[] = [
-  ["TELLTALE_LOG", "log", asText],
-  ["TELLTALE_ENGINE", "engine", asText],
+  ["TELLTALE_LOG", "log", asWord],
+  ["TELLTALE_ENGINE", "engine", asWord],
   ["TELLTALE_SLOW_QUERY_MS", "slowQueryMs", asNumber],
   ["TELLTALE_FINDINGS_LOG", "findingsLog", asFlag],
   ["OTEL_SERVICE_NAME", "serviceName", asText],
-  ["OTEL_TRACES_EXPORTER", "traces.exporters", asList],
-  ["OTEL_TRACES_SAMPLER", "traces.sampler", asText],
+  ["OTEL_TRACES_EXPORTER", "traces.exporters", asWords],
+  ["OTEL_TRACES_SAMPLER", "traces.sampler", asWord],
   ["OTEL_TRACES_SAMPLER_ARG", "traces.samplerArg", asNumber],
-  ["OTEL_METRICS_EXPORTER", "metrics.exporters", asList],
+  ["OTEL_METRICS_EXPORTER", "metrics.exporters", asWords],
   ["OTEL_EXPORTER_PROMETHEUS_HOST", "metrics.host", asText],
   ["OTEL_EXPORTER_PROMETHEUS_PORT", "metrics.port", asNumber],
   ["OTEL_METRIC_EXPORT_INTERVAL", "metrics.intervalMs", asNumber],
 ];
+const OWN_SCHEMA: Schema = { url, caFile: readableFile, certFile: readableFile, keyFile: readableFile };
 const ENVIRONMENT_SCHEMA: Schema = {
   ...FILE_SCHEMA,
-  traces: { ...(FILE_SCHEMA["traces"] as Schema), url },
-  metrics: { ...(FILE_SCHEMA["metrics"] as Schema), url },
+  traces: { ...(FILE_SCHEMA["traces"] as Schema), ...OWN_SCHEMA },
+  metrics: { ...(FILE_SCHEMA["metrics"] as Schema), ...OWN_SCHEMA },
 };
 
 /** Per signal; each also exists without the signal's name, for all signals. */
 const OTLP_VARIABLES: readonly (readonly [suffix: string, option: string, parse: Parse])[] = [
   ["ENDPOINT", "endpoint", asText],
   ["HEADERS", "headers", asHeaders],
-  ["PROTOCOL", "protocol", asText],
-  ["COMPRESSION", "compression", asText],
+  ["PROTOCOL", "protocol", asWord],
+  ["COMPRESSION", "compression", asWord],
   ["TIMEOUT", "timeoutMs", asNumber],
+  ["CERTIFICATE", "caFile", asText],
+  ["CLIENT_CERTIFICATE", "certFile", asText],
+  ["CLIENT_KEY", "keyFile", asText],
 ];
 
 /** What the environment says, as options; a variable that is empty counts as not set, as the specification says. */
@@ -112,10 +119,10 @@ function readResource(env: Environment, options: Record<string, unknown>): void 
  */
 function readInstrumentations(env: Environment): FileOptions["instrumentations"] | undefined {
   const names: InstrumentationName[] = ["http", "express", "pg", "ioredis"];
-  const enabled = env["OTEL_NODE_ENABLED_INSTRUMENTATIONS"]?.split(",").map((name) => name.trim());
-  const disabled = env["OTEL_NODE_DISABLED_INSTRUMENTATIONS"]?.split(",").map((name) => name.trim());
-  if (enabled === undefined && disabled === undefined) return undefined;
+  const enabled = asWords(env["OTEL_NODE_ENABLED_INSTRUMENTATIONS"] ?? "");
+  const disabled = asWords(env["OTEL_NODE_DISABLED_INSTRUMENTATIONS"] ?? "");
+  if (enabled.length === 0 && disabled.length === 0) return undefined;
   return Object.fromEntries(
-    names.map((name) => [name, (enabled?.includes(name) ?? true) && !(disabled?.includes(name) ?? false)]),
+    names.map((name) => [name, (enabled.length === 0 || enabled.includes(name)) && !disabled.includes(name)]),
   );
 }

@@ -157,10 +157,20 @@ export interface TelltaleOptions extends FileOptions {
   sdk?: SdkOptions;
 }
 
-/** The options of one source, with the whole URL of a signal that only the environment can give. */
+/** OTLP options of one signal, with what only the environment can give. */
+export interface SignalOptions extends OtlpOptions {
+  /** The whole URL. */
+  url?: string;
+  /** PEM files: whom to trust, and who we are. */
+  caFile?: string;
+  certFile?: string;
+  keyFile?: string;
+}
+
+/** The options of one source. */
 export interface SourceOptions extends TelltaleOptions {
-  traces?: TracesOptions & { url?: string };
-  metrics?: MetricsOptions & { url?: string };
+  traces?: TracesOptions & SignalOptions;
+  metrics?: MetricsOptions & SignalOptions;
 }
 
 /** A wrong configuration: every problem found, each with the option, what came and what is accepted. */

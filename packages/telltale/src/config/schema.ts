@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 /** Says what is expected when a value does not fit; undefined when it does. */
 type Check = (value: unknown) => string | undefined;
 /** The shape of a configuration: a check per option, or a group of options. */
@@ -14,7 +16,9 @@ function number(what: string, min: number, max = Number.MAX_SAFE_INTEGER): Check
   return (value) => (typeof value === "number" && value >= min && value <= max ? undefined : what);
 }
 const ms = number("a number of milliseconds, 0 or more", 0);
-const positive = number("a number above 0", Number.MIN_VALUE);
+/** A timer that is told to wait longer does not wait at all. */
+const LONGEST_MS = 2 ** 31 - 1;
+const time = number(`a number of milliseconds from 1 to ${LONGEST_MS}`, 1, LONGEST_MS);
 const share = number("a number from 0 to 1", 0, 1);
 const port: Check = (value) =>
   Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65535 ? undefined : "a port from 0 to 65535";
@@ -49,12 +53,22 @@ export const url: Check = (value) => {
     : "a URL such as http://localhost:4318";
 };
 
+/** The path of a file. */
+export const readableFile: Check = (value) => {
+  try {
+    readFileSync(String(value));
+    return undefined;
+  } catch {
+    return "a file that can be read";
+  }
+};
+
 const otlp = {
   endpoint: url,
   headers: mapOf(text),
   protocol: oneOf("http/protobuf", "http/json", "grpc"),
   compression: oneOf("gzip", "none"),
-  timeoutMs: ms,
+  timeoutMs: time,
 };
 
 /** What a configuration file may hold; the types are in options.ts. */
@@ -84,7 +98,7 @@ export const FILE_SCHEMA: Schema = {
     exporters: listOf(oneOf("prometheus", "otlp", "console", "none")),
     host: text,
     port,
-    intervalMs: positive,
+    intervalMs: time,
   },
   slowQueryMs: ms,
   slowQueries: { bySystem: mapOf(ms), bySummary: mapOf(ms) },

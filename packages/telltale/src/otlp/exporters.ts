@@ -5,14 +5,10 @@ import type { PushMetricExporter, ResourceMetrics } from "@opentelemetry/sdk-met
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import { sayOnce, say, VERSION } from "@telltale/core";
 import type { SpanDelivery } from "@telltale/tracing";
-import type { OtlpOptions } from "../config/options.js";
+import type { SignalOptions } from "../config/options.js";
 import { readRejectedSpans } from "./partial-success.js";
 import { createSender, type Delivery, type Sender } from "./sender.js";
 
-/** OTLP options of one signal, in force. */
-export interface SignalOptions extends OtlpOptions {
-  url?: string;
-}
 type Signal = "traces" | "metrics";
 
 const require = createRequire(import.meta.url);
@@ -40,10 +36,9 @@ export interface EndableExporter {
 /** The exporter of traces, by protocol. Serializers and gRPC load only when they are chosen. */
 export function createTraceExporter(options: SignalOptions): SpanExporter & EndableExporter {
   if (options.protocol === "grpc") {
-    const { OTLPTraceExporter } = require("@opentelemetry/exporter-trace-otlp-grpc") as {
-      OTLPTraceExporter: new (config: object) => SpanExporter;
-    };
-    return new OTLPTraceExporter(grpcConfig(options));
+    const name = "@opentelemetry/exporter-trace-otlp-grpc";
+    const { OTLPTraceExporter } = require(name) as { OTLPTraceExporter: new (config: object) => SpanExporter };
+    return new OTLPTraceExporter(grpcConfig(options, name));
   }
   const { JsonTraceSerializer, ProtobufTraceSerializer } =
     require("@opentelemetry/otlp-transformer") as typeof import("@opentelemetry/otlp-transformer");
@@ -76,10 +71,9 @@ export function createZipkinExporter(): SpanExporter & EndableExporter {
 /** The exporter of metrics, by protocol. */
 export function createMetricExporter(options: SignalOptions): PushMetricExporter & EndableExporter {
   if (options.protocol === "grpc") {
-    const { OTLPMetricExporter } = require("@opentelemetry/exporter-metrics-otlp-grpc") as {
-      OTLPMetricExporter: new (config: object) => PushMetricExporter;
-    };
-    return new OTLPMetricExporter(grpcConfig(options));
+    const name = "@opentelemetry/exporter-metrics-otlp-grpc";
+    const { OTLPMetricExporter } = require(name) as { OTLPMetricExporter: new (config: object) => PushMetricExporter };
+    return new OTLPMetricExporter(grpcConfig(options, name));
   }
   const { JsonMetricsSerializer, ProtobufMetricsSerializer } =
     require("@opentelemetry/otlp-transformer") as typeof import("@opentelemetry/otlp-transformer");
@@ -137,16 +131,13 @@ function createHttpExporter<T>(
 }
 
 function createSignalSender(signal: Signal, options: SignalOptions): Sender {
-  const name = signal.toUpperCase();
-  const file = (suffix: string) =>
-    process.env[`OTEL_EXPORTER_OTLP_${name}_${suffix}`] ?? process.env[`OTEL_EXPORTER_OTLP_${suffix}`];
   return createSender({
     url: options.url ?? `${DEFAULT_URL}/v1/${signal}`,
     headers: options.headers ?? {},
     contentType: options.protocol === "http/json" ? "application/json" : "application/x-protobuf",
     gzip: options.compression === "gzip",
     timeoutMs: options.timeoutMs ?? OTLP_TIMEOUT_MS,
-    tls: { ca: file("CERTIFICATE"), cert: file("CLIENT_CERTIFICATE"), key: file("CLIENT_KEY") },
+    tls: { ca: options.caFile, cert: options.certFile, key: options.keyFile },
     userAgent: `telltale/${VERSION}`,
   });
 }
@@ -170,9 +161,23 @@ function firstReason(signal: Signal, reason: string): string {
   return first;
 }
 
-function grpcConfig(options: SignalOptions): object {
+/** What the exporter of a package takes; certificates it reads from the environment itself. */
+function grpcConfig({ url, headers, compression, timeoutMs }: SignalOptions, name: string): object {
   return {
-    ...(options.endpoint !== undefined && { url: options.endpoint }),
-    ...(options.timeoutMs !== undefined && { timeoutMillis: options.timeoutMs }),
+    // The options have the path of OTLP over HTTP by now, which this has none of.
+    ...(url !== undefined && { url: new URL(url).origin }),
+    ...(headers !== undefined && { metadata: createMetadata(headers, name) }),
+    ...(compression !== undefined && { compression }),
+    ...(timeoutMs !== undefined && { timeoutMillis: timeoutMs }),
   };
+}
+
+/** Headers as gRPC has them, by the copy of it that the exporter uses. */
+function createMetadata(headers: Readonly<Record<string, string>>, name: string): object {
+  const { Metadata } = createRequire(require.resolve(name))("@grpc/grpc-js") as {
+    Metadata: new () => { set(name: string, value: string): void };
+  };
+  const metadata = new Metadata();
+  for (const [header, value] of Object.entries(headers)) metadata.set(header, value);
+  return metadata;
 }

@@ -16,12 +16,12 @@ export interface SpanQueueLimits {
 }
 
 export function readSpanQueueLimits(): SpanQueueLimits {
-  const maxQueueSize = positive("OTEL_BSP_MAX_QUEUE_SIZE", 2048);
+  const maxQueueSize = positive("OTEL_BSP_MAX_QUEUE_SIZE") ?? 2048;
   return {
     maxQueueSize,
-    maxExportBatchSize: Math.min(positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512), maxQueueSize),
-    scheduledDelayMs: positive("OTEL_BSP_SCHEDULE_DELAY", 5000),
-    exportTimeoutMs: positive("OTEL_BSP_EXPORT_TIMEOUT", 30_000),
+    maxExportBatchSize: Math.min(positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") ?? 512, maxQueueSize),
+    scheduledDelayMs: positive("OTEL_BSP_SCHEDULE_DELAY") ?? 5000,
+    exportTimeoutMs: positive("OTEL_BSP_EXPORT_TIMEOUT") ?? 30_000,
   };
 }
 
@@ -37,15 +37,18 @@ export function readSpanExportLimits(): {
       ["maxExportBatchSize", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] as const,
       ["scheduledDelayMs", "OTEL_BSP_SCHEDULE_DELAY"] as const,
     ].flatMap(([limit, variable]) => {
-      const value = getNumberFromEnv(variable);
-      return value !== undefined && value > 0 ? [[limit, value]] : [];
+      const value = positive(variable);
+      return value === undefined ? [] : [[limit, value]];
     }),
   );
 }
 
-function positive(variable: string, otherwise: number): number {
+/** A timer that is told to wait longer does not wait at all. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+function positive(variable: string): number | undefined {
   const value = getNumberFromEnv(variable);
-  return value !== undefined && value > 0 ? value : otherwise;
+  return value !== undefined && value > 0 ? Math.min(value, LONGEST_MS) : undefined;
 }
 
 /** A span processor with a bounded queue that loses the oldest first, counts what it loses, and holds no process open. */

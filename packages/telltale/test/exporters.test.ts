@@ -1,0 +1,70 @@
+import { createServer, type IncomingHttpHeaders } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { emptyResource } from "@opentelemetry/resources";
+import { type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { resolveConfig } from "../src/config/resolve.js";
+import { createMetricExporter, createTraceExporter } from "../src/otlp/exporters.js";
+import { createTracing } from "../src/tracing.js";
+
+afterEach(() => vi.unstubAllEnvs());
+
+/** A gRPC server that keeps the heads of calls and answers all with an empty message. */
+async function grpcServer(): Promise<{ url: string; seen: IncomingHttpHeaders[] }> {
+  const seen: IncomingHttpHeaders[] = [];
+  const server = createServer();
+  server.on("stream", (stream, headers) => {
+    seen.push(headers);
+    stream.on("error", () => {});
+    stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+    stream.resume().on("end", () => stream.end(Buffer.alloc(5)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
+}
+
+/** Options as the configuration gives them. */
+function configured(env: Record<string, string>, code: object = {}) {
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  return resolveConfig(code, env, undefined, "/");
+}
+
+test("gRPC takes the endpoint of its signal, headers, and compression", async () => {
+  const { url, seen } = await grpcServer();
+  const env = {
+    OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+    OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9",
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: url,
+    OTEL_EXPORTER_OTLP_HEADERS: "x-from=environment",
+  };
+  const { traces } = configured(env, { traces: { headers: { "x-token": "code" }, compression: "gzip" } });
+  const exporter = createTraceExporter(traces ?? {});
+  onTestFinished(() => exporter.shutdown());
+  expect(await new Promise((resolve) => exporter.export([], resolve))).toEqual({ code: 0 });
+  expect(seen).toHaveLength(1);
+  expect(seen[0]).toMatchObject({ "x-token": "code", "x-from": "environment", "grpc-encoding": "gzip" });
+});
+
+test("gRPC of metrics, from code alone", async () => {
+  const { url, seen } = await grpcServer();
+  const { metrics } = configured({}, { metrics: { protocol: "grpc", endpoint: url, headers: { "x-token": "code" } } });
+  const exporter = createMetricExporter(metrics ?? {});
+  onTestFinished(() => exporter.shutdown());
+  const nothing = { resource: emptyResource(), scopeMetrics: [] };
+  expect(await new Promise((resolve) => exporter.export(nothing, resolve))).toEqual({ code: 0 });
+  expect(seen[0]).toMatchObject({ ":path": expect.stringContaining("MetricsService/Export"), "x-token": "code" });
+});
+
+test("OTEL_BSP_EXPORT_TIMEOUT bounds an export of the engine too", async () => {
+  const receiver: OtlpReceiver = await startOtlpReceiver({ behaviour: "hang" });
+  onTestFinished(() => receiver.close());
+  const config = configured({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_BSP_EXPORT_TIMEOUT: "200" });
+  const { provider } = createTracing(config, emptyResource());
+  provider?.getTracer("app").startSpan("work").end();
+  const began = performance.now();
+  await provider?.forceFlush();
+  expect(receiver.requests).toHaveLength(1);
+  expect(performance.now() - began).toBeLessThan(2_000);
+});
