@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders } from "node:http2";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import { emptyResource } from "@opentelemetry/resources";
 import { type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
@@ -55,6 +58,43 @@ test("gRPC of metrics, from code alone", async () => {
   const nothing = { resource: emptyResource(), scopeMetrics: [] };
   expect(await new Promise((resolve) => exporter.export(nothing, resolve))).toEqual({ code: 0 });
   expect(seen[0]).toMatchObject({ ":path": expect.stringContaining("MetricsService/Export"), "x-token": "code" });
+});
+
+// A certificate for tests alone, which signs itself: for `localhost`, until 2126.
+const pem = (name: string): string => fileURLToPath(new URL(`fixtures/tls/${name}.pem`, import.meta.url));
+
+test.each<[what: string, files: Record<string, string>, outcome: object]>([
+  [
+    "both sides show a certificate that the other trusts",
+    { CERTIFICATE: pem("cert"), CLIENT_CERTIFICATE: pem("cert"), CLIENT_KEY: pem("key") },
+    { code: 0 },
+  ],
+  ["a client without one is sent away", { CERTIFICATE: pem("cert") }, { code: 1 }],
+  [
+    "a collector that nobody vouches for gets nothing",
+    {},
+    { code: 1, error: new Error("DEPTH_ZERO_SELF_SIGNED_CERT") },
+  ],
+])("TLS: %s", async (_, files, outcome) => {
+  const server = createTlsServer(
+    {
+      ca: readFileSync(pem("cert")),
+      cert: readFileSync(pem("cert")),
+      key: readFileSync(pem("key")),
+      requestCert: true,
+    },
+    (request, response) => request.resume().on("end", () => response.end()),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close().closeAllConnections());
+  const variables = Object.entries(files).map(([name, file]) => [`OTEL_EXPORTER_OTLP_${name}`, file] as const);
+  const { traces } = configured({
+    OTEL_EXPORTER_OTLP_ENDPOINT: `https://localhost:${(server.address() as AddressInfo).port}`,
+    OTEL_EXPORTER_OTLP_TIMEOUT: "400",
+    ...Object.fromEntries(variables),
+  });
+  const exporter = createTraceExporter(traces ?? {});
+  expect(await new Promise((resolve) => exporter.export([], resolve))).toMatchObject(outcome);
 });
 
 test("OTEL_BSP_EXPORT_TIMEOUT bounds an export of the engine too", async () => {
