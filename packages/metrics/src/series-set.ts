@@ -27,8 +27,9 @@ export class SeriesSet<Series> {
     this.create = create;
   }
 
+  /** Those of now: what comes while a collection rests would have begun after the time that its points are of. */
   get all(): readonly Series[] {
-    return this.overflow === undefined ? this.series : [...this.series, this.overflow];
+    return this.overflow === undefined ? this.series.slice() : [...this.series, this.overflow];
   }
 
   get isFull(): boolean {

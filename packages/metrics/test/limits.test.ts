@@ -50,6 +50,19 @@ test.each(MEASUREMENTS)(
   },
 );
 
+test("a series that begins while a collection rests is of the next one", async () => {
+  const metrics = createMetrics({ runtime: false });
+  const measure = (n: number) => metrics.listener.operationEnded?.(query(template({ namespace: `tenant-${n}` }), 1));
+  for (let n = 0; n < 1_900; n++) measure(n);
+  const collecting = metrics.producer.collect();
+  measure(1_900);
+  const { resourceMetrics } = await collecting;
+  const points = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics).flatMap((metric) => metric.dataPoints);
+  const tenants = points.filter(({ attributes }) => attributes["db.namespace"] !== undefined);
+  expect(tenants).toHaveLength(1_900);
+  expect(await values(metrics, "db.client.operation.duration")).toHaveLength(1_901);
+});
+
 async function totalOf(metrics: Metrics, metric: string): Promise<{ series: number; total: number }> {
   const points = await values(metrics, metric);
   return { series: points.length, total: points.reduce((sum, [, value]) => sum + countOf(value), 0) };
