@@ -37,7 +37,7 @@ both endpoints, under load and at start-up; missing agents are installed first, 
   --soak              2,000,000 requests (or --requests N) against telltale: does its memory grow?
   --scrape            one page of metrics with 10,000 series: how long, and how long at a stretch
   --check             only Telltale's own variants; compares with bench/reference.json, exit code 1 when something got worse
-  --keep              make this run bench/reference.json and bench/chart.svg
+  --keep              make this run bench/reference.json and bench/chart.svg; it must be a whole one
   --json FILE         write the results there too
   --peers             install the agents, measure nothing
   --help
@@ -76,6 +76,11 @@ export function parseOptions(args: readonly string[]): Options {
   const { quick = false, check = false, requests } = given;
   const only = (["startup", "soak", "scrape", "peers"] as const).filter((part) => given[part] === true);
   const load = only.length === 0;
+  if (given.keep === true && (!load || given.endpoint !== undefined || quick)) {
+    throw new OptionError(
+      "--keep takes a whole run: without --endpoint, --quick, --startup, --soak, --scrape and --peers",
+    );
+  }
   return {
     help: given.help ?? false,
     parts: new Set<Part>(load ? ["load", "startup"] : only),

@@ -31,6 +31,10 @@ test.each([
   expect(found).not.toContain(excludes);
 });
 
+test("a run of some variants may become the reference", () => {
+  expect(parseOptions(["--keep", "--variants", "own", "--rounds", "6"]).keep).toBe(true);
+});
+
 test("a check needs Telltale's own variants only", () => {
   expect(parseOptions(["--check"]).variants).toContain("telltale-metrics");
   expect(parseOptions(["--check"]).variants).not.toContain("sentry");
@@ -50,6 +54,8 @@ describe("says what is wrong with", () => {
     { args: ["--requests", "0"], message: /^--requests must be a whole number above 0, got "0"$/ },
     { args: ["--rounds", "1.5"], message: /got "1\.5"$/ },
     { args: ["--variants", "telltale,datadog"], message: /^--variants: there is no "datadog"; there are .*dd-trace/ },
+    { args: ["--keep", "--startup"], message: /^--keep takes a whole run/ },
+    { args: ["--keep", "--endpoint", "item"], message: /^--keep takes a whole run/ },
     { args: ["--endpoint", "all"], message: /^--endpoint must be item, multi or both, got "all"$/ },
   ])("$args", ({ args, message }) => {
     expect(() => parseOptions(args)).toThrow(OptionError);
