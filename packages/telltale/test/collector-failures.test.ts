@@ -6,9 +6,9 @@ import { emptyResource } from "@opentelemetry/resources";
 import { selfCounters } from "@telltale/core";
 import { type Behaviour, type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
 import { createTracerProvider, SpanExport } from "@telltale/tracing";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { createSpanDelivery } from "../src/otlp/exporters.js";
-import { readRejectedSpans } from "../src/otlp/partial-success.js";
+import { readPartialSuccess, readPartialSuccessJson } from "../src/otlp/partial-success.js";
 
 // The engine, the sender and a real receiver, which fails in the middle of load.
 
@@ -119,13 +119,52 @@ test("spans that a collector refuses of a request it takes are counted apart", a
 });
 
 test.each([
-  ["nothing", [], 0],
-  ["no partial success", [0x0a, 0x00], 0],
-  ["a message only", [0x0a, 0x04, 0x12, 0x02, 0x6e, 0x6f], 0],
-  ["three", [0x0a, 0x02, 0x08, 0x03], 3],
-  ["more than a byte holds", [0x0a, 0x03, 0x08, 0xac, 0x02], 300],
-  ["cut short", [0x0a, 0x09, 0x08], 0],
-  ["no protobuf", [...Buffer.from("<html>")], 0],
-])("an answer that says %s", (_, bytes, rejected) => {
-  expect(readRejectedSpans(Uint8Array.from(bytes))).toBe(rejected);
+  ["nothing", [], 0, ""],
+  ["no partial success", [0x0a, 0x00], 0, ""],
+  ["a message only", [0x0a, 0x04, 0x12, 0x02, 0x6e, 0x6f], 0, "no"],
+  ["three", [0x0a, 0x02, 0x08, 0x03], 3, ""],
+  ["three and why", [0x0a, 0x06, 0x08, 0x03, 0x12, 0x02, 0x6e, 0x6f], 3, "no"],
+  ["more than a byte holds", [0x0a, 0x03, 0x08, 0xac, 0x02], 300, ""],
+  ["cut short", [0x0a, 0x09, 0x08], 0, ""],
+  ["no protobuf", [...Buffer.from("<html>")], 0, ""],
+])("an answer that says %s", (_, bytes, rejected, message) => {
+  expect(readPartialSuccess(Uint8Array.from(bytes))).toEqual({ rejected, message });
+});
+
+test.each([
+  ["", 0, ""],
+  ["{}", 0, ""],
+  ["[]", 0, ""],
+  ["null", 0, ""],
+  ['{"partialSuccess":{}}', 0, ""],
+  ['{"partialSuccess":{"rejectedSpans":"3","errorMessage":"no"}}', 3, "no"],
+  ['{"partialSuccess":{"rejectedDataPoints":4}}', 4, ""],
+  ['{"partialSuccess":{"rejectedSpans":"many","errorMessage":7}}', 0, ""],
+])("an answer in JSON: %s", (text, rejected, message) => {
+  expect(readPartialSuccessJson(Buffer.from(text))).toEqual({ rejected, message });
+});
+
+test.each(["http/protobuf", "http/json"] as const)("data points refused over %s are told once", async (protocol) => {
+  const answer =
+    protocol === "http/json"
+      ? '{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"no"}}'
+      : Buffer.from([0x0a, 0x06, 0x08, 0x03, 0x12, 0x02, 0x6e, 0x6f]);
+  const server = createServer((request, response) => request.resume().on("end", () => response.end(answer)));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close().closeAllConnections());
+  // What is said once in a process is said by modules of its own for each.
+  vi.resetModules();
+  const { setSay } = await import("@telltale/core");
+  const lines: string[] = [];
+  setSay((level, line) => void (level === "info" && lines.push(line)));
+  const { createMetricExporter } = await import("../src/otlp/exporters.js");
+  const exporter = createMetricExporter({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/metrics`,
+    protocol,
+  });
+  for (let n = 0; n < 2; n++) {
+    exporter.export({ resource: emptyResource(), scopeMetrics: [] }, () => {});
+    await exporter.forceFlush();
+  }
+  expect(lines).toEqual([expect.stringMatching(/^http:.* refused 3 data points of a request that it took: no$/)]);
 });

@@ -3,10 +3,10 @@ import { context } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode, suppressTracing } from "@opentelemetry/core";
 import type { PushMetricExporter, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
-import { sayOnce, say, VERSION } from "@telltale/core";
+import { say, VERSION } from "@telltale/core";
 import type { SpanDelivery } from "@telltale/tracing";
 import type { SignalOptions } from "../config/options.js";
-import { readRejectedSpans } from "./partial-success.js";
+import { readPartialSuccess, readPartialSuccessJson } from "./partial-success.js";
 import { createSender, type Delivery, type Sender } from "./sender.js";
 
 type Signal = "traces" | "metrics";
@@ -55,8 +55,7 @@ export function createSpanDelivery(options: SignalOptions): {
   return {
     async deliver(request) {
       const delivery = await context.with(suppressTracing(context.active()), () => sender.send(request));
-      report("traces", destinationOf(options, "traces"), delivery);
-      return delivery.ok ? { ok: true, rejected: readRejectedSpans(delivery.answer) } : { ok: false };
+      return { ok: delivery.ok, rejected: report("traces", options, delivery) };
     },
     hurry: sender.hurry,
   };
@@ -110,7 +109,7 @@ function createHttpExporter<T>(
       const settled = delivered.then((delivery) => {
         pending.delete(settled);
         delivering = delivery.ok;
-        report(signal, destinationOf(options, signal), delivery);
+        report(signal, options, delivery);
         done(
           delivery.ok
             ? { code: ExportResultCode.SUCCESS }
@@ -142,23 +141,41 @@ function createSignalSender(signal: Signal, options: SignalOptions): Sender {
   });
 }
 
-/** The first failure is one line; after that there is silence until `debug` asks. */
-function report(signal: Signal, destination: string, delivery: Delivery): void {
-  if (delivery.ok) return;
-  const off = `OTEL_${signal.toUpperCase()}_EXPORTER=none turns this off`;
-  sayOnce(
-    "info",
-    `cannot deliver ${signal} to ${destination} (${firstReason(signal, delivery.reason)}); still trying, without another word; ${off}`,
-  );
-  say("debug", `${signal} not delivered: ${delivery.reason}`);
+const MAX_MESSAGE = 200;
+
+/**
+ * The first failure is one line, and so is the first time that some of what was sent is refused; after that there is silence until `debug`
+ * asks. Returns how much was refused of what was taken.
+ */
+function report(signal: Signal, options: SignalOptions, delivery: Delivery): number {
+  const destination = destinationOf(options, signal);
+  if (!delivery.ok) {
+    const off = `OTEL_${signal.toUpperCase()}_EXPORTER=none turns this off`;
+    sayFirst(
+      `${signal} failed`,
+      `cannot deliver ${signal} to ${destination} (${delivery.reason}); still trying, without another word; ${off}`,
+    );
+    say("debug", `${signal} not delivered: ${delivery.reason}`);
+    return 0;
+  }
+  const read = options.protocol === "http/json" ? readPartialSuccessJson : readPartialSuccess;
+  const { rejected, message } = read(delivery.answer);
+  if (rejected > 0) {
+    const what = signal === "traces" ? "spans" : "data points";
+    const line = `${destination} refused ${rejected} ${what} of a request that it took: ${message.slice(0, MAX_MESSAGE)}`;
+    sayFirst(`${signal} refused`, line);
+    say("debug", line);
+  }
+  return rejected;
 }
 
-const reasons = new Map<Signal, string>();
-/** The reason of the first failure, so that a later, different one makes no second line. */
-function firstReason(signal: Signal, reason: string): string {
-  const first = reasons.get(signal) ?? reason;
-  reasons.set(signal, first);
-  return first;
+const said = new Set<string>();
+
+/** Says the first line of a kind; later ones may differ and are not said. */
+function sayFirst(kind: string, line: string): void {
+  if (said.has(kind)) return;
+  said.add(kind);
+  say("info", line);
 }
 
 /** What the exporter of a package takes; certificates it reads from the environment itself. */

@@ -1,11 +1,40 @@
-/**
- * How many spans a collector has refused of a request that it took: `partial_success.rejected_spans` of an
- * `ExportTraceServiceResponse` (https://opentelemetry.io/docs/specs/otlp/#partial-success-1). 0 for an answer that cannot be read.
- */
-export function readRejectedSpans(answer: Uint8Array): number {
+/** What a collector says of a request that it took (https://opentelemetry.io/docs/specs/otlp/#partial-success-1). */
+export interface PartialSuccess {
+  /** Spans or data points that it refused. */
+  readonly rejected: number;
+  /** Why, or a warning where it refused none; empty for nothing to say. */
+  readonly message: string;
+}
+
+const ALL_TAKEN: PartialSuccess = { rejected: 0, message: "" };
+
+/** Reads an `Export…ServiceResponse` of any signal: in all of them field 1 is what was refused, and 2 the message. One that cannot be read says nothing. */
+export function readPartialSuccess(answer: Uint8Array): PartialSuccess {
   const partial = findField(answer, 1);
-  const rejected = partial instanceof Uint8Array ? findField(partial, 1) : undefined;
-  return typeof rejected === "number" ? rejected : 0;
+  if (!(partial instanceof Uint8Array)) return ALL_TAKEN;
+  const rejected = findField(partial, 1);
+  const message = findField(partial, 2);
+  return {
+    rejected: typeof rejected === "number" ? rejected : 0,
+    message: message instanceof Uint8Array ? new TextDecoder().decode(message) : "",
+  };
+}
+
+/** The same of an answer in JSON, where 64-bit numbers are texts. */
+export function readPartialSuccessJson(answer: Uint8Array): PartialSuccess {
+  try {
+    const { partialSuccess = {} } = JSON.parse(new TextDecoder().decode(answer)) as {
+      partialSuccess?: { rejectedSpans?: unknown; rejectedDataPoints?: unknown; errorMessage?: unknown };
+    };
+    const { rejectedSpans, rejectedDataPoints, errorMessage } = partialSuccess;
+    const rejected = Number(rejectedSpans ?? rejectedDataPoints ?? 0);
+    return {
+      rejected: rejected > 0 ? rejected : 0,
+      message: typeof errorMessage === "string" ? errorMessage : "",
+    };
+  } catch {
+    return ALL_TAKEN;
+  }
 }
 
 /** The last value of a field: a number for a varint, bytes for what has a length. */
