@@ -48,7 +48,8 @@ export function createEventCounts(maxSeries: number, bounds: Bounds) {
 
   return {
     looked(lookup: CacheLookup): void {
-      findLookup(lookup).value += lookup.keys;
+      // The app may report what is no number of keys, which would spoil the sum for ever.
+      if (lookup.keys >= 0) findLookup(lookup).value += lookup.keys;
     },
     found({ kind, route, system, namespace, querySummary, reason }: Finding): void {
       findings.of({

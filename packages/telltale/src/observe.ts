@@ -20,7 +20,11 @@ export interface PoolObserver {
   close(): void;
 }
 
-/** Puts a pool on the pool metrics: used, idle, pending, limit, and what you report of waits and use. */
+/**
+ * Puts a pool on the pool metrics: used, idle, pending, limit, and what you report of waits and use.
+ *
+ * @throws TypeError without a name or a `read`.
+ */
 export function observePool({ name, system, read }: ObservedPool): PoolObserver {
   if (typeof name !== "string" || name === "" || typeof read !== "function") {
     throw new TypeError('observePool needs { name: "…", read: () => ({ used, idle, pending }) }');
@@ -47,9 +51,14 @@ export interface MapLike {
 
 /**
  * Counts what `get` of this one object finds: undefined and null are misses, a rejection or a throw is an error. The object
- * stays the same; the result puts its `get` back.
+ * stays the same; the result puts its `get` back, unless somebody has replaced it since.
+ *
+ * @throws TypeError when there is no such function.
  */
 export function observeCache(name: string, cache: MapLike): () => void {
+  if (typeof cache?.get !== "function") {
+    throw new TypeError('observeCache needs a name and an object with a function "get"');
+  }
   const original = cache.get as (...args: unknown[]) => unknown;
   const own = Object.getOwnPropertyDescriptor(cache, "get");
   const found = (value: unknown): unknown => {
@@ -76,6 +85,8 @@ export function observeCache(name: string, cache: MapLike): () => void {
     enumerable: own?.enumerable ?? false,
   });
   return () => {
+    // Whoever has wrapped it since goes on.
+    if (cache.get !== get) return;
     if (own !== undefined) Object.defineProperty(cache, "get", own);
     else delete (cache as { get?: unknown }).get;
   };

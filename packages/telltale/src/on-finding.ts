@@ -1,13 +1,20 @@
-import { addListener, type Finding, say } from "@telltale/core";
+import { addListener, count, type Finding, say } from "@telltale/core";
 
-/** Calls back for every finding of this process, synchronously: be quick. What it throws is said and dropped. */
+/**
+ * Calls back for every finding of this process, synchronously: be quick. What it throws is dropped and counted, and said the first time.
+ * The result ends it.
+ */
 export function onFinding(callback: (finding: Finding) => void): () => void {
+  let failed = false;
   return addListener({
     name: "onFinding",
     findingMade(finding) {
       try {
         callback(finding);
       } catch (error) {
+        count("telltale.instrumentation.errors", "telltale.part", "onFinding");
+        if (failed) return;
+        failed = true;
         say("error", `onFinding callback failed: ${error instanceof Error ? error.message : String(error)}`);
       }
     },

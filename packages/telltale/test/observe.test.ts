@@ -1,6 +1,7 @@
-import { addListener, type CacheLookup, readPools } from "@telltale/core";
+import { addListener, type CacheLookup, type Finding, findingMade, readPools, setSay } from "@telltale/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { cacheLookup, observeCache, observePool } from "../src/observe.js";
+import { onFinding } from "../src/on-finding.js";
 
 let lookups: [string, string, number][] = [];
 let timed: [string, string, number][] = [];
@@ -48,6 +49,33 @@ test("observeCache follows promises; an error is an error, not a miss, and stays
   await expect(cache.get("b")).resolves.toBeNull();
   await expect(cache.get("bad")).rejects.toBe(error);
   expect(lookups.map(([, result]) => result)).toEqual(["hit", "miss", "error"]);
+});
+
+test("observeCache leaves alone whoever has wrapped after it, and says what it needs", () => {
+  const cache = { get: (key: string) => key };
+  const undo = observeCache("wrapped", cache);
+  const ours = cache.get;
+  const theirs = (key: string) => ours(key);
+  cache.get = theirs;
+  undo();
+  expect(cache.get).toBe(theirs);
+  expect(() => observeCache("nothing", {} as never)).toThrow("observeCache needs a name and an object");
+});
+
+test("a callback that fails is said once, and hears the next finding", () => {
+  const lines: string[] = [];
+  setSay((_, line) => void lines.push(line));
+  let calls = 0;
+  const stop = onFinding(() => {
+    calls++;
+    throw new Error("full");
+  });
+  for (let n = 0; n < 3; n++) findingMade({} as Finding);
+  stop();
+  findingMade({} as Finding);
+  setSay(() => {});
+  expect(calls).toBe(3);
+  expect(lines).toEqual(["onFinding callback failed: full"]);
 });
 
 test("observePool puts a pool on the gauges until it closes; a taken name gets a number", () => {

@@ -137,13 +137,15 @@ interface Peer {
 /** By user agent, with the last client that had it; many clients with one user agent take turns. */
 const peers = new Map<string | undefined, Peer>();
 const MAX_PEERS = 500;
+const MAX_PEER_BYTES = 1_000;
 
 function encodedPeer(operation: HttpServerOperation): Uint8Array {
   const { userAgent } = operation;
   const known = peers.get(userAgent);
   if (known !== undefined && isSamePeer(known.facts, operation)) return known.bytes;
   const bytes = encodeAttributes((sink) => describePeer(operation, sink));
-  if (known !== undefined || peers.size < MAX_PEERS) {
+  // A user agent may be as long as a head: 500 of those would be 16 MB.
+  if (known !== undefined || (peers.size < MAX_PEERS && bytes.length < MAX_PEER_BYTES)) {
     const { clientAddress, method, originalMethod, serverAddress, serverPort, scheme, protocolVersion } = operation;
     const facts = { clientAddress, method, originalMethod, serverAddress, serverPort, scheme, protocolVersion };
     peers.set(userAgent, { facts, bytes });
