@@ -8,6 +8,7 @@ import { type Behaviour, type OtlpReceiver, startOtlpReceiver } from "@telltale/
 import { createTracerProvider, SpanExport } from "@telltale/tracing";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { createSpanDelivery } from "../src/otlp/exporters.js";
+import { createTracing } from "../src/tracing.js";
 import { readPartialSuccess, readPartialSuccessJson } from "../src/otlp/partial-success.js";
 
 // The engine, the sender and a real receiver, which fails in the middle of load.
@@ -97,26 +98,35 @@ test("a collector that is not there for a while", async () => {
   expect(receiver.spans.length).toBeGreaterThan(100);
 });
 
-test("spans that a collector refuses of a request it takes are counted apart", async () => {
-  const server = createServer((request, response) => {
-    request.resume().on("end", () => {
-      // ExportTraceServiceResponse { partial_success { rejected_spans: 3, error_message: "no" } }
-      response.writeHead(200, { "content-type": "application/x-protobuf" });
-      response.end(Buffer.from([0x0a, 0x06, 0x08, 0x03, 0x12, 0x02, 0x6e, 0x6f]));
-    });
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { spans, load, ended, since } = startLoad(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  await load(10);
-  await spans.forceFlush();
-  const { exported, rejected } = since();
-  expect(rejected).toBeGreaterThanOrEqual(3);
-  expect(exported + rejected).toBe(ended());
-  server.close();
-  server.closeAllConnections();
-});
+const refusals = {
+  // ExportTraceServiceResponse { partial_success { rejected_spans: 3, error_message: "no" } }
+  "http/protobuf": Buffer.from([0x0a, 0x06, 0x08, 0x03, 0x12, 0x02, 0x6e, 0x6f]),
+  "http/json": Buffer.from('{"partialSuccess":{"rejectedSpans":"3","errorMessage":"no"}}'),
+} as const;
+
+test.each([
+  ["telltale", "http/protobuf"],
+  ["sdk", "http/protobuf"],
+  ["telltale", "http/json"],
+] as const)(
+  "spans that a collector refuses of a request it takes are counted apart: engine %s, %s",
+  async (engine, protocol) => {
+    const server = createServer((request, response) =>
+      request.resume().on("end", () => response.end(refusals[protocol])),
+    );
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close().closeAllConnections());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces`;
+    const { provider } = createTracing({ engine, traces: { url, protocol } }, emptyResource());
+    const before = outcomes();
+    for (let n = 0; n < 10; n++) provider?.getTracer("app").startSpan("s", {}, ROOT_CONTEXT).end();
+    await provider?.shutdown();
+    const now = outcomes();
+    expect([now.exported - before.exported, now.rejected - before.rejected, now.dropped - before.dropped]).toEqual([
+      7, 3, 0,
+    ]);
+  },
+);
 
 test.each([
   ["nothing", [], 0, ""],
@@ -145,11 +155,9 @@ test.each([
 });
 
 test.each(["http/protobuf", "http/json"] as const)("data points refused over %s are told once", async (protocol) => {
-  const answer =
-    protocol === "http/json"
-      ? '{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"no"}}'
-      : Buffer.from([0x0a, 0x06, 0x08, 0x03, 0x12, 0x02, 0x6e, 0x6f]);
-  const server = createServer((request, response) => request.resume().on("end", () => response.end(answer)));
+  const server = createServer((request, response) =>
+    request.resume().on("end", () => response.end(refusals[protocol])),
+  );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close().closeAllConnections());
   // What is said once in a process is said by modules of its own for each.

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { context } from "@opentelemetry/api";
-import { type ExportResult, ExportResultCode, suppressTracing } from "@opentelemetry/core";
+import { ExportResultCode, suppressTracing } from "@opentelemetry/core";
 import type { PushMetricExporter, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import { say, VERSION } from "@telltale/core";
@@ -8,6 +8,7 @@ import type { SpanDelivery } from "@telltale/tracing";
 import type { SignalOptions } from "../config/options.js";
 import { readPartialSuccess, readPartialSuccessJson } from "./partial-success.js";
 import { createSender, type Delivery, type Sender } from "./sender.js";
+import type { Delivered } from "./span-queue.js";
 
 type Signal = "traces" | "metrics";
 
@@ -100,7 +101,7 @@ function createHttpExporter<T>(
   const pending = new Set<Promise<void>>();
   let delivering: boolean | undefined;
   return {
-    export(items: T, done: (result: ExportResult) => void): void {
+    export(items: T, done: (result: Delivered) => void): void {
       const payload = serialize(items);
       const delivered =
         payload === undefined
@@ -109,10 +110,10 @@ function createHttpExporter<T>(
       const settled = delivered.then((delivery) => {
         pending.delete(settled);
         delivering = delivery.ok;
-        report(signal, options, delivery);
+        const rejected = report(signal, options, delivery);
         done(
           delivery.ok
-            ? { code: ExportResultCode.SUCCESS }
+            ? { code: ExportResultCode.SUCCESS, ...(rejected > 0 && { rejected }) }
             : { code: ExportResultCode.FAILED, error: new Error(delivery.reason) },
         );
       });

@@ -1,5 +1,5 @@
 import { context, TraceFlags } from "@opentelemetry/api";
-import { ExportResultCode, getNumberFromEnv, suppressTracing } from "@opentelemetry/core";
+import { type ExportResult, ExportResultCode, getNumberFromEnv, suppressTracing } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter, SpanProcessor } from "@opentelemetry/sdk-trace";
 import { count } from "@telltale/core";
 
@@ -51,6 +51,11 @@ function positive(variable: string): number | undefined {
   return value !== undefined && value > 0 ? Math.min(value, LONGEST_MS) : undefined;
 }
 
+/** What became of an export; ours also tell how much the collector refused of what it took. */
+export interface Delivered extends ExportResult {
+  readonly rejected?: number;
+}
+
 /** A span processor with a bounded queue that loses the oldest first, counts what it loses, and holds no process open. */
 export interface SpanQueue extends SpanProcessor {
   /** Spans that wait or are on their way. */
@@ -89,9 +94,11 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
     if (batch.length === 0) return;
     queue = queue.slice(batch.length);
     inFlight = batch.length;
-    delivering = await prepare(batch).then(deliver, () => false);
+    const refused = await prepare(batch).then(deliver, () => undefined);
     inFlight = 0;
-    count("telltale.spans", "telltale.outcome", delivering ? "exported" : "dropped", batch.length);
+    delivering = refused !== undefined;
+    count("telltale.spans", "telltale.outcome", delivering ? "exported" : "dropped", batch.length - (refused ?? 0));
+    if (refused) count("telltale.spans", "telltale.outcome", "rejected", refused);
   }
 
   /** Spans of a provider share its resource. */
@@ -100,19 +107,19 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
     return batch;
   }
 
-  function deliver(batch: ReadableSpan[]): Promise<boolean> {
+  /** How many of the batch were refused; undefined where it was not delivered. */
+  function deliver(batch: ReadableSpan[]): Promise<number | undefined> {
     return new Promise((resolve) => {
-      const late = setTimeout(() => resolve(false), limits.exportTimeoutMs).unref();
-      const done = (ok: boolean): void => {
+      const late = setTimeout(() => resolve(undefined), limits.exportTimeoutMs).unref();
+      const done = (result: Delivered | undefined): void => {
         clearTimeout(late);
-        resolve(ok);
+        const ok = result?.code === ExportResultCode.SUCCESS;
+        resolve(ok ? Math.min(result.rejected ?? 0, batch.length) : undefined);
       };
       try {
-        context.with(suppressTracing(context.active()), () => {
-          exporter.export(batch, (result) => done(result.code === ExportResultCode.SUCCESS));
-        });
+        context.with(suppressTracing(context.active()), () => exporter.export(batch, done));
       } catch {
-        done(false);
+        done(undefined);
       }
     });
   }
