@@ -1,5 +1,5 @@
 import { type Attributes, diag } from "@opentelemetry/api";
-import { noteFailure } from "./failures.js";
+import { nameOf, noteFailure } from "./failures.js";
 
 /** https://opentelemetry.io/docs/specs/otel/common/#attribute-limits */
 export interface AttributeLimits {
@@ -30,7 +30,7 @@ export class BoundedAttributes {
   set(key: string, value: unknown): void {
     if (value === undefined) return;
     if (typeof key !== "string" || key === "") {
-      diag.warn(`Invalid attribute key: ${String(key)}`);
+      diag.warn(`Invalid attribute key: ${nameOf(key)}`);
       return;
     }
     const isNew = !Object.hasOwn(this.values, key);
@@ -85,26 +85,59 @@ function entriesOf(attributes: object): [key: string, value: unknown][] {
   }
 }
 
-/** Strings, numbers, booleans, null, byte arrays, arrays and plain objects of these, without a cycle. */
+/**
+ * What one value may come to, by about the memory that it takes: an object that is shared is copied wherever it stands, so 30 of them can
+ * make billions, and a sparse array is as long as it says. No more than that waits for the collector anyway.
+ */
+const MAX_SIZE = 16 * 1024 * 1024;
+const PART_SIZE = 16;
+const MAX_PARTS = MAX_SIZE / PART_SIZE;
+/** Protocol buffers are read to a depth of 100 messages by some, and each level takes three. */
+const MAX_DEPTH = 30;
+
+/** Strings, numbers, booleans, null, byte arrays, arrays and plain objects of these, without a cycle, within bounds. */
 export function isAnyValue(value: unknown): boolean {
-  return isAny(value, []);
+  return new AnyValueCheck().passes(value);
 }
 
-function isAny(value: unknown, above: readonly unknown[]): boolean {
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return true;
-  if (typeof value !== "object") return false;
-  if (value === null || value instanceof Uint8Array) return true;
-  if (above.includes(value)) return false;
-  const within = [...above, value];
-  if (Array.isArray(value)) return value.every((item) => item === undefined || isAny(item, within));
-  const { constructor } = value;
-  if (constructor !== Object && constructor !== undefined) return false;
-  return Object.values(value).every((item) => item === undefined || isAny(item, within));
+class AnyValueCheck {
+  private left = MAX_SIZE;
+  private readonly above: unknown[] = [];
+
+  passes(value: unknown): boolean {
+    if (typeof value === "string") return this.takes(value.length);
+    if (typeof value === "number" || typeof value === "boolean") return this.takes(0);
+    if (typeof value !== "object") return value === undefined && this.above.length > 0 && this.takes(0);
+    if (value === null) return this.takes(0);
+    if (value instanceof Uint8Array) return this.takes(value.length);
+    const { above } = this;
+    if (above.length === MAX_DEPTH || above.includes(value)) return false;
+    above.push(value);
+    const passes = Array.isArray(value) ? this.passesList(value) : this.passesObject(value);
+    above.pop();
+    return passes;
+  }
+
+  private passesList(list: readonly unknown[]): boolean {
+    return list.length * PART_SIZE <= this.left && list.every((item) => this.passes(item));
+  }
+
+  private passesObject(object: object): boolean {
+    const { constructor } = object;
+    if (constructor !== Object && constructor !== undefined) return false;
+    return Object.entries(object).every(([key, item]) => this.takes(key.length) && this.passes(item));
+  }
+
+  private takes(size: number): boolean {
+    this.left -= PART_SIZE + size;
+    return this.left >= 0;
+  }
 }
 
 /** What events may carry: a string, number or boolean, or an array of one of these, in which nothing may be missing. */
 export function isSimpleValue(value: unknown): boolean {
   if (!Array.isArray(value)) return isPrimitive(value);
+  if (value.length > MAX_PARTS) return false;
   let type: string | undefined;
   for (const item of value) {
     if (item === null || item === undefined) continue;

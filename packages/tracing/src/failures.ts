@@ -5,7 +5,7 @@ const said = new Set<string>();
 
 /** What an object of the app's threw ends here: it is counted, and said once for each of those who throw. */
 export function noteFailure(
-  part: "span processor" | "sampler" | "id generator" | "attributes" | "span export",
+  part: "span processor" | "sampler" | "id generator" | "attributes" | "span" | "span export",
   error: unknown,
   whose: string = part,
 ): void {
@@ -15,11 +15,20 @@ export function noteFailure(
   say("error", `the ${whose} failed; the app is not affected: ${textOf(error)}`);
 }
 
-/** Anything can be thrown, also what has no text. */
+/** Anything can be thrown. */
 function textOf(error: unknown): string {
   try {
-    return error instanceof Error ? String(error.stack ?? error.message) : String(error);
+    return error instanceof Error ? nameOf(error.stack ?? error.message) : nameOf(error);
   } catch {
     return typeof error;
+  }
+}
+
+/** As a text, also what has none: `Object.create(null)`, a revoked proxy. */
+export function nameOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return typeof value;
   }
 }

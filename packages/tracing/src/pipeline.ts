@@ -83,6 +83,15 @@ export class Pipeline {
 
   /** A copy within the limits; a link without a span's context, which TypeScript forbids, leads nowhere. */
   cleanLink(link: Link | null | undefined): Link {
+    try {
+      return this.copyLink(link);
+    } catch (error) {
+      noteFailure("span", error);
+      return { context: INVALID_SPAN_CONTEXT };
+    }
+  }
+
+  private copyLink(link: Link | null | undefined): Link {
     const { attributes } = link ?? {};
     const context = typeof link?.context?.traceId === "string" ? link.context : INVALID_SPAN_CONTEXT;
     if (typeof attributes !== "object" || attributes === null) return { context };
@@ -114,5 +123,9 @@ export function fillLimits(limits: SpanLimits = {}): Required<SpanLimits> {
 
 /** The SDK lets what a processor throws reach the app. */
 function processorFailed(processor: SpanProcessor, error: unknown): void {
-  noteFailure("span processor", error, `span processor ${processor.constructor?.name ?? ""}`);
+  noteFailure(
+    "span processor",
+    error,
+    `span processor ${(processor as SpanProcessor | null)?.constructor?.name ?? ""}`,
+  );
 }

@@ -17,7 +17,7 @@ import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan, TimedEvent } from "@opentelemetry/sdk-trace";
 import { type Operation, startAttributesOf } from "@telltale/core";
 import { BoundedAttributes, isSimpleValue } from "./attributes.js";
-import { noteFailure } from "./failures.js";
+import { nameOf, noteFailure } from "./failures.js";
 import type { Pipeline, Scope } from "./pipeline.js";
 import { durationOf, hrTimeOf, isTimeInput, type Moment, momentOf } from "./time.js";
 import { type TraceIdentity, toHex } from "./trace-identity.js";
@@ -94,7 +94,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   ) {
     this.pipeline = pipeline;
     this.scope = scope;
-    this.name = name;
+    this.name = typeof name === "string" ? name : nameOf(name);
     this.kind = kind;
     this.trace = trace;
     this.id1 = id1;
@@ -136,11 +136,24 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
 
   addEvent(name: string, attributesOrTime?: Attributes | TimeInput, time?: TimeInput): this {
     if (!this.isWritable()) return this;
+    try {
+      this.keepEvent(name, attributesOrTime, time);
+    } catch (error) {
+      noteFailure("span", error);
+    }
+    return this;
+  }
+
+  private keepEvent(
+    name: string,
+    attributesOrTime: Attributes | TimeInput | undefined,
+    time: TimeInput | undefined,
+  ): void {
     const extras = this.rare();
     const limit = this.pipeline.limits.eventCountLimit;
     if (limit === 0) {
       extras.droppedEvents++;
-      return this;
+      return;
     }
     if (extras.events.length >= limit) {
       extras.events.shift();
@@ -156,45 +169,48 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
       event.droppedAttributesCount = bounded.dropped;
     }
     extras.events.push(event);
-    return this;
   }
 
   addLink(link: Link): this {
-    if (!this.isWritable()) return this;
+    if (this.isWritable()) this.keepLink(link);
+    return this;
+  }
+
+  private keepLink(link: Link): void {
     const extras = this.rare();
     const limit = this.pipeline.limits.linkCountLimit;
     if (limit === 0) {
       extras.droppedLinks++;
-      return this;
+      return;
     }
     if (extras.links.length >= limit) {
       extras.links.shift();
       extras.droppedLinks++;
     }
     extras.links.push(this.pipeline.cleanLink(link));
-    return this;
   }
 
   addLinks(links: Link[]): this {
-    for (const link of links) this.addLink(link);
+    for (const link of listOf(links)) this.addLink(link);
     return this;
   }
 
   setStatus(status: SpanStatus): this {
+    const { code, message } = readStatus(status);
     // OK is final, nothing goes back to unset, and there is no other code.
-    if (status.code !== SpanStatusCode.OK && status.code !== SpanStatusCode.ERROR) return this;
+    if (code !== SpanStatusCode.OK && code !== SpanStatusCode.ERROR) return this;
     if (!this.isWritable() || this.statusCode === SpanStatusCode.OK) return this;
-    this.statusCode = status.code;
+    this.statusCode = code;
     this.statusMessage = undefined;
-    if (status.code === SpanStatusCode.ERROR && status.message !== undefined && status.message !== null) {
-      if (typeof status.message === "string") this.statusMessage = status.message;
-      else diag.warn(`Invalid status message of type ${typeof status.message}, expected a string`);
+    if (code === SpanStatusCode.ERROR && message !== undefined && message !== null) {
+      if (typeof message === "string") this.statusMessage = message;
+      else diag.warn(`Invalid status message of type ${typeof message}, expected a string`);
     }
     return this;
   }
 
   updateName(name: string): this {
-    if (this.isWritable()) this.name = name;
+    if (this.isWritable()) this.name = typeof name === "string" ? name : nameOf(name);
     return this;
   }
 
@@ -221,7 +237,8 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   /** Links given at the start; of too many the last ones stay. */
-  startWith(links: readonly Link[]): void {
+  startWith(given: readonly Link[]): void {
+    const links = listOf(given);
     const { linkCountLimit } = this.pipeline.limits;
     const first = Math.max(0, links.length - linkCountLimit);
     const extras = this.rare();
@@ -347,6 +364,26 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
 
   private rare(): Extras {
     return (this.extras ??= new Extras());
+  }
+}
+
+/** The app may give anything, also what throws when it is read: without an SDK it would never hear of it. */
+function readStatus(status: SpanStatus | null | undefined): { code?: unknown; message?: unknown } {
+  try {
+    return { code: status?.code, message: status?.message };
+  } catch (error) {
+    noteFailure("span", error);
+    return {};
+  }
+}
+
+/** What can be gone through; anything else is an empty list. */
+export function listOf<Item>(list: Iterable<Item> | null | undefined): Item[] {
+  try {
+    return typeof list?.[Symbol.iterator] === "function" ? Array.from(list) : [];
+  } catch (error) {
+    noteFailure("span", error);
+    return [];
   }
 }
 

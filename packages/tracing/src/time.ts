@@ -12,8 +12,13 @@ export function momentOf(time: TimeInput | undefined): Moment {
   const now = performance.now();
   if (time === undefined) return now;
   if (typeof time === "number") return time <= now && time > -Infinity ? time : (epochMoment(time) ?? now);
-  if (time instanceof Date) return epochMoment(time.getTime()) ?? now;
-  return isHrTime(time) && Number.isFinite(time[0] + time[1]) ? time : now;
+  try {
+    if (time instanceof Date) return epochMoment(time.getTime()) ?? now;
+    return isHrTime(time) && Number.isFinite(time[0] + time[1]) ? time : now;
+  } catch {
+    // A revoked proxy throws even when it is asked what it is.
+    return now;
+  }
 }
 
 function epochMoment(epochMs: number): HrTime | undefined {
@@ -21,7 +26,12 @@ function epochMoment(epochMs: number): HrTime | undefined {
 }
 
 export function isTimeInput(value: unknown): value is TimeInput {
-  return typeof value === "number" || value instanceof Date || isHrTime(value);
+  if (typeof value === "number") return true;
+  try {
+    return value instanceof Date || isHrTime(value);
+  } catch {
+    return false;
+  }
 }
 
 function isHrTime(value: unknown): value is HrTime {

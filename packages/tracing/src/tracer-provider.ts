@@ -2,6 +2,7 @@ import type { Tracer, TracerOptions, TracerProvider } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { Listener } from "@telltale/core";
+import { nameOf } from "./failures.js";
 import { createOperationListener } from "./operation-listener.js";
 import { fillLimits, Pipeline, type Scope } from "./pipeline.js";
 import { createSampler, TraceSampler } from "./samplers.js";
@@ -34,6 +35,8 @@ export interface EngineTracerProvider extends TracerProvider {
 }
 
 const FLUSH_TIMEOUT_MS = 30_000;
+/** Kept by name; an app that makes up names for its tracers gets a new one each time. */
+const MAX_TRACERS = 1_000;
 /** Attributes that an operation may have by itself. */
 const OPERATION_ATTRIBUTES = 64;
 
@@ -53,7 +56,10 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
     const scope = scopeOf(name, version, options?.schemaUrl);
     const key = `${scope.name}@${scope.version ?? ""}:${scope.schemaUrl ?? ""}`;
     let tracer = tracers.get(key);
-    if (tracer === undefined) tracers.set(key, (tracer = new EngineTracer(pipeline, scope)));
+    if (tracer === undefined) {
+      tracer = new EngineTracer(pipeline, scope);
+      if (tracers.size < MAX_TRACERS) tracers.set(key, tracer);
+    }
     return tracer;
   }
 
@@ -86,9 +92,9 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
 /** What is no text would spoil each batch that it is in. */
 function scopeOf(name: unknown, version: unknown, schemaUrl: unknown): Scope {
   return {
-    name: String(name ?? ""),
-    ...(version !== undefined && version !== null && { version: String(version) }),
-    ...(schemaUrl !== undefined && schemaUrl !== null && { schemaUrl: String(schemaUrl) }),
+    name: nameOf(name ?? ""),
+    ...(version !== undefined && version !== null && { version: nameOf(version) }),
+    ...(schemaUrl !== undefined && schemaUrl !== null && { schemaUrl: nameOf(schemaUrl) }),
   };
 }
 

@@ -2,6 +2,7 @@ import {
   context,
   type Context,
   INVALID_SPAN_CONTEXT,
+  ROOT_CONTEXT,
   type Span,
   SpanKind,
   type SpanOptions,
@@ -14,7 +15,7 @@ import { BoundedAttributes, NO_LIMITS } from "./attributes.js";
 import { noteFailure } from "./failures.js";
 import type { Pipeline, Scope } from "./pipeline.js";
 import { TraceSampler } from "./samplers.js";
-import { EngineSpan, type Parent } from "./span.js";
+import { EngineSpan, listOf, type Parent } from "./span.js";
 import { momentOf } from "./time.js";
 import { fromHex, newTrace, randomWord, type TraceIdentity, traceOf } from "./trace-identity.js";
 
@@ -26,7 +27,8 @@ export function parentOf(parent: Context): Parent | undefined {
   if (!trace.isSpanContextValid(spanContext)) return undefined;
   const { traceId, spanId, traceFlags, traceState, isRemote } = spanContext;
   return {
-    trace: traceOf(traceId, traceState),
+    // Some set it to null.
+    trace: traceOf(traceId, typeof traceState?.serialize === "function" ? traceState : undefined),
     id1: fromHex(spanId, 0),
     id2: fromHex(spanId, 8),
     sampled: (traceFlags & 1) === 1,
@@ -52,7 +54,17 @@ export class EngineTracer implements Tracer {
     this.scope = scope;
   }
 
-  startSpan(name: string, options: SpanOptions = {}, parentContext: Context = context.active()): Span {
+  startSpan(name: string, options?: SpanOptions, parentContext: Context = context.active()): Span {
+    try {
+      return this.make(name, options ?? {}, parentContext ?? ROOT_CONTEXT);
+    } catch (error) {
+      // What the app gives may throw when it is read; without an SDK nobody would read it.
+      noteFailure("span", error);
+      return this.make(name, {}, ROOT_CONTEXT);
+    }
+  }
+
+  private make(name: string, options: SpanOptions, parentContext: Context): Span {
     const from = options.root === true ? trace.deleteSpan(parentContext) : parentContext;
     if (isSuppressed(from)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
     const pipeline = this.pipeline;
@@ -74,7 +86,7 @@ export class EngineTracer implements Tracer {
     } else {
       const offered = new BoundedAttributes(NO_LIMITS);
       offered.setAll(options.attributes, true);
-      const links = (options.links ?? []).map((link) => pipeline.cleanLink(link));
+      const links = listOf(options.links).map((link) => pipeline.cleanLink(link));
       const result = this.ask(from, identity.hex, name, kind, offered, links);
       sampled = result.decision === KEEP;
       recording = result.decision !== DROP;
@@ -107,6 +119,8 @@ export class EngineTracer implements Tracer {
   }
 
   startActiveSpan<F extends (span: Span) => unknown>(name: string, ...rest: unknown[]): ReturnType<F> {
+    // As the API does it where there is no SDK.
+    if (rest.length === 0) return undefined as ReturnType<F>;
     const fn = rest.pop() as F;
     const [options, given] = rest as [SpanOptions?, Context?];
     const parent = given ?? context.active();

@@ -26,7 +26,7 @@ import {
 } from "@opentelemetry/sdk-trace";
 import { selfCounters, setSay } from "@telltale/core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { createTracerProvider, SpanExport, type TracerProviderOptions } from "../src/index.js";
+import { createSampler, createTracerProvider, SpanExport, type TracerProviderOptions } from "../src/index.js";
 import { type DecodedSpan, decodeSpans } from "./otlp-decoder.js";
 
 beforeAll(() => {
@@ -315,7 +315,6 @@ describe("what the app hands over may throw when it is read", () => {
       return boom();
     },
   };
-  const deep = JSON.parse(`${"[".repeat(20_000)}${"]".repeat(20_000)}`) as string[];
   const unreadable = new Proxy({}, { ownKeys: boom });
 
   test.each<[string, (span: ApiSpan) => unknown]>([
@@ -323,7 +322,6 @@ describe("what the app hands over may throw when it is read", () => {
     ["setAttributes of a proxy", (span) => span.setAttributes(unreadable)],
     ["setAttribute of an object", (span) => span.setAttribute("k", hostile)],
     ["setAttribute of a proxy", (span) => span.setAttribute("k", unreadable as string)],
-    ["setAttribute deeper than the stack", (span) => span.setAttribute("k", deep)],
     ["addEvent", (span) => span.addEvent("e", hostile)],
     ["addLink", (span) => span.addLink({ context: span.spanContext(), attributes: hostile })],
     [
@@ -348,6 +346,125 @@ describe("what the app hands over may throw when it is read", () => {
     await provider.forceFlush();
     expect(exported[0]?.attributes).toEqual({ after: { boolValue: true } });
     expect(failures("attributes")).toBe(before + 3);
+  });
+
+  const revoked = Proxy.revocable([], {});
+  revoked.revoke();
+  const nameless = Object.create(null) as object;
+  // oxfmt-ignore
+  const ODD: readonly unknown[] = [
+    null, undefined, 0, Number.NaN, -1, Infinity, 1n, Symbol("s"), "", "text", true, () => 1, {}, [], [null], [1, 2], hostile, unreadable,
+    revoked.proxy, nameless, { toString: boom }, new Proxy({}, { get: boom, getPrototypeOf: boom }), new Date(Number.NaN), [Number.NaN, 0],
+    new Map(), new Uint8Array(2),
+  ];
+  const context1 = { traceId: "1".repeat(32), spanId: "2".repeat(16), traceFlags: 1 };
+
+  test.each<[string, (provider: Provider, odd: never) => unknown]>([
+    ["the name", (provider, odd) => provider.getTracer("t").startSpan(odd)],
+    ["all options", (provider, odd) => provider.getTracer("t").startSpan("s", odd)],
+    ...(["kind", "attributes", "links", "startTime", "root"] as const).map(
+      (option): [string, (provider: Provider, odd: never) => unknown] => [
+        `the option ${option}`,
+        (provider, odd) => provider.getTracer("t").startSpan("s", { [option]: odd }),
+      ],
+    ),
+    ["a link", (provider, odd) => provider.getTracer("t").startSpan("s", { links: [odd] })],
+    ["the parent", (provider, odd) => provider.getTracer("t").startSpan("s", {}, odd)],
+    [
+      "the parent's context",
+      (provider, odd) =>
+        provider.getTracer("t").startSpan("s", {}, trace.setSpan(ROOT_CONTEXT, trace.wrapSpanContext(odd))),
+    ],
+    ...(["traceState", "traceFlags", "isRemote"] as const).map(
+      (part): [string, (provider: Provider, odd: never) => unknown] => [
+        `the parent's ${part}`,
+        (provider, odd) => {
+          const parent = trace.wrapSpanContext({ ...context1, [part]: odd });
+          return provider.getTracer("t").startSpan("s", {}, trace.setSpan(ROOT_CONTEXT, parent));
+        },
+      ],
+    ),
+    ["the tracer's name", (provider, odd) => provider.getTracer(odd).startSpan("s")],
+    ["the tracer's version", (provider, odd) => provider.getTracer("t", odd).startSpan("s")],
+    ["the schema's URL", (provider, odd) => provider.getTracer("t", "1", { schemaUrl: odd }).startSpan("s")],
+  ])("%s of a span at its start", async (_, start) => {
+    const { provider, exported } = createProvider({ sampler: createSampler("always_on") });
+    for (const odd of ODD) {
+      const span = start(provider, odd as never) as ApiSpan;
+      span.end();
+      expect(() => span.end()).not.toThrow();
+    }
+    await provider.forceFlush();
+    expect(exported).toHaveLength(ODD.length);
+  });
+
+  test.each<[string, (span: ApiSpan, odd: never) => unknown]>([
+    ["setAttribute by key", (span, odd) => span.setAttribute(odd, 1)],
+    ["setAttribute", (span, odd) => span.setAttribute("k", odd)],
+    ["setAttributes", (span, odd) => span.setAttributes(odd)],
+    ["addEvent with attributes", (span, odd) => span.addEvent("e", odd)],
+    ["addEvent with a time", (span, odd) => span.addEvent("e", {}, odd)],
+    ["addLink", (span, odd) => span.addLink(odd)],
+    ["addLinks", (span, odd) => span.addLinks(odd)],
+    ["addLinks of one", (span, odd) => span.addLinks([odd])],
+    ["setStatus", (span, odd) => span.setStatus(odd)],
+    ["setStatus by code", (span, odd) => span.setStatus({ code: odd })],
+    ["setStatus with a message", (span, odd) => span.setStatus({ code: SpanStatusCode.ERROR, message: odd })],
+    ["recordException", (span, odd) => span.recordException(odd)],
+    ["recordException with a time", (span, odd) => span.recordException(new Error("e"), odd)],
+    ["updateName", (span, odd) => span.updateName(odd)],
+    ["end", (span, odd) => span.end(odd)],
+  ])("%s, with anything", async (_, use) => {
+    const { provider, exported } = createProvider();
+    for (const odd of ODD) {
+      const span = provider.getTracer("t").startSpan("s");
+      use(span, odd as never);
+      span.end();
+      // Ended, and still harmless.
+      use(span, odd as never);
+    }
+    await provider.forceFlush();
+    expect(exported).toHaveLength(ODD.length);
+  });
+
+  test("an active span without anything to run in it", () => {
+    const { provider } = createProvider();
+    expect((provider.getTracer("t").startActiveSpan as (name: string) => unknown)("s")).toBeUndefined();
+  });
+
+  test("a processor that is none", () => {
+    const { provider } = createProvider({ spanProcessors: [null as unknown as SpanProcessor] });
+    const before = failures("span processor");
+    provider.getTracer("t").startSpan("s").end();
+    expect(failures("span processor")).toBe(before + 3);
+  });
+
+  test.each<[string, unknown]>([
+    ["nested deeper than the stack", JSON.parse(`${"[".repeat(20_000)}${"]".repeat(20_000)}`)],
+    ["nested deeper than collectors read", JSON.parse(`${"[".repeat(31)}${"]".repeat(31)}`)],
+    // 2⁴⁰ leaves.
+    ["shared", Array.from({ length: 40 }).reduce<unknown>((half) => ({ a: half, b: half }), 1)],
+    ["long texts, shared", Array.from({ length: 100 }, () => Array.from({ length: 10 }).fill("x".repeat(100_000)))],
+    ["long keys, shared", Array.from({ length: 1_000 }, () => ({ ["k".repeat(100_000)]: 1 }))],
+    ["sparse", Object.assign([], { length: 2 ** 32 - 1 })],
+  ])("a value that is %s is left out, at once", async (_, value) => {
+    const { provider, exported } = createProvider();
+    const begin = performance.now();
+    const span = provider.getTracer("t").startSpan("s");
+    span.setAttribute("k", value as string).addEvent("e", { k: value as string });
+    span.setAttribute("after", true).end();
+    expect(performance.now() - begin).toBeLessThan(2_000);
+    await provider.forceFlush();
+    expect(exported[0]?.attributes).toEqual({ after: { boolValue: true } });
+  });
+
+  test("an attribute that is large and no more than that is kept", async () => {
+    const { provider, exported } = createProvider();
+    const list = Array.from({ length: 100_000 }, (_, at) => at);
+    const deep = JSON.parse(`${"[".repeat(30)}${"]".repeat(30)}`) as string[];
+    provider.getTracer("t").startSpan("s", { attributes: { list, deep } }).end();
+    await provider.forceFlush();
+    expect(Object.keys(exported[0]?.attributes ?? {})).toEqual(["list", "deep"]);
   });
 
   test("what it changes afterwards does not change the span", async () => {
