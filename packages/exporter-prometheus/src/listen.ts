@@ -15,6 +15,11 @@ export type Listening = { readonly url: string } | { readonly error: string };
 /** Listens, and never fails: without an endpoint the program runs on. */
 export async function listen(server: Server, place: Place): Promise<Listening> {
   const { host, port, portsToTry } = place;
+  if (isNetworkDenied()) {
+    return {
+      error: `metrics are not served on ${host}:${port}: this process may not use the network; start Node with --allow-net`,
+    };
+  }
   for (let tried = 0; ; tried++) {
     try {
       const actual = await listenOn(server, host, port + tried);
@@ -25,6 +30,12 @@ export async function listen(server: Server, place: Place): Promise<Listening> {
       return { error: `metrics are not served on ${host}:${port}: ${explain(code, message, place)}` };
     }
   }
+}
+
+/** Under `--permission` Node 26 throws what it denies where nobody can catch it; before that there is no such permission. */
+function isNetworkDenied(): boolean {
+  const { permission, allowedNodeEnvironmentFlags } = process;
+  return permission?.has("net") === false && allowedNodeEnvironmentFlags.has("--allow-net");
 }
 
 function listenOn(server: Server, host: string, port: number): Promise<number> {

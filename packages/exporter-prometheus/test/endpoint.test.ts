@@ -173,6 +173,20 @@ test("what cannot be shown is said and counted once, not at each scrape", async 
   expect(counted).toMatchObject([{ attribute: "telltale.reason", value: "type", total: 1 }]);
 });
 
+test("a network that Node's permissions deny is an answer, as listening would throw where nobody can catch it", async () => {
+  const { permission, allowedNodeEnvironmentFlags } = process;
+  undo.push(() => Object.assign(process, { permission, allowedNodeEnvironmentFlags }));
+  Object.assign(process, {
+    permission: { has: (scope: string) => scope !== "net" },
+    allowedNodeEnvironmentFlags: new Set(["--allow-net"]),
+  });
+  const { reader, listening } = createPrometheusReader({ port: 0 });
+  undo.push(() => reader.shutdown());
+  expect(await listening).toEqual({
+    error: "metrics are not served on 127.0.0.1:0: this process may not use the network; start Node with --allow-net",
+  });
+});
+
 test("a port in use is an answer that says what to do", async () => {
   const port = await occupy();
   const { listening, reader } = createPrometheusReader({ port });

@@ -84,7 +84,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
     const runIn = contextOf(operation);
     const here = new Served(operation, response, runIn);
     attachServed(message, response, here);
-    if (response.socket === null) endWithSocket(here, message.socket, guard);
+    if (!HEARS_LOSS && response.socket === null) endWithSocket(here, message.socket, guard);
     return runIn;
   }
 
@@ -125,10 +125,14 @@ function wrapIncoming(find: () => Emit): Emit {
   };
 }
 
+const HEARS_LOSS = Number.parseInt(process.versions.node, 10) >= 24;
 /** Pipelined responses that have not had their turn, by connection. */
 const queues = new WeakMap<Socket, Set<Served>>();
 
-/** Before Node 24 a response that waits for its turn hears nothing when the connection is lost. */
+/**
+ * Before Node 24 a response that waits for its turn hears nothing when the connection is lost. Where it does hear of it, no list is kept:
+ * the tables that a Set outgrows keep its requests alive beyond their scavenge.
+ */
 function endWithSocket(here: Served, socket: Socket, guard: Guard): void {
   const queue = queues.get(socket) ?? new Set();
   here.queue = queue.add(here);

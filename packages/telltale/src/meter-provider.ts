@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import type { Meter, MeterOptions, MeterProvider } from "@opentelemetry/api";
+import { createNoopMeter, type Meter, type MeterOptions, type MeterProvider } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type {
   CollectionResult,
@@ -8,6 +8,7 @@ import type {
   MetricProducer,
   ViewOptions,
 } from "@opentelemetry/sdk-metrics";
+import { makeHarmless } from "./harmless-meter.js";
 
 const require = createRequire(import.meta.url);
 
@@ -31,7 +32,12 @@ export function createMeterProvider(
         const sdk = require("@opentelemetry/sdk-metrics") as typeof import("@opentelemetry/sdk-metrics");
         provider = new sdk.MeterProvider({ resource, views, readers: closed ? [] : late });
       }
-      return provider.getMeter(name, version, options);
+      try {
+        return makeHarmless(provider.getMeter(name, version, options));
+      } catch {
+        // A name that is none throws when it is read.
+        return createNoopMeter();
+      }
     },
     async forceFlush() {
       await Promise.all(readers.map((reader) => reader.forceFlush()));

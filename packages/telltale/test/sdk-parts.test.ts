@@ -12,9 +12,15 @@ import {
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 import { setSay } from "@telltale/core";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { ForeignInstrumentation, SdkOptions, TelltaleOptions } from "../src/config/options.js";
+import {
+  ConfigError,
+  type ForeignInstrumentation,
+  type SdkOptions,
+  type TelltaleOptions,
+} from "../src/config/options.js";
 import { createLoggerProvider } from "../src/logger-provider.js";
 import { createMeterProvider } from "../src/meter-provider.js";
+import { createTraceExporter } from "../src/otlp/exporters.js";
 import { createPropagator } from "../src/propagator.js";
 import { createResource } from "../src/resource.js";
 import { readSpanLimits } from "../src/span-limits.js";
@@ -176,6 +182,41 @@ describe("the meter provider", () => {
     expect(() => provider.getMeter("late").createCounter("late").add(1)).not.toThrow();
   });
 
+  test("nothing that the app gives its meters throws, and what is right is counted all the same", async () => {
+    const reader = new Reader();
+    const provider = createMeterProvider(resource, [reader]);
+    const cycle: Record<string, unknown> = {};
+    cycle["self"] = cycle;
+    const throwing = {
+      toString(): never {
+        throw new Error("read");
+      },
+    };
+    const unreadable = new Proxy({}, { get: throwing.toString, ownKeys: throwing.toString });
+    for (const odd of [null, undefined, 1n, Symbol("s"), cycle, throwing, unreadable, () => 1] as never[]) {
+      provider.getMeter(odd).createCounter("c").add(1);
+      const meter = provider.getMeter("app", "1.0");
+      meter.createCounter(odd).add(1);
+      meter.createHistogram("h", odd).record(1);
+      meter.createHistogram("b", { advice: { explicitBucketBoundaries: odd } }).record(1);
+      for (const value of [odd, 1]) {
+        meter.createCounter("orders").add(value as number, { id: odd });
+        meter.createUpDownCounter("open").add(value as number, odd);
+        meter.createHistogram("took").record(value as number, odd);
+        meter.createGauge("level").record(value as number, odd);
+      }
+      meter.createObservableGauge("watched").addCallback(odd);
+      meter.addBatchObservableCallback(odd, odd);
+      meter.removeBatchObservableCallback(odd, odd);
+    }
+    provider.getMeter("app", "1.0").createCounter("right").add(2);
+    const { resourceMetrics } = await reader.collect();
+    const right = resourceMetrics.scopeMetrics
+      .flatMap(({ metrics }) => metrics)
+      .find(({ descriptor }) => descriptor.name === "right");
+    expect(right?.dataPoints[0]?.value).toBe(2);
+  });
+
   test("a reader keeps its temporality", async () => {
     const reader = new Reader({ aggregationTemporalitySelector: () => AggregationTemporality.DELTA });
     const counter = createMeterProvider(resource, [reader]).getMeter("app").createCounter("orders");
@@ -186,6 +227,25 @@ describe("the meter provider", () => {
     };
     expect(await valueAfter(3)).toBe(3);
     expect(await valueAfter(2)).toBe(2);
+  });
+});
+
+describe("OTEL_EXPORTER_OTLP_CERTIFICATE", () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test("an empty one is none", () => {
+    vi.stubEnv("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "");
+    expect(() => createTraceExporter({})).not.toThrow();
+  });
+
+  test.each([
+    ["/nowhere/ca.pem", "ENOENT"],
+    ["/", "EISDIR"],
+  ])("%s is a wrong option", (path, code) => {
+    vi.stubEnv("OTEL_EXPORTER_OTLP_CLIENT_KEY", path);
+    expect(() => createTraceExporter({})).toThrow(
+      new ConfigError([`OTEL_EXPORTER_OTLP_CLIENT_KEY must be a file that can be read: ${code}`]),
+    );
   });
 });
 

@@ -40,6 +40,35 @@ describe("with an SDK", () => {
     });
   });
 
+  test.each<[string, () => unknown]>([
+    ["no text", () => Object.create(null) as unknown],
+    [
+      "a message that throws",
+      () => Object.defineProperty(new Error("m"), "message", { get: () => JSON.parse("{") as string }),
+    ],
+    [
+      "a code that throws",
+      () => Object.defineProperty(new Error("m"), "code", { get: () => JSON.parse("{") as string }),
+    ],
+  ])("an error with %s is thrown on unchanged, and ends the span", async (_, create) => {
+    const error = create();
+    const thrown: unknown[] = [];
+    try {
+      span("work", () => {
+        throw error;
+      });
+    } catch (caught) {
+      thrown.push(caught);
+    }
+    await span("work", async () => Promise.reject(error)).catch((caught: unknown) => thrown.push(caught));
+    expect(thrown[0]).toBe(error);
+    expect(thrown[1]).toBe(error);
+    expect(exporter.getFinishedSpans().map(({ status }) => status.code)).toEqual([
+      SpanStatusCode.ERROR,
+      SpanStatusCode.ERROR,
+    ]);
+  });
+
   test("a throw ends the span, is recorded and thrown on unchanged", () => {
     const error = new TypeError("boom");
     expect(() =>

@@ -91,6 +91,7 @@ function entriesOf(attributes: object): [key: string, value: unknown][] {
  */
 const MAX_SIZE = 16 * 1024 * 1024;
 const PART_SIZE = 16;
+const OBJECT_SIZE = 128;
 const MAX_PARTS = MAX_SIZE / PART_SIZE;
 /** Protocol buffers are read to a depth of 100 messages by some, and each level takes three. */
 const MAX_DEPTH = 30;
@@ -111,7 +112,7 @@ class AnyValueCheck {
     if (value === null) return this.takes(0);
     if (value instanceof Uint8Array) return this.takes(value.length);
     const { above } = this;
-    if (above.length === MAX_DEPTH || above.includes(value)) return false;
+    if (above.length === MAX_DEPTH || above.includes(value) || !this.takes(OBJECT_SIZE)) return false;
     above.push(value);
     const passes = Array.isArray(value) ? this.passesList(value) : this.passesObject(value);
     above.pop();

@@ -40,7 +40,7 @@ export class SpanEncoder {
     if (trace.state !== undefined) this.traceState(3, trace.state.serialize());
     if (span.parent1 !== 0 || span.parent2 !== 0) writer.words(tagOf(4, 2), span.parent1, span.parent2);
     writer.string(tagOf(5, 2), String(span.name));
-    writer.varint(tagOf(6, 0), typeof span.kind === "number" ? (KINDS[span.kind] ?? 0) : 0);
+    writer.varint(tagOf(6, 0), typeof span.kind === "object" ? 0 : (KINDS[span.kind] ?? 0));
     this.time(tagOf(7, 1), span.startMoment);
     this.time(tagOf(8, 1), span.endMoment);
     this.attributes(span);
