@@ -1,3 +1,5 @@
+import { startImmediate } from "./timers.js";
+
 /** How long a piece of work may keep the event loop, in ms. The least that is worth a turn of the loop. */
 const MAX_MS = 0.5;
 /** The clock costs as much as a small step, so not every step looks at it. */
@@ -18,7 +20,7 @@ export class Slices {
 
   /** Lets everybody else have a turn. */
   async rest(): Promise<void> {
-    await new Promise(setImmediate);
+    await new Promise(startImmediate);
     this.beganMs = performance.now();
   }
 }

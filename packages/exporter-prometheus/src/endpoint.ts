@@ -4,6 +4,7 @@ import { TEXT_CONTENT_TYPE } from "./text-format.js";
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 const MAX_CONNECTIONS = 32;
+const IDLE_MS = 5_000;
 
 /** Answers every GET with a page, whatever the path, and HEAD without making one. */
 export function createHandler(scrape: () => Promise<AsyncIterable<Uint8Array>>): Handler {
@@ -58,6 +59,8 @@ export function createEndpoint(path: string, handler: Handler): Server {
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
+  // Who does not read on would hold one of the connections for ever.
+  server.timeout = IDLE_MS;
   server.on("connection", (socket) => socket.unref());
   return server.unref();
 }

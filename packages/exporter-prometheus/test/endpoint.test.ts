@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, request as httpRequest } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
+import { setTimeout as after } from "node:timers/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -213,6 +214,33 @@ test.each([
   const { listening, reader } = createPrometheusReader({ port: 0, ...options });
   expect(await listening).toEqual({ error: expect.stringMatching(expected) });
   await new MeterProvider({ readers: [reader] }).shutdown();
+});
+
+test("who does not read on makes room for others after a few seconds", { timeout: 40_000 }, async () => {
+  // More than the sockets of both sides take in: 20 MB.
+  const text = "x".repeat(2_000);
+  const page = producerOf(
+    gauge(
+      "large",
+      Array.from({ length: 10_000 }, (_, at) => [{ at, text }, 1] as const),
+    ),
+  );
+  const { url } = await start({ metricProducers: [page] });
+  const { port } = new URL(url);
+  const stalled = Array.from({ length: 32 }, () => {
+    const socket = connect(Number(port), "127.0.0.1").on("error", () => {});
+    socket.write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    undo.push(() => socket.destroy());
+    return socket.pause();
+  });
+  await Promise.all(stalled.map(async (socket) => once(socket, "connect")));
+  await expect(fetch(url)).rejects.toThrow();
+  let answer: Response | undefined;
+  for (const end = Date.now() + 25_000; answer === undefined && Date.now() < end; await after(500)) {
+    answer = await fetch(url).catch(() => undefined);
+  }
+  expect(answer?.status).toBe(200);
+  await answer?.body?.cancel();
 });
 
 test("the server is shown before it listens", async () => {

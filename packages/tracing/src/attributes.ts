@@ -39,7 +39,7 @@ export class BoundedAttributes {
       return;
     }
     const { values } = this;
-    if (typeof value === "string") {
+    if (typeof value === "string" && value.length <= MAX_SIZE) {
       values[key] = truncate(value, this.limits.valueLength);
     } else if (typeof value === "number" || typeof value === "boolean") {
       values[key] = value;
@@ -137,19 +137,23 @@ class AnyValueCheck {
 
 /** What events may carry: a string, number or boolean, or an array of one of these, in which nothing may be missing. */
 export function isSimpleValue(value: unknown): boolean {
-  if (!Array.isArray(value)) return isPrimitive(value);
+  if (!Array.isArray(value)) return sizeOf(value) <= MAX_SIZE;
   if (value.length > MAX_PARTS) return false;
   let type: string | undefined;
+  let size = 0;
   for (const item of value) {
     if (item === null || item === undefined) continue;
     type ??= typeof item;
-    if (typeof item !== type || !isPrimitive(item)) return false;
+    size += sizeOf(item);
+    if (typeof item !== type || size > MAX_SIZE) return false;
   }
   return true;
 }
 
-function isPrimitive(value: unknown): boolean {
-  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+/** Infinite for what is no string, number or boolean. */
+function sizeOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  return typeof value === "number" || typeof value === "boolean" ? 0 : Infinity;
 }
 
 function truncate(text: string, limit: number): string {

@@ -74,7 +74,12 @@ export class Pipeline {
         processorFailed(processor, error);
       }
     }
-    if (span.sampled) this.export?.add(span);
+    if (!span.sampled) return;
+    try {
+      this.export?.add(span);
+    } catch (error) {
+      noteFailure("span export", error);
+    }
   }
 
   sampledOut(): void {

@@ -1,7 +1,7 @@
 import type { Tracer, TracerOptions, TracerProvider } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelemetry/sdk-trace";
-import type { Listener } from "@telltale/core";
+import { type Listener, startTimer, stopTimer } from "@telltale/core";
 import { nameOf } from "./failures.js";
 import { createOperationListener } from "./operation-listener.js";
 import { fillLimits, Pipeline, type Scope } from "./pipeline.js";
@@ -106,11 +106,11 @@ function errorsOf(results: readonly PromiseSettledResult<void>[]): unknown[] {
 async function within(work: Promise<void>, ms: number, what: string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`a span processor or exporter did not ${what} within ${ms} ms`)), ms);
+    timer = startTimer(() => reject(new Error(`a span processor or exporter did not ${what} within ${ms} ms`)), ms);
   });
   try {
     await Promise.race([work, late]);
   } finally {
-    clearTimeout(timer);
+    stopTimer(timer);
   }
 }

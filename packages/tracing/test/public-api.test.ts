@@ -446,6 +446,8 @@ describe("what the app hands over may throw when it is read", () => {
     ["shared", Array.from({ length: 40 }).reduce<unknown>((half) => ({ a: half, b: half }), 1)],
     ["long texts, shared", Array.from({ length: 100 }, () => Array.from({ length: 10 }).fill("x".repeat(100_000)))],
     ["long keys, shared", Array.from({ length: 1_000 }, () => ({ ["k".repeat(100_000)]: 1 }))],
+    ["a text of 17 MB", "x".repeat(17 * 1024 * 1024)],
+    ["texts of 17 MB", Array.from({ length: 17 }, () => "x".repeat(1024 * 1024))],
     ["sparse", Object.assign([], { length: 2 ** 32 - 1 })],
   ])("a value that is %s is left out, at once", async (_, value) => {
     const { provider, exported } = createProvider();

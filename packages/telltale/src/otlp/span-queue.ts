@@ -1,7 +1,7 @@
 import { context, TraceFlags } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode, getNumberFromEnv, suppressTracing } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter, SpanProcessor } from "@opentelemetry/sdk-trace";
-import { count } from "@telltale/core";
+import { count, startTimer, stopTimer } from "@telltale/core";
 
 /** Bounds of the queue; the names and defaults of `OTEL_BSP_*`. */
 export interface SpanQueueLimits {
@@ -76,7 +76,7 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
   function schedule(): void {
     if (closing !== undefined || timer !== undefined || queue.length === 0) return;
     const delay = queue.length >= limits.maxExportBatchSize && delivering !== false ? 0 : limits.scheduledDelayMs;
-    timer = setTimeout(() => {
+    timer = startTimer(() => {
       timer = undefined;
       void exportBatch().then(schedule);
     }, delay).unref();
@@ -110,9 +110,9 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
   /** How many of the batch were refused; undefined where it was not delivered. */
   function deliver(batch: ReadableSpan[]): Promise<number | undefined> {
     return new Promise((resolve) => {
-      const late = setTimeout(() => resolve(undefined), limits.exportTimeoutMs).unref();
+      const late = startTimer(() => resolve(undefined), limits.exportTimeoutMs).unref();
       const done = (result: Delivered | undefined): void => {
-        clearTimeout(late);
+        stopTimer(late);
         const ok = result?.code === ExportResultCode.SUCCESS;
         resolve(ok ? Math.min(result.rejected ?? 0, batch.length) : undefined);
       };
@@ -148,14 +148,14 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
         count("telltale.spans", "telltale.outcome", "dropped", excess);
       }
       if (queue.length === limits.maxExportBatchSize && timer !== undefined && delivering !== false) {
-        clearTimeout(timer);
+        stopTimer(timer);
         timer = undefined;
       }
       schedule();
     },
     forceFlush,
     shutdown() {
-      clearTimeout(timer);
+      stopTimer(timer);
       return (closing ??= forceFlush().then(() => exporter.shutdown()));
     },
   };
