@@ -1,4 +1,14 @@
-import { addListener, addSpanListener, type Instrumentation, nameCaches, say, setSay, VERSION } from "@telltale/core";
+import {
+  addListener,
+  addSpanListener,
+  type Instrumentation,
+  nameCaches,
+  say,
+  setSay,
+  startTimer,
+  stopTimer,
+  VERSION,
+} from "@telltale/core";
 import { createFindingLog, createInsights } from "@telltale/insights";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
@@ -169,12 +179,12 @@ async function deliver(work: readonly Promise<void>[]): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     const message = `telltale: not all was delivered within ${DELIVERY_LIMIT_MS} ms`;
-    timer = setTimeout(() => reject(new Error(message)), DELIVERY_LIMIT_MS);
+    timer = startTimer(() => reject(new Error(message)), DELIVERY_LIMIT_MS);
   });
   try {
     const results = await Promise.race([Promise.allSettled(work), late]);
     for (const result of results) if (result.status === "rejected") throw result.reason;
   } finally {
-    clearTimeout(timer);
+    stopTimer(timer);
   }
 }

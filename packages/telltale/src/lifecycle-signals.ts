@@ -1,5 +1,5 @@
 import type { EventEmitter } from "node:events";
-import { replaceMethod, say } from "@telltale/core";
+import { replaceMethod, say, startImmediate } from "@telltale/core";
 
 type Emit = (this: unknown, event: string | symbol, ...args: unknown[]) => boolean;
 type OnSignal = (signal: string | symbol) => void;
@@ -56,7 +56,7 @@ export function hearSignals(signals: readonly NodeJS.Signals[], hear: (signal: N
 
   /** Of an app that has listened before. A signal that has come while the app was busy is lost with the handle, so it is heard first. */
   function adopt(signal: NodeJS.Signals): void {
-    setImmediate(() => {
+    startImmediate(() => {
       if (!on) return;
       close(signal);
       open(signal);

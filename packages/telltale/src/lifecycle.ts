@@ -1,4 +1,4 @@
-import { replaceMethod } from "@telltale/core";
+import { replaceMethod, startTimer, stopTimer } from "@telltale/core";
 import { hearSignals } from "./lifecycle-signals.js";
 
 /** What must be done before the process ends. */
@@ -64,8 +64,8 @@ export function flushOnSignals(ending: Ending): () => void {
 async function flushWithin(ending: Ending): Promise<boolean> {
   let release = (): void => {};
   const limit = new Promise<boolean>((resolve) => {
-    const timer = setTimeout(() => resolve(false), ending.limitMs());
-    release = () => clearTimeout(timer);
+    const timer = startTimer(() => resolve(false), ending.limitMs());
+    release = () => stopTimer(timer);
   });
   const flushed = ending.flush().then(
     () => true,

@@ -112,7 +112,7 @@ function outletOf(reader: IMetricReader, exporter: PushExporter): Outlet {
         flushedMs = performance.now();
       }
     },
-    hurry: () => exporter.hurry?.(),
+    hurry: () => exporter.hurry?.() ?? (() => {}),
   };
 }
 

@@ -7,8 +7,8 @@ export interface Outlet {
   /** Whether the last delivery succeeded; undefined before the first one has ended. */
   delivering(): boolean | undefined;
   forceFlush(): Promise<void>;
-  /** The process is ending: gives up what it would try again. */
-  hurry(): void;
+  /** The process may be ending: gives up what it would try again, until the result is called. */
+  hurry(): () => void;
 }
 
 /** A collector that has answered before is worth waiting for; one that nobody has heard of yet is not. */
@@ -20,8 +20,10 @@ export function endingOf(outlets: readonly Outlet[]): Ending {
   return {
     pending: () => outlets.some((outlet) => outlet.hasMore() && outlet.delivering() !== false),
     async flush() {
-      for (const outlet of outlets) outlet.hurry();
+      const calm = outlets.map((outlet) => outlet.hurry());
       await Promise.allSettled(outlets.map((outlet) => outlet.forceFlush()));
+      // An app that handles the signal may go on.
+      for (const each of calm) each();
     },
     limitMs: () => (outlets.some((outlet) => outlet.delivering() === true) ? KNOWN_COLLECTOR_MS : UNKNOWN_COLLECTOR_MS),
   };

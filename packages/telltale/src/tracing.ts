@@ -61,7 +61,7 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
         hasMore: () => queue.size() > 0,
         delivering: queue.delivering,
         forceFlush: queue.forceFlush,
-        hurry: () => exporter.hurry?.(),
+        hurry: () => exporter.hurry?.() ?? (() => {}),
       });
     }
   }

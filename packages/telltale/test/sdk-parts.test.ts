@@ -12,15 +12,9 @@ import {
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 import { setSay } from "@telltale/core";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import {
-  ConfigError,
-  type ForeignInstrumentation,
-  type SdkOptions,
-  type TelltaleOptions,
-} from "../src/config/options.js";
+import { type ForeignInstrumentation, type SdkOptions, type TelltaleOptions } from "../src/config/options.js";
 import { createLoggerProvider } from "../src/logger-provider.js";
 import { createMeterProvider } from "../src/meter-provider.js";
-import { createTraceExporter } from "../src/otlp/exporters.js";
 import { createPropagator } from "../src/propagator.js";
 import { createResource } from "../src/resource.js";
 import { readSpanLimits } from "../src/span-limits.js";
@@ -227,25 +221,6 @@ describe("the meter provider", () => {
     };
     expect(await valueAfter(3)).toBe(3);
     expect(await valueAfter(2)).toBe(2);
-  });
-});
-
-describe("OTEL_EXPORTER_OTLP_CERTIFICATE", () => {
-  afterEach(() => vi.unstubAllEnvs());
-
-  test("an empty one is none", () => {
-    vi.stubEnv("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "");
-    expect(() => createTraceExporter({})).not.toThrow();
-  });
-
-  test.each([
-    ["/nowhere/ca.pem", "ENOENT"],
-    ["/", "EISDIR"],
-  ])("%s is a wrong option", (path, code) => {
-    vi.stubEnv("OTEL_EXPORTER_OTLP_CLIENT_KEY", path);
-    expect(() => createTraceExporter({})).toThrow(
-      new ConfigError([`OTEL_EXPORTER_OTLP_CLIENT_KEY must be a file that can be read: ${code}`]),
-    );
   });
 });
 

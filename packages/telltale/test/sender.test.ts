@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { gunzipSync } from "node:zlib";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, onTestFinished, test } from "vitest";
 import { createSender, type SenderSettings } from "../src/otlp/sender.js";
 
 // A collector here is a plain HTTP server that answers as told: what is tested is the sender's side of the wire.
@@ -97,6 +97,66 @@ test("no answer ends with the timeout", async () => {
   const { url } = await collector(() => {});
   const delivery = await createSender(settings(url, { timeoutMs: 200 })).send(payload);
   expect(delivery).toMatchObject({ ok: false, reason: expect.stringMatching(/^no answer in \d+ ms$/) });
+});
+
+test("an answer whose body never ends is taken when the time is over", async () => {
+  const { url } = await collector((response) => void response.writeHead(200).write("{"));
+  const delivery = await createSender(settings(url, { timeoutMs: 200 })).send(payload);
+  expect(delivery).toMatchObject({ ok: true });
+});
+
+test("a delivery settles when all of its bytes are sent, even if the answer came first", async () => {
+  const size = 20_000_000;
+  const received: Buffer[] = [];
+  let bytes = 0;
+  const early = createTcpServer((socket) => {
+    socket.once("data", (first: Buffer) => {
+      socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+      const head = first.indexOf("\r\n\r\n") + 4;
+      take(first.subarray(head));
+      // Most of it is not sent yet when the answer arrives.
+      socket.pause().on("data", take);
+      setTimeout(() => socket.resume(), 100);
+    });
+  });
+  const take = (chunk: Buffer): void => {
+    received.push(chunk);
+    bytes += chunk.length;
+  };
+  await new Promise<void>((resolve) => void early.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void early.close());
+  const large = Buffer.alloc(size, 1);
+  const sender = createSender(settings(`http://127.0.0.1:${(early.address() as AddressInfo).port}/`));
+  await expect(sender.send(large)).resolves.toMatchObject({ ok: true });
+  large.fill(2);
+  await expect.poll(() => bytes).toBe(size);
+  expect(received.every((chunk) => chunk.every((byte) => byte === 1))).toBe(true);
+});
+
+test("a connection that the collector closed while it was idle costs no try, not even in a hurry", async () => {
+  let answers = 0;
+  const { url, seen } = await collector((response) => {
+    answers++;
+    response.end(() => {
+      // Without a word in the answer, and just after it: the next request meets a closed connection.
+      if (answers === 1) setImmediate(() => response.socket?.destroy());
+    });
+  });
+  const sender = createSender(settings(url));
+  await sender.send(payload);
+  sender.hurry();
+  await expect(sender.send(payload)).resolves.toMatchObject({ ok: true });
+  expect(seen).toHaveLength(2);
+});
+
+test("after a hurry things are tried again", async () => {
+  const { url, seen } = await collector((response, nth) => response.writeHead(nth < 3 ? 503 : 200).end());
+  const sender = createSender(settings(url));
+  const calm = sender.hurry();
+  await expect(sender.send(payload)).resolves.toMatchObject({ ok: false });
+  calm();
+  await expect(sender.send(payload)).resolves.toMatchObject({ ok: true });
+  expect(seen).toHaveLength(3);
 });
 
 test("hurry gives up what waits to be tried again, and tries nothing twice", async () => {

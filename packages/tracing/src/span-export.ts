@@ -1,5 +1,5 @@
 import type { Resource } from "@opentelemetry/resources";
-import { counterOf } from "@telltale/core";
+import { counterOf, startTimer } from "@telltale/core";
 import { noteFailure } from "./failures.js";
 import { ByteWriter, SpareBuffers } from "./otlp/byte-writer.js";
 import { encodeRequest, type ScopeSpans } from "./otlp/encode-request.js";
@@ -33,6 +33,9 @@ export interface SpanExportOptions {
   readonly scheduledDelayMs?: number;
 }
 
+/** A full batch goes out soon, the rest later. */
+type Delay = "soon" | "later";
+
 /** Encoded spans that go out together. */
 interface Batch {
   readonly parts: readonly ScopeSpans[];
@@ -49,7 +52,7 @@ const rejected = counterOf("telltale.spans", "telltale.outcome", "rejected");
  * process open; what is lost is counted.
  */
 export class SpanExport {
-  private readonly options: Required<SpanExportOptions>;
+  private readonly options: Required<Omit<SpanExportOptions, "scheduledDelayMs">>;
   private resource: Resource | undefined;
   private readonly encoders = new Map<Scope, SpanEncoder>();
   private readonly spare = new SpareBuffers();
@@ -61,8 +64,10 @@ export class SpanExport {
   private sealedBytes = 0;
   private inFlight = 0;
   private exporting: Promise<void> | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private isTimerShort = false;
+  /** Made at once and started again and again: a timer that is made when the stack is nearly full may hold the process open for ever. */
+  private readonly timers: Readonly<Record<Delay, NodeJS.Timeout>>;
+  /** Which of the timers is waited for. */
+  private waitingFor: Delay | undefined;
   private lastDelivery: boolean | undefined;
   private closed = false;
   private closing: Promise<void> | undefined;
@@ -81,7 +86,10 @@ export class SpanExport {
       maxQueueBytes,
       maxExportBatchSize: Math.min(maxExportBatchSize, maxQueueSize),
       maxBatchBytes: Math.min(maxBatchBytes, maxQueueBytes),
-      scheduledDelayMs,
+    };
+    this.timers = {
+      soon: startTimer(() => this.wake("soon"), 0).unref(),
+      later: startTimer(() => this.wake("later"), scheduledDelayMs).unref(),
     };
   }
 
@@ -122,23 +130,30 @@ export class SpanExport {
     }
     if (this.openSpans + this.sealedSpans > this.options.maxQueueSize) this.makeRoom();
     else if (this.sealedBytes + this.openBytes > this.options.maxQueueBytes) this.makeRoom();
-    if (this.timer === undefined || (!this.isTimerShort && this.sealed.length > 0)) this.schedule();
+    if (this.waitingFor === undefined || (this.waitingFor === "later" && this.sealed.length > 0)) this.schedule();
   }
 
-  /** Delivers what has ended so far. */
+  /** Delivers what has ended so far. Where the collector does not take one batch, the others wait for better times. */
   async forceFlush(): Promise<void> {
     this.seal();
     // What ends during the flush is for the next one, or a busy service would never finish.
-    for (const batch of this.sealed.slice()) while (this.sealed.includes(batch)) await this.exportNext();
+    for (const batch of this.sealed.slice()) {
+      while (this.sealed.includes(batch)) {
+        await this.exportNext();
+        if (this.lastDelivery === false) return;
+      }
+    }
     await this.exporting;
   }
 
-  /** Delivers what has ended so far; what ends from now on is dropped. */
+  /** Delivers what has ended so far; what ends from now on is dropped, and so is what cannot be delivered. */
   shutdown(): Promise<void> {
     if (this.closing === undefined) {
       this.closed = true;
-      clearTimeout(this.timer);
-      this.closing = this.forceFlush();
+      this.waitingFor = undefined;
+      this.closing = this.forceFlush().then(() => {
+        while (this.sealed.length > 0) this.dropOldest();
+      });
     }
     return this.closing;
   }
@@ -161,11 +176,16 @@ export class SpanExport {
   private makeRoom(): void {
     const { maxQueueSize, maxQueueBytes } = this.options;
     while (this.openSpans + this.sealedSpans > maxQueueSize || this.openBytes + this.sealedBytes > maxQueueBytes) {
-      const oldest = this.takeOldest();
-      if (oldest === undefined) return;
-      dropped.total += oldest.spans;
-      this.reuse(oldest);
+      if (!this.dropOldest()) return;
     }
+  }
+
+  private dropOldest(): boolean {
+    const oldest = this.takeOldest();
+    if (oldest === undefined) return false;
+    dropped.total += oldest.spans;
+    this.reuse(oldest);
+    return true;
   }
 
   private takeOldest(): Batch | undefined {
@@ -183,20 +203,17 @@ export class SpanExport {
   /** A full batch goes out at once, unless the collector is away; the rest waits for the delay. */
   private schedule(): void {
     if (this.closed || this.exporting !== undefined || this.openSpans + this.sealedSpans === 0) return;
-    const isShort = this.sealed.length > 0 && this.lastDelivery !== false;
-    if (this.timer !== undefined) {
-      if (!isShort) return;
-      clearTimeout(this.timer);
-    }
-    this.isTimerShort = isShort;
-    this.timer = setTimeout(
-      () => {
-        this.timer = undefined;
-        if (this.sealed.length === 0) this.seal();
-        void this.exportNext();
-      },
-      isShort ? 0 : this.options.scheduledDelayMs,
-    ).unref();
+    const delay = this.sealed.length > 0 && this.lastDelivery !== false ? "soon" : "later";
+    if (this.waitingFor === delay || this.waitingFor === "soon") return;
+    this.waitingFor = delay;
+    this.timers[delay].refresh();
+  }
+
+  private wake(delay: Delay): void {
+    if (this.waitingFor !== delay) return;
+    this.waitingFor = undefined;
+    if (this.sealed.length === 0) this.seal();
+    void this.exportNext();
   }
 
   private exportNext(): Promise<void> {

@@ -28,8 +28,8 @@ export interface TracerProviderOptions {
 export interface EngineTracerProvider extends TracerProvider {
   /** Delivers what has ended; rejects with the errors of the processors that failed, or took longer than the time allowed (default 30,000 ms). */
   forceFlush(options?: { timeoutMillis?: number }): Promise<void>;
-  /** Flushes for the last time; rejects with the first error, or after 30,000 ms. */
-  shutdown(): Promise<void>;
+  /** Flushes for the last time; rejects with the first error, or after the time allowed (default 30,000 ms). */
+  shutdown(options?: { timeoutMillis?: number }): Promise<void>;
   /** Makes spans of operations without the API, where nothing needs to see them before they end; see `addSpanListener`. */
   createOperationListener(scope: Scope): Listener | undefined;
 }
@@ -81,8 +81,8 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
       const errors = errorsOf(results);
       if (errors.length > 0) throw errors;
     },
-    async shutdown() {
-      const work = parts.map(async (part) => within(part.shutdown(), FLUSH_TIMEOUT_MS, "shut down"));
+    async shutdown({ timeoutMillis = FLUSH_TIMEOUT_MS } = {}) {
+      const work = parts.map(async (part) => within(part.shutdown(), timeoutMillis, "shut down"));
       const [error] = errorsOf(await Promise.allSettled(work));
       if (error !== undefined) throw error;
     },

@@ -194,6 +194,43 @@ describe("deliveries", () => {
     expect(batches).toHaveLength(5);
   });
 
+  test("a flush gives up with the first batch that nobody takes; a shutdown drops the others", async () => {
+    let tries = 0;
+    const { end, spanExport, before } = setUp({ maxExportBatchSize: 10, scheduledDelayMs: 60_000 }, async () => {
+      tries++;
+      return { ok: false };
+    });
+    end(50);
+    await spanExport.forceFlush();
+    expect(tries).toBe(1);
+    expect(spanExport.size).toBe(40);
+    await spanExport.shutdown();
+    expect(tries).toBe(2);
+    expect(spanExport.size).toBe(0);
+    expect(countFrom(before)).toEqual({ exported: 0, dropped: 50, rejected: 0 });
+  });
+
+  test("the bytes of a request stay until its delivery has settled, whatever ends meanwhile", async () => {
+    const held: { early: DecodedSpan[]; late: DecodedSpan[] }[] = [];
+    const spanExport = new SpanExport({
+      async deliver(request) {
+        const early = decodeSpans(request);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        held.push({ early, late: decodeSpans(request) });
+        return OK;
+      },
+      maxBatchBytes: 40_000,
+    });
+    const tracer = createTracerProvider({ resource: emptyResource(), export: spanExport }).getTracer("t");
+    for (let round = 0; round < 30; round++) {
+      for (let i = 0; i < 100; i++) tracer.startSpan(`${round}/${i}`, {}, ROOT_CONTEXT).end();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await spanExport.shutdown();
+    for (const { early, late } of held) expect(late).toEqual(early);
+    expect(new Set(held.flatMap(({ early }) => names(early))).size).toBe(3_000);
+  });
+
   test("one that hangs and answers in the end goes on", async () => {
     const answers: ((delivery: SpanDelivery) => void)[] = [];
     const { batches, end, spanExport, before } = setUp(

@@ -29,7 +29,7 @@ export function destinationOf(options: SignalOptions, signal: Signal): string {
 /** What the end of the process asks of an exporter; the SDK's own know nothing of it. */
 export interface EndableExporter {
   /** Gives up what it would try again. */
-  hurry?(): void;
+  hurry?(): () => void;
   /** Whether the last delivery succeeded; undefined before the first one has ended. */
   delivering?(): boolean | undefined;
 }
@@ -50,7 +50,7 @@ export function createTraceExporter(options: SignalOptions): SpanExporter & Enda
 /** Delivers encoded spans over http/protobuf. */
 export function createSpanDelivery(options: SignalOptions): {
   deliver(request: Uint8Array): Promise<SpanDelivery>;
-  hurry(): void;
+  hurry(): () => void;
 } {
   const sender = createSignalSender("traces", options);
   return {

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
-import http from "node:http";
+import http, { type IncomingMessage } from "node:http";
 import type https from "node:https";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { startTimer, stopTimer } from "@telltale/core";
 
 /** Where and how to send OTLP over HTTP. */
 export interface SenderSettings {
@@ -24,10 +25,10 @@ export type Delivery =
 
 /** Delivers payloads. */
 export interface Sender {
-  /** Delivers one payload; never throws, and never keeps the process alive. */
+  /** Delivers one payload, whose bytes must stay until it has settled; never throws, and never keeps the process alive. */
   send(payload: Uint8Array): Promise<Delivery>;
-  /** The process is ending: what waits to be tried again is given up, and nothing is tried twice any more. */
-  hurry(): void;
+  /** The process may be ending: what waits to be tried again is given up, and nothing is tried twice, until the result is called. */
+  hurry(): () => void;
 }
 
 interface Attempt {
@@ -36,6 +37,8 @@ interface Attempt {
   readonly reason: string;
   readonly answer: Uint8Array;
   readonly retryAfterMs?: number | undefined;
+  /** The connection, kept from an earlier request, was closed by the collector just then: nobody has read anything of it. */
+  readonly isStale?: boolean;
 }
 
 /** https://opentelemetry.io/docs/specs/otlp/#failures-1: these may be tried again, and so may a lost connection. */
@@ -43,6 +46,8 @@ const RETRYABLE = new Set([0, 429, 502, 503, 504]);
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 5_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
+/** A connection that nothing was sent on for so long is closed; deliveries come every few seconds. */
+const IDLE_MS = 60_000;
 const compress = promisify(gzip);
 const NO_ANSWER = new Uint8Array();
 
@@ -53,28 +58,41 @@ const NO_ANSWER = new Uint8Array();
 export function createSender(settings: SenderSettings): Sender {
   // To load node:https takes 6 ms of CPU and 2 MB.
   const client = settings.url.startsWith("https:") ? process.getBuiltinModule("node:https") : http;
-  const agent = new client.Agent({ keepAlive: true, maxSockets: 1, ...readTls(settings.tls) });
-  const hurry = new AbortController();
+  const agent = new client.Agent({ keepAlive: true, maxSockets: 1, timeout: IDLE_MS, ...readTls(settings.tls) });
+  let hurries = 0;
+  let waits = new AbortController();
 
   async function send(payload: Uint8Array): Promise<Delivery> {
-    const deadline = Date.now() + settings.timeoutMs;
+    const deadline = performance.now() + settings.timeoutMs;
     try {
       const body = settings.gzip ? await compress(payload) : payload;
-      for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 1.5, MAX_BACKOFF_MS)) {
-        const attempt = await post(client, agent, settings, body, deadline - Date.now());
+      for (let backoffMs = FIRST_BACKOFF_MS; ;) {
+        const attempt = await post(client, agent, settings, body, deadline - performance.now());
         if (attempt.status >= 200 && attempt.status < 300) return { ok: true, answer: attempt.answer };
+        if (attempt.isStale) continue;
         const waitMs = attempt.retryAfterMs ?? backoffMs * (0.8 + Math.random() * 0.4);
-        const last = hurry.signal.aborted || !RETRYABLE.has(attempt.status) || Date.now() + waitMs >= deadline;
-        if (last) return { ok: false, reason: attempt.reason };
-        await pause(waitMs, hurry.signal);
-        if (hurry.signal.aborted) return { ok: false, reason: attempt.reason };
+        backoffMs = Math.min(backoffMs * 1.5, MAX_BACKOFF_MS);
+        const last = hurries > 0 || !RETRYABLE.has(attempt.status) || performance.now() + waitMs >= deadline;
+        if (!last) await pause(waitMs, waits.signal);
+        if (last || hurries > 0) return { ok: false, reason: attempt.reason };
       }
     } catch (error) {
       return { ok: false, reason: error instanceof Error ? error.message : String(error) };
     }
   }
 
-  return { send, hurry: () => hurry.abort() };
+  function hurry(): () => void {
+    hurries++;
+    waits.abort();
+    waits = new AbortController();
+    let isOver = false;
+    return () => {
+      if (!isOver) hurries--;
+      isOver = true;
+    };
+  }
+
+  return { send, hurry };
 }
 
 function post(
@@ -98,9 +116,12 @@ function post(
     });
     let answered: IncomingMessage | undefined;
     let reason = "the connection was closed";
+    let isStale = false;
+    let isLate = false;
     const chunks: Buffer[] = [];
-    const timer = setTimeout(
+    const timer = startTimer(
       () => {
+        isLate = true;
         reason = `no answer in ${Math.round(timeoutMs)} ms`;
         request.destroy();
       },
@@ -108,7 +129,9 @@ function post(
     ).unref();
     request.on("socket", (socket) => socket.unref());
     request.on("error", (error: NodeJS.ErrnoException) => {
-      if (!request.destroyed || error.code !== "ECONNRESET") reason = error.code ?? error.message;
+      if (isLate) return;
+      reason = error.code ?? error.message;
+      isStale = request.reusedSocket && error.code === "ECONNRESET";
     });
     request.on("response", (response) => {
       answered = response;
@@ -122,8 +145,8 @@ function post(
     });
     // The last event, whatever came before: nothing of the body will be sent any more, and its bytes may be written over.
     request.on("close", () => {
-      clearTimeout(timer);
-      if (answered === undefined) return resolve({ status: 0, reason, answer: NO_ANSWER });
+      stopTimer(timer);
+      if (answered === undefined) return resolve({ status: 0, reason, answer: NO_ANSWER, isStale });
       const { statusCode: status = 0, headers } = answered;
       const retryAfterMs = retryAfter(headers["retry-after"]);
       resolve({ status, reason: `HTTP ${status}`, answer: Buffer.concat(chunks), retryAfterMs });
@@ -143,11 +166,11 @@ function retryAfter(header: string | undefined): number | undefined {
 function pause(ms: number, until: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
-      clearTimeout(timer);
+      stopTimer(timer);
       until.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, ms).unref();
+    const timer = startTimer(end, ms).unref();
     until.addEventListener("abort", end);
   });
 }

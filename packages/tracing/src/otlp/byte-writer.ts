@@ -8,6 +8,7 @@ import type { AttributeSink } from "@telltale/core";
 export const tagOf = (field: number, wireType: 0 | 1 | 2 | 5): number => (field << 3) | wireType;
 
 const FIRST_SIZE = 16 * 1024;
+const SMALL_STEPS_FROM = 512 * 1024;
 /** A buffer that one huge span has made is given back. */
 const LARGEST_KEPT = 4 * 1024 * 1024;
 /** One is being filled, another may be waiting for its delivery. */
@@ -101,7 +102,11 @@ export class ByteWriter {
   private reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    const size = this.bytes.length;
+    // A full batch is half a megabyte and a little: twice that would lie about half empty.
+    const larger = Buffer.allocUnsafeSlow(
+      Math.max(needed, size < SMALL_STEPS_FROM ? size * 2 : Math.ceil(size * 1.25)),
+    );
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
   }
