@@ -44,7 +44,18 @@ export {
   startHttpServerOperation,
 } from "./operation.js";
 export { type Pool, type PoolReading, type PoolReporter, type PoolTiming, readPools, registerPool } from "./pool.js";
-export { type FamilyType, type Named, type Naming, underscoreEscapingWithSuffixes } from "./prometheus/naming.js";
+export {
+  type FamilyType,
+  type Named,
+  type Naming,
+  type NamingStrategy,
+  noTranslation,
+  noUtf8EscapingWithSuffixes,
+  underscoreEscapingWithoutSuffixes,
+  underscoreEscapingWithSuffixes,
+  unitOf,
+} from "./prometheus/naming.js";
+export { namings, upstream } from "./prometheus/namings.js";
 export { analyzeQuery } from "./query/analyze-query.js";
 export type { QueryShape, SqlDialect } from "./query/query-shape.js";
 export { createShapeCache, type ShapeCache } from "./query/shape-cache.js";

@@ -1,11 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { type FamilyType, underscoreEscapingWithSuffixes } from "../src/index.js";
+import { type FamilyType, namings, type NamingStrategy, underscoreEscapingWithSuffixes, unitOf } from "../src/index.js";
 
 type Kind = FamilyType | "updowncounter";
 
-function nameOf(name: string, unit: string, kind: Kind): string | undefined {
+function nameOf(
+  name: string,
+  unit: string,
+  kind: Kind,
+  strategy: NamingStrategy = "UnderscoreEscapingWithSuffixes",
+): string | undefined {
   const type = kind === "updowncounter" ? "gauge" : kind;
-  return underscoreEscapingWithSuffixes.metric({ name, unit, type, isRatio: kind === "gauge" });
+  return namings[strategy].metric({ name, unit, type, isRatio: kind === "gauge" });
 }
 
 const METRICS: [name: string, unit: string, kind: Kind, expected: string | undefined][] = [
@@ -74,4 +79,69 @@ describe("labels", () => {
   ])("%j: %s", (key, expected) => {
     expect(underscoreEscapingWithSuffixes.label(key)).toBe(expected);
   });
+});
+
+describe("other strategies", () => {
+  test.each<[NamingStrategy, name: string, unit: string, kind: Kind, expected: string | undefined]>([
+    [
+      "UnderscoreEscapingWithoutSuffixes",
+      "http.server.request.duration",
+      "s",
+      "histogram",
+      "http_server_request_duration",
+    ],
+    ["UnderscoreEscapingWithoutSuffixes", "jobs", "{job}", "counter", "jobs"],
+    ["UnderscoreEscapingWithoutSuffixes", "jobs.total", "", "counter", "jobs_total"],
+    ["UnderscoreEscapingWithoutSuffixes", "utilization", "1", "gauge", "utilization"],
+    ["UnderscoreEscapingWithoutSuffixes", "7..zip", "", "gauge", "_7_zip"],
+    ["UnderscoreEscapingWithoutSuffixes", "請求", "", "gauge", undefined],
+    [
+      "NoUTF8EscapingWithSuffixes",
+      "http.server.request.duration",
+      "s",
+      "histogram",
+      "http.server.request.duration_seconds",
+    ],
+    ["NoUTF8EscapingWithSuffixes", "telltale.cache.lookups", "{lookup}", "counter", "telltale.cache.lookups_total"],
+    ["NoUTF8EscapingWithSuffixes", "process.cpu.time", "s", "counter", "process.cpu.time_seconds_total"],
+    ["NoUTF8EscapingWithSuffixes", "jobs.total", "", "counter", "jobs_total"],
+    ["NoUTF8EscapingWithSuffixes", "subtotal", "", "counter", "subtotal_total"],
+    ["NoUTF8EscapingWithSuffixes", "uptime.seconds", "s", "gauge", "uptime.seconds"],
+    ["NoUTF8EscapingWithSuffixes", "utilization", "1", "gauge", "utilization_ratio"],
+    ["NoUTF8EscapingWithSuffixes", "größe", "By", "gauge", "größe_bytes"],
+    ["NoTranslation", "http.server.request.duration", "s", "histogram", "http.server.request.duration"],
+    ["NoTranslation", 'a "b"\n\\', "s", "counter", 'a "b"\n\\'],
+    ["NoTranslation", "half \ud83c pair", "", "gauge", "half \ufffd pair"],
+    ["NoTranslation", "", "", "gauge", undefined],
+    ["upstream", "http.server.request.duration", "s", "histogram", "http_server_request_duration"],
+    ["upstream", "jobs.total", "", "counter", "jobs_total"],
+    ["upstream", "jobs", "", "counter", "jobs_total"],
+    ["upstream", "a..b:c", "", "gauge", "a_b_c"],
+    ["upstream", "1st", "", "gauge", "_1st"],
+    ["upstream", "請求", "", "gauge", undefined],
+  ])("%s: %j in %j, %s: %j", (strategy, name, unit, kind, expected) => {
+    expect(nameOf(name, unit, kind, strategy)).toBe(expected);
+  });
+
+  test.each<[NamingStrategy, key: string, expected: string]>([
+    ["UnderscoreEscapingWithoutSuffixes", "http.route", "http_route"],
+    ["NoUTF8EscapingWithSuffixes", "http.route", "http.route"],
+    ["NoTranslation", "größe", "größe"],
+    ["NoTranslation", "", "_"],
+    ["NoTranslation", "\udc00", "\ufffd"],
+    ["upstream", "http..route", "http_route"],
+    ["upstream", "1st", "1st"],
+  ])("%s: label %j: %j", (strategy, key, expected) => {
+    expect(namings[strategy].label(key)).toBe(expected);
+  });
+});
+
+test.each([
+  ["s", false, "seconds"],
+  ["1", true, "ratio"],
+  ["1", false, ""],
+  ["By/s", false, "bytes_per_second"],
+  ["{request}", false, ""],
+])("unit %j, ratio %s: %j", (unit, isRatio, expected) => {
+  expect(unitOf({ unit, isRatio })).toBe(expected);
 });
