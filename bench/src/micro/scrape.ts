@@ -1,14 +1,8 @@
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { type MetricProducer, MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
-import {
-  addListener,
-  endOperation,
-  Slices,
-  startDatabaseOperation,
-  underscoreEscapingWithSuffixes as naming,
-} from "@telltale/core";
-import { collectFamilies, createLabelRenderer, formatText } from "@telltale/exporter-prometheus";
+import { addListener, endOperation, startDatabaseOperation } from "@telltale/core";
+import { createRenderer, negotiateFormat } from "@telltale/exporter-prometheus";
 import { createMetrics } from "@telltale/metrics";
 import { makeTemplates } from "../query-templates.js";
 import type { Micro } from "./micro.js";
@@ -36,21 +30,28 @@ export async function scrape(): Promise<Micro[]> {
   // A reader collects nothing before it belongs to a provider.
   void new MeterProvider({ readers: [reader] });
   const { resourceMetrics } = await reader.collect();
-  const families = { naming, labels: createLabelRenderer(naming), labelsScope: () => false, dropped: () => {} };
+  const renderer = createRenderer({
+    naming: "UnderscoreEscapingWithSuffixes",
+    labelsScope: () => false,
+    resourceLabels: [],
+    limit: { bytes: Infinity, cut: () => {} },
+    dropped: () => {},
+  });
   const upstream = new PrometheusSerializer();
+  const write = (format: string, accept: string): Micro => ({
+    name: `write the page (${format})`,
+    operations: SERIES,
+    async run() {
+      const chunks: Buffer[] = [];
+      for await (const chunk of await renderer(resourceMetrics, negotiateFormat(accept))) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    },
+  });
   return [
     { name: "collect", operations: SERIES, run: () => reader.collect() },
-    {
-      name: "write the page (Telltale)",
-      operations: SERIES,
-      async run() {
-        const slices = new Slices();
-        const chunks: Buffer[] = [];
-        const page = await collectFamilies(resourceMetrics, families, slices);
-        for await (const chunk of formatText(page, slices)) chunks.push(chunk);
-        return Buffer.concat(chunks);
-      },
-    },
+    write("text", "text/plain"),
+    write("OpenMetrics", "application/openmetrics-text"),
+    write("protobuf", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"),
     {
       name: "write the page (upstream)",
       operations: SERIES,

@@ -35,3 +35,68 @@ function byPowerOfTwo({ offset, bucketCounts }: Buckets, scale: number): Map<num
   }
   return result;
 }
+
+/** The same histogram at a lower scale: each step of it joins two buckets. */
+export function downscale(histogram: ExponentialHistogram, scale: number): ExponentialHistogram {
+  const steps = histogram.scale - scale;
+  if (steps <= 0) return histogram;
+  const positive = joinBuckets(histogram.positive, steps);
+  return { ...histogram, scale, positive, negative: joinBuckets(histogram.negative, steps) };
+}
+
+function joinBuckets({ offset, bucketCounts }: Buckets, steps: number): Buckets {
+  // The shift rounds down, below zero too.
+  const first = offset >> steps;
+  const joined: number[] = [];
+  for (const [n, held] of bucketCounts.entries()) {
+    const at = ((offset + n) >> steps) - first;
+    joined[at] = (joined[at] ?? 0) + held;
+  }
+  return { offset: first, bucketCounts: joined };
+}
+
+/** The SDK's own default for what a histogram may have on either side of zero. */
+const MAX_BUCKETS = 160;
+
+/** Two exponential histograms as one, at the highest scale that both have and at which their buckets are few enough. */
+export function addExponential(first: ExponentialHistogram, second: ExponentialHistogram): ExponentialHistogram {
+  let scale = Math.min(first.scale, second.scale);
+  while (
+    span(first.positive, second.positive, first.scale - scale, second.scale - scale) > MAX_BUCKETS ||
+    span(first.negative, second.negative, first.scale - scale, second.scale - scale) > MAX_BUCKETS
+  ) {
+    scale--;
+  }
+  const a = downscale(first, scale);
+  const b = downscale(second, scale);
+  const sum = a.sum === undefined || b.sum === undefined ? undefined : a.sum + b.sum;
+  return {
+    scale,
+    positive: addBuckets(a.positive, b.positive),
+    negative: addBuckets(a.negative, b.negative),
+    zeroCount: a.zeroCount + b.zeroCount,
+    count: a.count + b.count,
+    ...(sum !== undefined && { sum }),
+  };
+}
+
+/** How many buckets two sides have together, each after so many steps. */
+function span(a: Buckets, b: Buckets, stepsOfA: number, stepsOfB: number): number {
+  if (a.bucketCounts.length === 0 || b.bucketCounts.length === 0) return 0;
+  const first = Math.min(a.offset >> stepsOfA, b.offset >> stepsOfB);
+  const lastOfA = (a.offset + a.bucketCounts.length - 1) >> stepsOfA;
+  const lastOfB = (b.offset + b.bucketCounts.length - 1) >> stepsOfB;
+  return Math.max(lastOfA, lastOfB) - first + 1;
+}
+
+function addBuckets(a: Buckets, b: Buckets): Buckets {
+  if (a.bucketCounts.length === 0) return b;
+  if (b.bucketCounts.length === 0) return a;
+  const offset = Math.min(a.offset, b.offset);
+  const end = Math.max(a.offset + a.bucketCounts.length, b.offset + b.bucketCounts.length);
+  const bucketCounts = Array.from({ length: end - offset }, (_, n) => {
+    const index = offset + n;
+    return (a.bucketCounts[index - a.offset] ?? 0) + (b.bucketCounts[index - b.offset] ?? 0);
+  });
+  return { offset, bucketCounts };
+}

@@ -1,7 +1,10 @@
 export type { Handler } from "./endpoint.js";
-export { collectFamilies, type DropReason, type Family, type FamilyOptions, type Page } from "./families.js";
-export { createLabelRenderer } from "./labels.js";
+export type { Exemplar } from "./exemplars.js";
+export { addExponential } from "./exponential.js";
+export type { DropReason, Page } from "./families.js";
 export type { Listening } from "./listen.js";
+export { type Format, negotiateFormat } from "./negotiate.js";
+export type { PageLimit } from "./page-limit.js";
 export {
   createPrometheusHandler,
   createPrometheusReader,
@@ -10,4 +13,4 @@ export {
   type PrometheusReader,
   type PrometheusReaderOptions,
 } from "./prometheus-reader.js";
-export { formatText, TEXT_CONTENT_TYPE } from "./text-format.js";
+export { createRenderer, type RenderOptions } from "./render-page.js";

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { findPortOwner } from "./port-owner.js";
 
 /** Where a server is to listen. */
 export interface Place {
@@ -27,7 +28,7 @@ export async function listen(server: Server, place: Place): Promise<Listening> {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "EADDRINUSE" && tried + 1 < portsToTry) continue;
-      return { error: `metrics are not served on ${host}:${port}: ${explain(code, message, place)}` };
+      return { error: `metrics are not served on ${host}:${port}: ${await explain(code, message, place)}` };
     }
   }
 }
@@ -59,12 +60,13 @@ function listenOn(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-function explain(code: string | undefined, message: string, { host, port, portsToTry }: Place): string {
+async function explain(code: string | undefined, message: string, { host, port, portsToTry }: Place): Promise<string> {
   const cure = "set OTEL_EXPORTER_PROMETHEUS_PORT to another one, or to 0 for any free one";
   switch (code) {
     case "EADDRINUSE": {
-      const what = portsToTry > 1 ? `ports ${port} to ${port + portsToTry - 1} are` : `port ${port} is`;
-      return `${what} in use (by whom: ss -ltnp 'sport = :${port}'); ${cure}`;
+      if (portsToTry > 1) return `ports ${port} to ${port + portsToTry - 1} are in use; ${cure}`;
+      const owner = await findPortOwner(port);
+      return `port ${port} is in use ${owner === undefined ? `(by whom: lsof -i :${port})` : `by ${owner}`}; ${cure}`;
     }
     case "EACCES":
       return `this process may not use port ${port}; ${cure}`;

@@ -1,23 +1,32 @@
 import type { Server } from "node:http";
 import { type MetricProducer, MetricReader, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import { count, type Naming, say, sayOnce, Slices, underscoreEscapingWithSuffixes } from "@telltale/core";
+import { count, type NamingStrategy, say, sayOnce } from "@telltale/core";
 import { createEndpoint, createHandler, type Handler } from "./endpoint.js";
-import { collectFamilies, type DropReason, type FamilyOptions } from "./families.js";
-import { createLabelRenderer } from "./labels.js";
+import type { DropReason, Page } from "./families.js";
 import { listen, type Listening } from "./listen.js";
-
-import { formatText } from "./text-format.js";
+import { negotiateFormat, TEXT } from "./negotiate.js";
+import type { PageLimit } from "./page-limit.js";
+import { createRenderer } from "./render-page.js";
 
 export interface PrometheusHandlerOptions {
   /** Metrics beside those of the SDK's own instruments. */
   readonly metricProducers?: readonly MetricProducer[];
+  /** How names are made. Default `UnderscoreEscapingWithSuffixes`. */
+  readonly naming?: NamingStrategy;
   /**
-   * `otel_scope_name` and `otel_scope_version` on every series (true), or on none (false). Default: on all but Telltale's own,
-   * where the same two would stand on every line.
+   * `otel_scope_name`, `otel_scope_version` and `otel_scope_schema_url` on every series (true), or on none (false). Default: on all
+   * but Telltale's own, where the same would stand on every line; with `upstream` names, on all.
    */
   readonly scopeLabels?: boolean;
-  /** How names are made. Default `underscoreEscapingWithSuffixes`. */
-  readonly naming?: Naming;
+  /** Resource attributes that every series gets as labels: names, in which `*` stands for anything. Default none. */
+  readonly resourceLabels?: readonly string[];
+  /**
+   * Bytes, uncompressed, after which a page ends: what is left out is said once and counted in `telltale.metrics.dropped`.
+   * Default 33,554,432, some 200,000 lines.
+   */
+  readonly maxPageBytes?: number;
+  /** Called at each scrape with what this process has; what it returns is shown. Where it rejects, the scrape fails. */
+  readonly merge?: (own: Page) => Promise<Page>;
 }
 
 export interface PrometheusReaderOptions extends PrometheusHandlerOptions {
@@ -48,8 +57,7 @@ export interface PrometheusReader extends PrometheusHandler {
 /** A reader for Prometheus without a server: `handler` goes onto one of your own. */
 export function createPrometheusHandler(options: PrometheusHandlerOptions = {}): PrometheusHandler {
   const reader = createPullReader(options.metricProducers, () => {});
-  const families = familyOptions(options);
-  return { reader, handler: createHandler(() => scrape(reader, families)) };
+  return { reader, handler: createScrapeHandler(reader, options) };
 }
 
 /**
@@ -62,8 +70,7 @@ export function createPrometheusReader(options: PrometheusReaderOptions = {}): P
     server.close();
     server.closeAllConnections();
   });
-  const families = familyOptions(options);
-  const handler = createHandler(() => scrape(reader, families));
+  const handler = createScrapeHandler(reader, options);
   const server = createEndpoint(path, handler);
   options.onServer?.(server);
   const listening = listen(server, { host, port, portsToTry }).then((result) =>
@@ -72,12 +79,35 @@ export function createPrometheusReader(options: PrometheusReaderOptions = {}): P
   return { reader, listening, handler };
 }
 
-async function scrape(reader: MetricReader, families: FamilyOptions): Promise<AsyncIterable<Buffer>> {
-  const { resourceMetrics, errors } = await reader.collect();
-  for (const error of errors) sayOnce("error", `some metrics could not be collected: ${String(error)}`);
-  await resourceKnown(resourceMetrics);
-  const slices = new Slices();
-  return formatText(await collectFamilies(resourceMetrics, families, slices), slices);
+const MAX_PAGE_BYTES = 33_554_432;
+
+function createScrapeHandler(reader: MetricReader, options: PrometheusHandlerOptions): Handler {
+  const { naming = "UnderscoreEscapingWithSuffixes", scopeLabels, resourceLabels = [], merge } = options;
+  const dropped = createDropped();
+  const limit: PageLimit = {
+    bytes: options.maxPageBytes ?? MAX_PAGE_BYTES,
+    cut({ name, series }, missing) {
+      const text = `${missing} of the ${series.size} series of ${name}, because a page ends at ${limit.bytes} bytes (maxPageBytes)`;
+      dropped("size", name, text);
+    },
+  };
+  const render = createRenderer({
+    naming,
+    labelsScope: ({ name }) => scopeLabels ?? (naming === "upstream" || name !== "telltale"),
+    resourceLabels,
+    limit,
+    dropped,
+  });
+  return createHandler({
+    // Upstream has one format only.
+    negotiate: naming === "upstream" ? () => TEXT : negotiateFormat,
+    async scrape(format) {
+      const { resourceMetrics, errors } = await reader.collect();
+      for (const error of errors) sayOnce("error", `some metrics could not be collected: ${String(error)}`);
+      await resourceKnown(resourceMetrics);
+      return render(merge === undefined ? resourceMetrics : await merge(resourceMetrics), format);
+    },
+  });
 }
 
 /** Detectors of the resource may still be asking. */
@@ -85,20 +115,15 @@ async function resourceKnown({ resource }: ResourceMetrics): Promise<void> {
   if (resource.asyncAttributesPending) await resource.waitForAsyncAttributes?.();
 }
 
-function familyOptions({ scopeLabels, naming = underscoreEscapingWithSuffixes }: PrometheusHandlerOptions) {
+/** The same metrics fail at each scrape: said and counted once each. */
+function createDropped(): (reason: DropReason, metric: string, text: string) => void {
   const known = new Set<string>();
-  return {
-    naming,
-    labels: createLabelRenderer(naming),
-    labelsScope: ({ name }: { readonly name: string }) => scopeLabels ?? name !== "telltale",
-    /** The same metrics fail at each scrape: said and counted once each. */
-    dropped(reason: DropReason, metric: string, text: string): void {
-      const key = `${reason} ${metric}`;
-      if (known.has(key) || known.size >= 1000) return;
-      known.add(key);
-      count("telltale.metrics.dropped", "telltale.reason", reason);
-      say("info", `a metric is missing for Prometheus: ${text}`);
-    },
+  return (reason, metric, text) => {
+    const key = `${reason} ${metric}`;
+    if (known.has(key) || known.size >= 1000) return;
+    known.add(key);
+    count("telltale.metrics.dropped", "telltale.reason", reason);
+    say("info", `a metric is missing for Prometheus: ${text}`);
   };
 }
 

@@ -1,60 +1,115 @@
-import type { Histogram } from "@opentelemetry/sdk-metrics";
 import type { Slices } from "@telltale/core";
-import type { Family } from "./families.js";
-import { formatNumber, LONGEST_NUMBER, PageWriter } from "./page-writer.js";
+import { isMetricName, quote } from "./escaping.js";
+import { type Exemplar, lastExemplar, placeExemplars } from "./exemplars.js";
+import { type Family, fixed, growingSum, type Point, showsUnit } from "./families.js";
+import { nameInOpenMetrics } from "./openmetrics-names.js";
+import type { PageLimit } from "./page-limit.js";
+import { formatBound, formatNumber, LONGEST_NUMBER, PageWriter } from "./page-writer.js";
 
-/** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
-export const TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+export interface TextOptions {
+  /** OpenMetrics 1.0 in place of text 0.0.4. */
+  readonly openMetrics: boolean;
+  readonly limit: PageLimit;
+}
 
 /** Families as text, in chunks that are made when they are asked for, between the app's own work. */
-export async function* formatText(families: Iterable<Family>, slices: Slices): AsyncGenerator<Buffer> {
+export async function* formatText(
+  families: readonly Family[],
+  { openMetrics, limit }: TextOptions,
+  slices: Slices,
+): AsyncGenerator<Buffer> {
   const writer = new PageWriter();
+  const describe = openMetrics ? nameInOpenMetrics(families) : nameInText;
   for (const family of families) {
-    writeHead(writer, family);
-    const write = createSeriesWriter(writer, family.name);
-    for (const [labels, value] of family.series) {
-      if (slices.over) {
-        yield* writer.take(false);
-        await slices.rest();
+    let left = family.series.size;
+    if (writer.size < limit.bytes) {
+      const { name, type } = describe(family);
+      writeHead(writer, name, type, family, openMetrics);
+      const write = createSeriesWriter(writer, family.name, openMetrics, type);
+      for (const [labels, point] of family.series) {
+        if (slices.over) {
+          yield* writer.take(false);
+          await slices.rest();
+        }
+        if (writer.size >= limit.bytes) break;
+        write(labels, point);
+        left--;
       }
-      write(labels, value);
     }
+    if (left > 0) limit.cut(family, left);
+  }
+  if (openMetrics) {
+    writer.reserve(END_OF_PAGE.length);
+    writer.text(END_OF_PAGE);
   }
   yield* writer.take(true);
 }
 
-function writeHead(writer: PageWriter, { name, type, help }: Family): void {
-  const escaped = help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
-  const text = `${help === "" ? "" : `# HELP ${name} ${escaped}\n`}# TYPE ${name} ${type}\n`;
+const END_OF_PAGE = "# EOF\n";
+
+function nameInText({ name, type }: Family): { name: string; type: string } {
+  return { name, type: type === "info" ? "gauge" : type };
+}
+
+function writeHead(writer: PageWriter, name: string, type: string, { help, unit }: Family, openMetrics: boolean): void {
+  const shown = isMetricName(name) ? name : quote(name);
+  let text = "";
+  if (help !== "") text += `# HELP ${shown} ${openMetrics ? quote(help).slice(1, -1) : escapeHelp(help)}\n`;
+  text += `# TYPE ${shown} ${type}\n`;
+  if (openMetrics && showsUnit(name, unit)) text += `# UNIT ${shown} ${unit}\n`;
   writer.reserve(Buffer.byteLength(text));
   writer.text(text);
 }
 
+function escapeHelp(help: string): string {
+  return help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
+
 const COMMA = Buffer.from(",");
-const SPACE = Buffer.from(" ");
-const OPENING = Buffer.from("{");
 const CLOSING = Buffer.from("} ");
 const END = Buffer.from("\n");
+/** ` # {trace_id="…",span_id="…"} 1.5 1700000000.123` */
+const LONGEST_EXEMPLAR = 90 + 2 * LONGEST_NUMBER;
 
-function createSeriesWriter(writer: PageWriter, name: string): (labels: string, value: number | Histogram) => void {
-  const plain = Buffer.from(name);
-  const bucket = Buffer.from(`${name}_bucket{`);
-  const sum = Buffer.from(`${name}_sum`);
-  const count = Buffer.from(`${name}_count`);
+/** How lines of one name begin: with labels, and without. */
+class Beginning {
+  readonly labelled: Buffer;
+  readonly bare: Buffer;
+
+  constructor(name: string) {
+    const plain = isMetricName(name);
+    this.labelled = Buffer.from(plain ? `${name}{` : `{${quote(name)},`);
+    this.bare = Buffer.from(plain ? `${name} ` : `{${quote(name)}} `);
+  }
+}
+
+function createSeriesWriter(
+  writer: PageWriter,
+  name: string,
+  openMetrics: boolean,
+  type: string,
+): (labels: string, point: Point) => void {
+  const plain = new Beginning(name);
+  const bucket = new Beginning(`${name}_bucket`);
+  const sum = new Beginning(`${name}_sum`);
+  const count = new Beginning(`${name}_count`);
+  const counts = openMetrics && type === "counter";
   let known: readonly number[] | undefined;
   let bounds: readonly (Buffer | undefined)[] = [];
 
-  function writeHistogram(labels: string, { buckets, count: held, sum: added }: Histogram): void {
-    const { boundaries, counts } = buckets;
+  function writeHistogram(labels: string, point: Point, value: Exclude<Point["value"], number>): void {
+    const histogram = fixed(value);
+    const { boundaries, counts: held } = histogram.buckets;
     // The series of a metric have one array of boundaries, or one each where they are not ours.
     if (boundaries !== known) {
       known = boundaries;
       bounds = boundaries.map(renderBound);
     }
-    const line = bucket.length + Buffer.byteLength(labels) + 2 * LONGEST_NUMBER + 8;
-    writer.reserve((boundaries.length + 3) * line);
+    const exemplars = openMetrics ? placeExemplars(point.exemplars, boundaries) : undefined;
+    const line = bucket.labelled.length + Buffer.byteLength(labels) + 2 * LONGEST_NUMBER + 8;
+    writer.reserve((boundaries.length + 3) * (line + (exemplars === undefined ? 0 : LONGEST_EXEMPLAR)));
     const start = writer.position;
-    writer.bytes(bucket);
+    writer.bytes(bucket.labelled);
     const startOfLabels = writer.position;
     writer.text(labels);
     const endOfLabels = writer.position;
@@ -64,25 +119,28 @@ function createSeriesWriter(writer: PageWriter, name: string): (labels: string, 
     let below = 0;
     for (let n = 0; n <= bounds.length; n++) {
       const bound = n === bounds.length ? INFINITE : bounds[n];
-      below = n === bounds.length ? held : below + (counts[n] ?? 0);
+      below = n === bounds.length ? histogram.count : below + (held[n] ?? 0);
       if (bound === undefined) continue;
       if (!isFirst) writer.again(start, end);
       isFirst = false;
       writer.bytes(bound);
       writer.number(below);
+      const exemplar = exemplars?.[n];
+      if (exemplar !== undefined) writeExemplar(exemplar);
       writer.bytes(END);
     }
+    const added = growingSum(histogram);
     if (added !== undefined) writeLine(sum, startOfLabels, endOfLabels, added);
-    writeLine(count, startOfLabels, endOfLabels, held);
+    // OpenMetrics has a count only beside a sum; it is the infinite bucket's.
+    if (added !== undefined || !openMetrics) writeLine(count, startOfLabels, endOfLabels, histogram.count);
   }
 
   /** With labels that are on the page already. */
-  function writeLine(head: Buffer, startOfLabels: number, endOfLabels: number, value: number): void {
-    writer.bytes(head);
+  function writeLine(head: Beginning, startOfLabels: number, endOfLabels: number, value: number): void {
     if (startOfLabels === endOfLabels) {
-      writer.bytes(SPACE);
+      writer.bytes(head.bare);
     } else {
-      writer.bytes(OPENING);
+      writer.bytes(head.labelled);
       writer.again(startOfLabels, endOfLabels);
       writer.bytes(CLOSING);
     }
@@ -90,23 +148,30 @@ function createSeriesWriter(writer: PageWriter, name: string): (labels: string, 
     writer.bytes(END);
   }
 
-  function writeNumber(labels: string, value: number): void {
-    writer.reserve(plain.length + 3 * labels.length + LONGEST_NUMBER + 4);
-    writer.bytes(plain);
+  function writeNumber(labels: string, value: number, exemplar: Exemplar | undefined): void {
+    writer.reserve(plain.labelled.length + 3 * labels.length + LONGEST_NUMBER + LONGEST_EXEMPLAR + 4);
     if (labels === "") {
-      writer.bytes(SPACE);
+      writer.bytes(plain.bare);
     } else {
-      writer.bytes(OPENING);
+      writer.bytes(plain.labelled);
       writer.text(labels);
       writer.bytes(CLOSING);
     }
     writer.number(value);
+    if (exemplar !== undefined) writeExemplar(exemplar);
     writer.bytes(END);
   }
 
-  return (labels, value) => {
-    if (typeof value === "number") writeNumber(labels, value);
-    else writeHistogram(labels, value);
+  function writeExemplar({ value, timestamp, traceId, spanId }: Exemplar): void {
+    const [seconds, nanos] = timestamp;
+    const at = `${seconds}.${String(Math.floor(nanos / 1e6)).padStart(3, "0")}`;
+    writer.text(` # {trace_id="${traceId}",span_id="${spanId}"} ${formatNumber(value)} ${at}`);
+  }
+
+  return (labels, point) => {
+    const { value } = point;
+    if (typeof value === "number") writeNumber(labels, value, counts ? lastExemplar(point.exemplars) : undefined);
+    else writeHistogram(labels, point, value);
   };
 }
 
@@ -114,5 +179,5 @@ const INFINITE = Buffer.from('le="+Inf"} ');
 
 /** Undefined for a bound that comes again, which is one bucket, and for the infinite one, which every histogram ends with. */
 function renderBound(bound: number, n: number, all: readonly number[]): Buffer | undefined {
-  return bound === all[n + 1] || bound === Infinity ? undefined : Buffer.from(`le="${formatNumber(bound)}"} `);
+  return bound === all[n + 1] || bound === Infinity ? undefined : Buffer.from(`le="${formatBound(bound)}"} `);
 }

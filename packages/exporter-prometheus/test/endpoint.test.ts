@@ -194,7 +194,7 @@ test("a port in use is an answer that says what to do", async () => {
   const result = await listening;
   expect(result).toEqual({
     error:
-      `metrics are not served on 127.0.0.1:${port}: port ${port} is in use (by whom: ss -ltnp 'sport = :${port}'); ` +
+      `metrics are not served on 127.0.0.1:${port}: port ${port} is in use by this process itself; ` +
       "set OTEL_EXPORTER_PROMETHEUS_PORT to another one, or to 0 for any free one",
   });
   await new MeterProvider({ readers: [reader] }).shutdown();

@@ -7,14 +7,13 @@ import {
   type Histogram,
   type MetricData,
 } from "@opentelemetry/sdk-metrics";
-import { Slices, underscoreEscapingWithSuffixes } from "@telltale/core";
 import {
-  collectFamilies,
-  createLabelRenderer,
+  createRenderer,
   type DropReason,
-  type FamilyOptions,
-  formatText,
+  type Exemplar,
+  negotiateFormat,
   type Page,
+  type RenderOptions,
 } from "../src/index.js";
 
 type Points<T> = readonly (readonly [Attributes, T])[];
@@ -50,27 +49,37 @@ export function buckets(boundaries: number[], counts: number[], sum?: number): H
   return { buckets: { boundaries, counts }, count, ...(sum !== undefined && { sum }) };
 }
 
+/** With exemplars, as the points of our own metrics may have them. */
+export function withExemplars(metric: MetricData, exemplars: readonly Exemplar[]): MetricData {
+  for (const point of metric.dataPoints) Object.assign(point, { exemplars });
+  return metric;
+}
+
 export interface Rendered {
+  readonly bytes: Buffer;
   readonly lines: string[];
   readonly dropped: [DropReason, string][];
 }
 
-/** The lines of a page of metrics of one scope, `app`. */
-export async function render(metrics: MetricData[], changes: Partial<Page & FamilyOptions> = {}): Promise<Rendered> {
+/** A page of metrics of one scope, `app`, for a scraper that accepts this; text 0.0.4 by default. */
+export async function render(
+  metrics: MetricData[],
+  changes: Partial<Page & RenderOptions> & { accept?: string } = {},
+): Promise<Rendered> {
   const dropped: [DropReason, string][] = [];
   const page: Page = { resource: { attributes: {} }, scopeMetrics: [{ scope: { name: "app" }, metrics }], ...changes };
-  const options: FamilyOptions = {
-    naming: underscoreEscapingWithSuffixes,
-    labels: createLabelRenderer(underscoreEscapingWithSuffixes),
+  const renderer = createRenderer({
+    naming: "UnderscoreEscapingWithSuffixes",
     labelsScope: () => false,
+    resourceLabels: [],
+    limit: { bytes: Infinity, cut: () => {} },
     dropped: (reason, metric) => void dropped.push([reason, metric]),
     ...changes,
-  };
-  const slices = new Slices();
+  });
   const chunks: Buffer[] = [];
-  for await (const chunk of formatText(await collectFamilies(page, options, slices), slices)) chunks.push(chunk);
-  const text = Buffer.concat(chunks).toString();
-  return { lines: text.split("\n").slice(0, -1), dropped };
+  for await (const chunk of await renderer(page, negotiateFormat(changes.accept))) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  return { bytes, lines: bytes.toString().split("\n").slice(0, -1), dropped };
 }
 
 function base(name: string, { unit = "", description = "" }: Naming) {

@@ -198,7 +198,7 @@ function readSamples(page: string): Map<string, number> {
 /** In the order of the page, which is that of the bounds. */
 function* bucketsOf(samples: Map<string, number>, prefix: string): Generator<number> {
   for (const bound of [0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]) {
-    const value = samples.get(`${prefix}"${bound}"}`);
+    const value = samples.get(`${prefix}"${Number.isInteger(bound) ? `${bound}.0` : bound}"}`);
     if (value !== undefined) yield value;
   }
 }
