@@ -15,10 +15,12 @@ export interface PrometheusOptions {
   scrape: readonly { job: string; target: string; path?: string }[];
   /** A Prometheus duration. Default "200ms". */
   scrapeInterval?: string;
+  /** Takes native histograms, and asks for protobuf, which alone has them. Default false. */
+  nativeHistograms?: boolean;
 }
 
 const CONFIGURE_AND_RUN = `printf %s "$1" >prometheus.yml && shift &&
-exec "$@" --config.file=prometheus.yml --storage.tsdb.path=data --enable-feature=exemplar-storage`;
+exec "$@" --config.file=prometheus.yml --storage.tsdb.path=data`;
 
 /**
  * Starts a Prometheus that scrapes the given targets and stores exemplars too. It takes its first sample some 5 s after
@@ -39,7 +41,8 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
   const { server, details: port } = await startReady("prometheus", /ready to receive web requests/, async () => {
     const port = await freePort();
     const address = `--web.listen-address=127.0.0.1:${port}`;
-    const command = ["sh", "-c", CONFIGURE_AND_RUN, "sh", config, program, address];
+    const features = options.nativeHistograms === true ? "exemplar-storage,native-histograms" : "exemplar-storage";
+    const command = ["sh", "-c", CONFIGURE_AND_RUN, "sh", config, program, address, `--enable-feature=${features}`];
     return { server: await supervise("prometheus", command), details: port };
   });
   return { port, url: `http://127.0.0.1:${port}`, pid: server.pid, log: server.log, stop: server.stop };
