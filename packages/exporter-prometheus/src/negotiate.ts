@@ -78,18 +78,18 @@ function formatOf(type: string, parameters: Parameters): Format | undefined {
 function describe(kind: Format["kind"], contentType: string, parameters: Parameters): Format {
   const asked = parameters.get("escaping");
   if (asked === undefined) return { kind, escaping: "underscores", contentType };
-  const escaping = ESCAPINGS[asked.toLowerCase()] ?? "underscores";
+  const escaping = ESCAPINGS.get(asked.toLowerCase()) ?? "underscores";
   return { kind, escaping, contentType: `${contentType}; escaping=${escaping}` };
 }
 
 /** Prometheus says `allow-utf-8`, its documentation `allow-utf8` in places. */
-const ESCAPINGS: Readonly<Record<string, Escaping | undefined>> = {
-  "allow-utf-8": "allow-utf-8",
-  "allow-utf8": "allow-utf-8",
-  underscores: "underscores",
-  dots: "dots",
-  values: "values",
-};
+const ESCAPINGS: ReadonlyMap<string, Escaping> = new Map([
+  ["allow-utf-8", "allow-utf-8"],
+  ["allow-utf8", "allow-utf-8"],
+  ["underscores", "underscores"],
+  ["dots", "dots"],
+  ["values", "values"],
+]);
 
 interface Preference {
   readonly value: string;
