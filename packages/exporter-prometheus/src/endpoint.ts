@@ -53,8 +53,10 @@ function createGzip(): NodeJS.ReadWriteStream {
   return process.getBuiltinModule("node:zlib").createGzip({ level: 1 });
 }
 
+/** The scraper closed the connection, which is its right. */
 function isGone(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ERR_STREAM_PREMATURE_CLOSE";
+  const { code = "" } = error as NodeJS.ErrnoException;
+  return ["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED", "ECONNRESET", "EPIPE"].includes(code);
 }
 
 function messageOf(error: unknown): string {

@@ -1,32 +1,37 @@
 import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, request as httpRequest } from "node:http";
+import { createServer, type IncomingMessage, request as httpRequest } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { gunzipSync } from "node:zlib";
+import { resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider, type MetricProducer } from "@opentelemetry/sdk-metrics";
-import { selfCounters, setSay } from "@telltale/core";
-import { afterEach, expect, test } from "vitest";
+import { type SelfCounter, selfCounters, setSay } from "@telltale/core";
+import { afterEach, describe, expect, test } from "vitest";
 import {
   createPrometheusHandler,
   createPrometheusReader,
   type PrometheusReader,
   type PrometheusReaderOptions,
 } from "../src/index.js";
-import { buckets, gauge, histogram } from "./pages.js";
+import { buckets, counter, gauge, histogram } from "./pages.js";
+import { parseOpenMetrics } from "./parse-openmetrics.js";
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-async function start(options: PrometheusReaderOptions = {}) {
+async function start(options: PrometheusReaderOptions = {}, attributes = {}) {
   const reading = createPrometheusReader({ port: 0, ...options });
-  const provider = new MeterProvider({ readers: [reading.reader] });
+  const resource = resourceFromAttributes({ "telemetry.sdk.language": "nodejs", ...attributes });
+  const provider = new MeterProvider({ readers: [reading.reader], resource });
   undo.push(() => provider.shutdown());
   return { ...reading, provider, url: await urlOf(reading) };
 }
@@ -71,13 +76,124 @@ test.each([
   expect(lines).toContain(own);
 });
 
+const OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/** An answer as it comes over the wire. */
+async function ask(url: string, headers: Record<string, string>, method = "GET") {
+  const [response] = (await once(httpRequest(url, { headers, method }).end(), "response")) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) };
+}
+
+test("a scraper gets the format it asks for, compressed if it likes", async () => {
+  const { provider, url } = await start();
+  provider.getMeter("app").createCounter("orders").add(7);
+  const { headers, body } = await ask(url, { accept: OPENMETRICS, "accept-encoding": "gzip" });
+  expect(headers).toMatchObject({
+    "content-type": OPENMETRICS,
+    "content-encoding": "gzip",
+    vary: "accept, accept-encoding",
+  });
+  const families = parseOpenMetrics(gunzipSync(body).toString());
+  expect(families.map(({ name, type }) => [name, type])).toEqual([
+    ["target", "info"],
+    ["orders", "counter"],
+  ]);
+  const plain = await ask(url, { accept: OPENMETRICS });
+  expect(plain.headers["content-encoding"]).toBeUndefined();
+  expect(plain.body.toString()).toBe(gunzipSync(body).toString());
+});
+
 test("HEAD has the headers and no body", async () => {
   const { url } = await start();
-  const response = await fetch(url, { method: "HEAD" });
-  expect(response.status).toBe(200);
-  expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
-  expect(await response.text()).toBe("");
+  const { status, headers, body } = await ask(url, { accept: OPENMETRICS, "accept-encoding": "gzip" }, "HEAD");
+  expect(status).toBe(200);
+  expect(headers).toMatchObject({ "content-type": OPENMETRICS, "content-encoding": "gzip" });
+  expect(body).toHaveLength(0);
 });
+
+test("with upstream's names there is one format", async () => {
+  const { provider, url } = await start({ naming: "upstream" });
+  provider.getMeter("app").createHistogram("took", { unit: "s" }).record(1);
+  const { headers, body } = await ask(url, { accept: OPENMETRICS });
+  expect(headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect(body.toString()).toMatch(/^took_count\{otel_scope_name="app"\} 1$/m);
+});
+
+test("resource attributes are labels on request, and target_info has them all", async () => {
+  const { provider, url } = await start(
+    { resourceLabels: ["k8s.*", "service.name"], scopeLabels: false },
+    { "service.name": "shop", "k8s.pod.name": "a-1", "host.name": "h", k8s: "no" },
+  );
+  provider.getMeter("app").createGauge("x").record(1, { "service.name": "own" });
+  provider.getMeter("app").createGauge("y").record(1);
+  const lines = (await (await fetch(url)).text()).split("\n");
+  expect(lines).toContain('x{k8s_pod_name="a-1",service_name="own"} 1');
+  expect(lines).toContain('y{k8s_pod_name="a-1",service_name="shop"} 1');
+  expect(lines.find((line) => line.startsWith("target_info{"))).toContain('host_name="h",k8s="no",k8s_pod_name="a-1"');
+});
+
+test("what is merged is shown, and what cannot be merged fails the scrape", async () => {
+  let fails = false;
+  const { provider, url } = await start({
+    scopeLabels: false,
+    async merge(own) {
+      if (fails) throw new Error("a worker does not answer");
+      expect(own.resource.attributes).toHaveProperty(["telemetry.sdk.language"]);
+      const other = { scope: { name: "other" }, metrics: [counter("orders", [[{}, 30]])] };
+      return { ...own, scopeMetrics: [...own.scopeMetrics, other] };
+    },
+  });
+  provider.getMeter("app").createCounter("orders").add(7);
+  expect(await (await fetch(url)).text()).toMatch(/^orders_total 37$/m);
+  fails = true;
+  const response = await fetch(url);
+  expect([response.status, await response.text()]).toEqual([503, "Metrics cannot be read: a worker does not answer\n"]);
+});
+
+describe("a page that is too large", () => {
+  const many = gauge(
+    "many",
+    Array.from({ length: 1000 }, (_, n) => [{ route: `/a/rather/long/route/${n}` }, n] as const),
+  );
+  const few = counter("few", [[{}, 1]]);
+
+  test.each([
+    ["text", "text/plain"],
+    ["OpenMetrics", OPENMETRICS],
+    ["protobuf", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"],
+  ])("as %s it is cut between two series of the largest metric, said and counted once", async (_, accept) => {
+    const said = listenToSay();
+    const before = droppedFor("size");
+    const { url } = await start({ metricProducers: [producerOf(many, few)], maxPageBytes: 10_000 });
+    const { body } = await ask(url, { accept });
+    expect(body.length).toBeGreaterThan(10_000);
+    expect(body.length).toBeLessThan(10_200);
+    const text = body.toString("latin1");
+    expect(text).toContain("few_total");
+    const shown = text.match(/rather/g)?.length ?? 0;
+    if (accept === OPENMETRICS) expect(parseOpenMetrics(text).at(-1)?.samples).toHaveLength(shown);
+    expect(shown).toBeGreaterThan(50);
+    await ask(url, { accept });
+    expect(said).toEqual([
+      `a metric is missing for Prometheus: ${1000 - shown} of the 1000 series of many, because a page ends at 10000 bytes (maxPageBytes)`,
+    ]);
+    expect(droppedFor("size") - before).toBe(1);
+  });
+
+  test("with upstream's names too", async () => {
+    const { url } = await start({ metricProducers: [producerOf(few, many)], maxPageBytes: 10_000, naming: "upstream" });
+    const { body } = await ask(url, {});
+    expect(body.length).toBeLessThan(10_200);
+    expect(body.toString()).toMatch(/\n$/);
+  });
+});
+
+function droppedFor(reason: string): number {
+  const isIt = ({ metric, value }: SelfCounter) => metric === "telltale.metrics.dropped" && value === reason;
+  return [...selfCounters()].find(isIt)?.total ?? 0;
+}
 
 test.each([
   ["/", "GET", 404, "Metrics are at /stats\n"],
@@ -120,19 +236,25 @@ test("a large page arrives whole", async () => {
   expect(lines.at(-1)).toMatch(/^took_count\{route="\/a\/rather\/long\/route\/1999",.*\} 92$/);
 });
 
-test("whoever stops reading in the middle of a page, and goes, hinders nobody", async () => {
+test.each([
+  ["as it is", ""],
+  ["compressed", "accept-encoding: gzip\r\n"],
+])("whoever stops reading in the middle of a page %s, and goes, hinders nobody", async (_, header) => {
+  const said = listenToSay();
   const points = Array.from(
     { length: 20_000 },
-    (_, n) => [{ route: `/a/rather/long/${"x".repeat(400)}/${n}` }, n] as const,
+    // What gzip cannot make small.
+    (__, n) => [{ route: `/${n}/${randomBytes(200).toString("hex")}` }, n] as const,
   );
   const { url } = await start({ metricProducers: [producerOf(gauge("x", points))] });
   const lazy = connect(Number(new URL(url).port), "127.0.0.1");
-  lazy.write("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
+  lazy.write(`GET /metrics HTTP/1.1\r\nhost: x\r\n${header}\r\n`);
   await once(lazy, "readable");
   // 8 MB do not fit in between: the page waits for this reader now, and no other one does.
   expect((await (await fetch(url)).text()).trimEnd().split("\n").at(-1)).toMatch(/ 19999$/);
   lazy.destroy();
   expect((await fetch(url)).status).toBe(200);
+  expect(said).toEqual([]);
 });
 
 test("a producer that fails in part does not cost the rest, and is said once", async () => {
@@ -170,8 +292,7 @@ test("what cannot be shown is said and counted once, not at each scrape", async 
   expect(said).toEqual([
     "a metric is missing for Prometheus: conflicting: there is already another metric conflicting, of another type",
   ]);
-  const counted = [...selfCounters()].filter(({ metric }) => metric === "telltale.metrics.dropped");
-  expect(counted).toMatchObject([{ attribute: "telltale.reason", value: "type", total: 1 }]);
+  expect(droppedFor("type")).toBe(1);
 });
 
 test("a network that Node's permissions deny is an answer, as listening would throw where nobody can catch it", async () => {
@@ -199,6 +320,28 @@ test("a port in use is an answer that says what to do", async () => {
   });
   await new MeterProvider({ readers: [reader] }).shutdown();
 });
+
+test.runIf(process.platform === "linux")(
+  "a port in use names the process that has it, without its arguments",
+  async () => {
+    const script = join(await mkdtemp(join(tmpdir(), "telltale-endpoint-")), "other.cjs");
+    undo.push(() => rm(dirname(script), { recursive: true }));
+    await writeFile(
+      script,
+      'require("net").createServer().listen(0, "::", function () { console.log(this.address().port) });',
+    );
+    const other = spawn(process.execPath, [script, "--password=secret"], { stdio: ["ignore", "pipe", "inherit"] });
+    undo.push(() => other.kill());
+    const [port] = (await once(other.stdout, "data")) as [Buffer];
+    const { listening, reader } = createPrometheusReader({ port: Number(port) });
+    expect(await listening).toEqual({
+      error: expect.stringContaining(
+        `is in use by process ${other.pid} (node ${script}); set OTEL_EXPORTER_PROMETHEUS_PORT`,
+      ),
+    });
+    await new MeterProvider({ readers: [reader] }).shutdown();
+  },
+);
 
 test("with ports to try, the next free one is taken", async () => {
   const port = await occupy();
