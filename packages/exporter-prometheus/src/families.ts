@@ -124,17 +124,19 @@ async function addSeries(
   const { name, description } = metric.descriptor;
   const { series, type } = family;
   const adds = metric.dataPointType !== DataPointType.GAUGE;
+  const isCounter = type === "counter";
   family.help ||= description;
   let refused = false;
   let wrong = false;
   for (const point of metric.dataPoints as readonly (Point & { readonly attributes: Attributes })[]) {
     if (slices.over) await slices.rest();
     // A user's own NaN: a total of it never recovers, and OpenMetrics has no such counter.
-    if (type === "counter" && !(Number(point.value) >= 0)) {
+    if (isCounter && !((point.value as number) >= 0)) {
       wrong = true;
       continue;
     }
-    const key = labels.join(labels.ofSeries(point.attributes), scopeLabels);
+    const own = labels.ofSeries(point.attributes);
+    const key = scopeLabels === "" ? own : labels.join(own, scopeLabels);
     const before = series.get(key);
     const merged = before === undefined ? point : merge(before, point, adds);
     if (merged === undefined) refused = true;
@@ -192,7 +194,7 @@ export function showsUnit(name: string, unit: string): boolean {
   return unit !== "" && name.endsWith(`_${unit}`);
 }
 
-/** The sum where it only ever grows: values below zero have none, to Prometheus it would look like a restart. */
-export function growingSum({ sum, buckets }: Histogram): number | undefined {
-  return sum !== undefined && sum >= 0 && !((buckets.boundaries[0] ?? 0) < 0) ? sum : undefined;
+/** Whether the sum only ever grows: to Prometheus one that falls has begun anew. */
+export function sumGrows(boundaries: readonly number[]): boolean {
+  return !((boundaries[0] ?? 0) < 0);
 }

@@ -3,7 +3,7 @@ import type { ExponentialHistogram } from "@opentelemetry/sdk-metrics";
 import type { Slices } from "@telltale/core";
 import { type Exemplar, lastExemplar, placeExemplars } from "./exemplars.js";
 import { downscale } from "./exponential.js";
-import { type Family, fixed, growingSum, type Point, showsUnit } from "./families.js";
+import { type Family, fixed, type Point, showsUnit, sumGrows } from "./families.js";
 import type { LabelSyntax } from "./labels.js";
 import type { PageLimit } from "./page-limit.js";
 import { PageWriter } from "./page-writer.js";
@@ -133,10 +133,10 @@ function writeHistogram(
 ): void {
   const histogram = fixed(value);
   const native = isNative && "scale" in value ? downscale(value, Math.min(value.scale, MAX_SCALE)) : undefined;
-  const sum = native === undefined ? growingSum(histogram) : (native.sum ?? Number.NaN);
-  writeCount(writer, 1, histogram.count);
-  if (sum !== undefined) writeDouble(writer, 2, sum);
   const { boundaries, counts } = histogram.buckets;
+  const sum = value.sum ?? Number.NaN;
+  writeCount(writer, 1, histogram.count);
+  if (native !== undefined || (sum >= 0 && sumGrows(boundaries))) writeDouble(writer, 2, sum);
   const placed = placeExemplars(exemplars, boundaries);
   let below = 0;
   for (let n = 0; n <= boundaries.length; n++) {

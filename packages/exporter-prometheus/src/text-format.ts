@@ -1,7 +1,7 @@
 import type { Slices } from "@telltale/core";
 import { isMetricName, quote } from "./escaping.js";
 import { type Exemplar, lastExemplar, placeExemplars } from "./exemplars.js";
-import { type Family, fixed, growingSum, type Point, showsUnit } from "./families.js";
+import { type Family, fixed, type Point, showsUnit, sumGrows } from "./families.js";
 import { nameInOpenMetrics } from "./openmetrics-names.js";
 import type { PageLimit } from "./page-limit.js";
 import { formatBound, formatNumber, LONGEST_NUMBER, PageWriter } from "./page-writer.js";
@@ -94,8 +94,10 @@ function createSeriesWriter(
   const sum = new Beginning(`${name}_sum`);
   const count = new Beginning(`${name}_count`);
   const counts = openMetrics && type === "counter";
+  const room = plain.labelled.length + LONGEST_NUMBER + LONGEST_EXEMPLAR + 4;
   let known: readonly number[] | undefined;
   let bounds: readonly (Buffer | undefined)[] = [];
+  let grows = true;
 
   function writeHistogram(labels: string, point: Point, value: Exclude<Point["value"], number>): void {
     const histogram = fixed(value);
@@ -104,9 +106,10 @@ function createSeriesWriter(
     if (boundaries !== known) {
       known = boundaries;
       bounds = boundaries.map(renderBound);
+      grows = sumGrows(boundaries);
     }
     const exemplars = openMetrics ? placeExemplars(point.exemplars, boundaries) : undefined;
-    const line = bucket.labelled.length + Buffer.byteLength(labels) + 2 * LONGEST_NUMBER + 8;
+    const line = bucket.labelled.length + 3 * labels.length + 2 * LONGEST_NUMBER + 8;
     writer.reserve((boundaries.length + 3) * (line + (exemplars === undefined ? 0 : LONGEST_EXEMPLAR)));
     const start = writer.position;
     writer.bytes(bucket.labelled);
@@ -129,10 +132,11 @@ function createSeriesWriter(
       if (exemplar !== undefined) writeExemplar(exemplar);
       writer.bytes(END);
     }
-    const added = growingSum(histogram);
-    if (added !== undefined) writeLine(sum, startOfLabels, endOfLabels, added);
+    const added = histogram.sum ?? Number.NaN;
+    const shows = grows && added >= 0;
+    if (shows) writeLine(sum, startOfLabels, endOfLabels, added);
     // OpenMetrics has a count only beside a sum; it is the infinite bucket's.
-    if (added !== undefined || !openMetrics) writeLine(count, startOfLabels, endOfLabels, histogram.count);
+    if (shows || !openMetrics) writeLine(count, startOfLabels, endOfLabels, histogram.count);
   }
 
   /** With labels that are on the page already. */
@@ -149,7 +153,7 @@ function createSeriesWriter(
   }
 
   function writeNumber(labels: string, value: number, exemplar: Exemplar | undefined): void {
-    writer.reserve(plain.labelled.length + 3 * labels.length + LONGEST_NUMBER + LONGEST_EXEMPLAR + 4);
+    writer.reserve(room + 3 * labels.length);
     if (labels === "") {
       writer.bytes(plain.bare);
     } else {
@@ -170,8 +174,8 @@ function createSeriesWriter(
 
   return (labels, point) => {
     const { value } = point;
-    if (typeof value === "number") writeNumber(labels, value, counts ? lastExemplar(point.exemplars) : undefined);
-    else writeHistogram(labels, point, value);
+    if (typeof value !== "number") writeHistogram(labels, point, value);
+    else writeNumber(labels, value, counts ? lastExemplar(point.exemplars) : undefined);
   };
 }
 
