@@ -55,6 +55,10 @@ export function createMetricReaders(
     const { reader, listening } = createPrometheusReader({
       ...(options.host !== undefined && { host: options.host }),
       ...(options.port !== undefined && { port: options.port }),
+      ...(options.naming !== undefined && { naming: options.naming }),
+      ...(options.scopeLabels !== undefined && { scopeLabels: options.scopeLabels }),
+      ...(options.resourceLabels !== undefined && { resourceLabels: options.resourceLabels }),
+      ...(options.maxPageBytes !== undefined && { maxPageBytes: options.maxPageBytes }),
       portsToTry: role === "cluster-worker" ? WORKER_PORTS : 1,
       metricProducers: [metrics.producer],
       onServer: ignoreServer,

@@ -91,6 +91,22 @@ describe("the environment", () => {
       { OTEL_EXPORTER_PROMETHEUS_PORT: "0", OTEL_EXPORTER_PROMETHEUS_HOST: "::1" },
       { metrics: { port: 0, host: "::1" } },
     ],
+    [
+      {
+        TELLTALE_METRICS_NAMING: "upstream",
+        TELLTALE_METRICS_SCOPE_LABELS: "false",
+        TELLTALE_METRICS_RESOURCE_LABELS: "service.name, k8s.*",
+        TELLTALE_METRICS_MAX_PAGE_BYTES: "1000000",
+      },
+      {
+        metrics: {
+          naming: "upstream",
+          scopeLabels: false,
+          resourceLabels: ["service.name", "k8s.*"],
+          maxPageBytes: 1_000_000,
+        },
+      },
+    ],
     [{ OTEL_SERVICE_NAME: "" }, {}],
     [
       { OTEL_RESOURCE_ATTRIBUTES: "service.name=a%20b,team=x" },
@@ -190,6 +206,13 @@ describe("wrong input is one clear line per problem", () => {
       { OTEL_TRACES_EXPORTER: "jaeger" },
       {},
       /OTEL_TRACES_EXPORTER must be a list, each one of otlp, console, zipkin, none, got "jaeger"/,
+    ],
+    [
+      "unknown naming",
+      {},
+      { TELLTALE_METRICS_NAMING: "camelCase" },
+      {},
+      /TELLTALE_METRICS_NAMING must be one of UnderscoreEscapingWithSuffixes, .*upstream, got "camelCase"/,
     ],
     [
       "bad port",

@@ -32,6 +32,10 @@ const VARIABLES: readonly (readonly [variable: string, option: string, parse: Pa
   ["OTEL_METRICS_EXPORTER", "metrics.exporters", asWords],
   ["OTEL_EXPORTER_PROMETHEUS_HOST", "metrics.host", asText],
   ["OTEL_EXPORTER_PROMETHEUS_PORT", "metrics.port", asNumber],
+  ["TELLTALE_METRICS_NAMING", "metrics.naming", asText],
+  ["TELLTALE_METRICS_SCOPE_LABELS", "metrics.scopeLabels", asFlag],
+  ["TELLTALE_METRICS_RESOURCE_LABELS", "metrics.resourceLabels", asList],
+  ["TELLTALE_METRICS_MAX_PAGE_BYTES", "metrics.maxPageBytes", asNumber],
   ["OTEL_METRIC_EXPORT_INTERVAL", "metrics.intervalMs", asNumber],
 ];
 const OWN_SCHEMA: Schema = { url, caFile: readableFile, certFile: readableFile, keyFile: readableFile };

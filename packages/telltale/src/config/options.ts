@@ -1,4 +1,4 @@
-import type { Finding } from "@telltale/core";
+import type { Finding, NamingStrategy } from "@telltale/core";
 import type { ContextManager, TextMapPropagator } from "@opentelemetry/api";
 import type { Resource, ResourceDetector } from "@opentelemetry/resources";
 import type { LogRecordProcessor } from "@opentelemetry/sdk-logs";
@@ -51,6 +51,14 @@ export interface MetricsOptions extends OtlpOptions {
   host?: string;
   /** Port of the Prometheus endpoint; 0 takes a free one. Default 9464. */
   port?: number;
+  /** How names become names of Prometheus. Default `UnderscoreEscapingWithSuffixes`. */
+  naming?: NamingStrategy;
+  /** `otel_scope_*` labels on all series (true) or none (false). Default: on all but Telltale's own; with `upstream` names, on all. */
+  scopeLabels?: boolean;
+  /** Resource attributes that every series has as labels; `*` stands for anything: `["k8s.*"]`. Default none. */
+  resourceLabels?: string[];
+  /** Bytes, uncompressed, after which a page of the Prometheus endpoint ends. Default 33,554,432. */
+  maxPageBytes?: number;
   /** Time between two OTLP or console exports, in ms. Default 60,000. */
   intervalMs?: number;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { namings } from "@telltale/core";
 
 /** Says what is expected when a value does not fit; undefined when it does. */
 type Check = (value: unknown) => string | undefined;
@@ -98,6 +99,10 @@ export const FILE_SCHEMA: Schema = {
     exporters: listOf(oneOf("prometheus", "otlp", "console", "none")),
     host: text,
     port,
+    naming: oneOf(...Object.keys(namings)),
+    scopeLabels: flag,
+    resourceLabels: listOf(text),
+    maxPageBytes: number("a number of bytes, 1000 or more", 1000),
     intervalMs: time,
   },
   slowQueryMs: ms,
