@@ -54,6 +54,8 @@ export function createRenderer(options: RenderOptions): (page: Page, format: For
 function createSelection(names: readonly string[]): (attributes: Attributes) => Attributes {
   const parts = names.map((name) => name.replace(/[^\w*]/g, "\\$&").replaceAll("*", ".*"));
   const pattern = new RegExp(`^(?:${parts.join("|")})$`, "s");
+  // Upstream loses `__proto__` here, and nobody misses it.
+  const selects = (name: string): boolean => name !== "__proto__" && pattern.test(name);
   return (attributes) =>
-    names.length === 0 ? {} : Object.fromEntries(Object.entries(attributes).filter(([name]) => pattern.test(name)));
+    names.length === 0 ? {} : Object.fromEntries(Object.entries(attributes).filter(([name]) => selects(name)));
 }

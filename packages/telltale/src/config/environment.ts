@@ -10,12 +10,12 @@ const asText: Parse = (text) => text;
 const asWord: Parse = (text) => text.toLowerCase();
 const asNumber: Parse = (text) => (text.trim() === "" ? Number.NaN : Number(text));
 const asFlag: Parse = (text) => ({ true: true, false: false, 1: true, 0: false })[text.toLowerCase()] ?? text;
-const asWords = (text: string): string[] =>
+const asList = (text: string): string[] =>
   text
-    .toLowerCase()
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
+const asWords = (text: string): string[] => asList(text.toLowerCase());
 
 const asHeaders: Parse = (text) => parseKeyPairsIntoRecord(text);
 
