@@ -220,6 +220,7 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
 
   test("a real Prometheus reads the endpoint, and has the same figures", { timeout: 60_000 }, async () => {
     if (!(await serverAvailable("prometheus"))) return;
+    receiver.reset();
     const service = await startService(process.execPath, "app.cjs", "--require");
     const target = new URL(/metrics: (http:\S+)/.exec(service.stderr())?.[1] ?? "").host;
     const prometheus = await startPrometheus({ scrape: [{ job: "service", target }], scrapeInterval: "200ms" });
@@ -240,8 +241,27 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
     for (const [query, value] of Object.entries(expected)) {
       await expect.poll(() => ask(query), { timeout: 30_000 }).toBe(value);
     }
+    // It has read many times by now, and none of that is a request of the service.
+    await expect.poll(() => ask('count_over_time(up{job="service"}[1m]) > bool 5'), { timeout: 30_000 }).toBe("1");
+    expect(await ask("sum(http_server_request_duration_seconds_count)")).toBe("7");
+    const parameters = new URLSearchParams({
+      query: 'http_server_request_duration_seconds_bucket{http_route="/orders/:id"}',
+      start: String(Date.now() / 1000 - 300),
+      end: String(Date.now() / 1000 + 10),
+    });
+    const answer = await fetch(`${prometheus.url}/api/v1/query_exemplars?${parameters.toString()}`);
+    const { data } = (await answer.json()) as { data: { exemplars: { labels: Record<string, string> }[] }[] };
+    const exemplars = data.flatMap((series) => series.exemplars);
     await prometheus.stop();
     await service.stop();
+    const served = receiver.spans.filter(({ kind }) => kind === "server");
+    expect(served.map(({ name }) => name)).toEqual(Array.from({ length: 7 }, () => "GET /orders/:id"));
+    expect(exemplars.length).toBeGreaterThan(0);
+    for (const { labels } of exemplars) {
+      expect(served).toContainEqual(
+        expect.objectContaining({ traceId: labels["trace_id"], spanId: labels["span_id"] }),
+      );
+    }
   });
 
   test.each(["telltale", "sdk"])("findings and metrics do not need sampling, engine %s", async (engine) => {
