@@ -68,7 +68,8 @@ export class PageWriter {
 
   /** A whole number from 0 up, seven bits to a byte. */
   varint(value: number): void {
-    let rest = value;
+    // Infinity divided is Infinity for ever.
+    let rest = Math.min(value, 2 ** 54);
     for (; rest > 127; rest = Math.floor(rest / 128)) this.byte((rest % 128) | 128);
     this.byte(rest);
   }

@@ -1,4 +1,3 @@
-import type { HrTime } from "@opentelemetry/api";
 import type { ExponentialHistogram } from "@opentelemetry/sdk-metrics";
 import type { Slices } from "@telltale/core";
 import { type Exemplar, lastExemplar, placeExemplars } from "./exemplars.js";
@@ -7,14 +6,20 @@ import { type Family, fixed, type Point, showsUnit, sumGrows } from "./families.
 import type { LabelSyntax } from "./labels.js";
 import type { PageLimit } from "./page-limit.js";
 import { PageWriter } from "./page-writer.js";
+import {
+  BYTES,
+  tag,
+  VARINT,
+  writeCount,
+  writeDouble,
+  writeLabel,
+  writeSigned,
+  writeText,
+  writeTime,
+} from "./protobuf-fields.js";
 
 // The messages of io.prometheus.client, fields by their numbers:
 // https://github.com/prometheus/client_model/blob/v0.6.2/io/prometheus/client/metrics.proto
-
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
-const tag = (field: number, type: number): number => (field << 3) | type;
 
 /** A LabelPair as a field of its message, one character for each byte. */
 export const PROTOBUF_LABELS: LabelSyntax = {
@@ -208,42 +213,4 @@ function writeExemplar(writer: PageWriter, field: number, { value, timestamp, tr
   writeDouble(writer, 2, value);
   writeTime(writer, 3, timestamp);
   writer.close(start);
-}
-
-function writeLabel(writer: PageWriter, name: string, value: string): void {
-  writer.byte(tag(1, BYTES));
-  const start = writer.open();
-  writeText(writer, 1, name);
-  writeText(writer, 2, value);
-  writer.close(start);
-}
-
-function writeTime(writer: PageWriter, field: number, [seconds, nanos]: HrTime): void {
-  writer.byte(tag(field, BYTES));
-  const start = writer.open();
-  writeCount(writer, 1, seconds);
-  writeCount(writer, 2, nanos);
-  writer.close(start);
-}
-
-function writeText(writer: PageWriter, field: number, text: string): void {
-  writer.byte(tag(field, BYTES));
-  const start = writer.open();
-  writer.text(text);
-  writer.close(start);
-}
-
-function writeDouble(writer: PageWriter, field: number, value: number): void {
-  writer.byte(tag(field, FIXED64));
-  writer.double(value);
-}
-
-function writeCount(writer: PageWriter, field: number, value: number): void {
-  writer.byte(tag(field, VARINT));
-  writer.varint(value >= 0 ? Math.floor(value) : 0);
-}
-
-/** Small numbers of either sign take few bytes. */
-function writeSigned(writer: PageWriter, value: number): void {
-  writer.varint(value < 0 ? -2 * value - 1 : 2 * value);
 }

@@ -341,3 +341,12 @@ test("a large family, with lengths of several bytes", async () => {
     ]),
   );
 });
+
+test("counts that are no numbers do not hold up the page", async () => {
+  const wrong = (count: number) => ({ ...at(0, { offset: 0, bucketCounts: [count, -count] }), count });
+  const metrics = [Infinity, Number.NaN, -1, 2 ** 60].map((count, n) => exponential(`x${n}`, [[{}, wrong(count)]]));
+  const fixed = histogram("y", [
+    [{}, { buckets: { boundaries: [1], counts: [Infinity, Number.NaN] }, count: Infinity }],
+  ]);
+  expect(families((await render([...metrics, fixed], { accept })).bytes)).toHaveLength(5);
+});
