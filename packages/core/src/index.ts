@@ -24,6 +24,7 @@ export {
 } from "./instrumentation.js";
 export { createLabelSet, type LabelSet, OVERFLOW_LABEL } from "./labels.js";
 export { addListener, findingMade, hasListeners, type Listener, listenerSlot, operationStarted } from "./listeners.js";
+export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
 export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
 export { type LoadedModule, onModuleLoad } from "./module-hook.js";
 export {

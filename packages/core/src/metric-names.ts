@@ -167,6 +167,13 @@ export const METRICS = {
     "By",
     "Memory committed to a space of the heap.",
   ),
+  // No convention has it; without it nobody can say how full the heap is.
+  heapLimit: metric(
+    "updowncounter",
+    "telltale.heap.limit",
+    "By",
+    "The most memory that the heap may take before the process ends.",
+  ),
   resourcesActive: metric(
     "gauge",
     "v8js.resource.active",

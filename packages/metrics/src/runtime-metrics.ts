@@ -6,7 +6,7 @@ import {
   type PerformanceEntry,
   PerformanceObserver,
 } from "node:perf_hooks";
-import { getHeapSpaceStatistics } from "node:v8";
+import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
 import { METRICS } from "@telltale/core";
 import { observeMany, observeOne } from "./observed.js";
 import { type Recorded, recordedHistograms } from "./recorded.js";
@@ -107,6 +107,7 @@ export function watchRuntime() {
       observe.heapSize(bySpace((space) => space.space_size)),
       observe.heapAvailable(bySpace((space) => space.space_available_size)),
       observe.heapPhysical(bySpace((space) => space.physical_space_size)),
+      observe.heapLimit(getHeapStatistics().heap_size_limit),
     ];
   }
 
@@ -144,6 +145,7 @@ function createObservations() {
     heapSize: observeMany(METRICS.heapSize, space),
     heapAvailable: observeMany(METRICS.heapAvailable, space),
     heapPhysical: observeMany(METRICS.heapPhysical, space),
+    heapLimit: observeOne(METRICS.heapLimit),
     resourcesActive: observeMany(METRICS.resourcesActive, "v8js.resource.type"),
     cpuTime: observeMany(METRICS.cpuTime, "cpu.mode"),
     cpuUtilization: observeMany(METRICS.cpuUtilization, "cpu.mode"),
