@@ -1,0 +1,186 @@
+import type { FindingKind } from "@telltale/core";
+import { atMost, type DashboardPlan, type Material, none, plain, type StatPanel } from "../panel.js";
+
+const ROUTE = { "http.route": "=~$route" } as const;
+const KINDS: Readonly<Record<FindingKind, { title: string; shows: string; otherwise: string }>> = {
+  n_plus_one: {
+    title: "N+1",
+    shows: "Requests in the chosen time that ran one query again and again with other parameters.",
+    otherwise: "Read the rows for all keys in one query. The table says which route, its trace which line.",
+  },
+  slow_query: {
+    title: "Slow queries",
+    shows: "Calls in the chosen time that took longer than slowQueryMs (100 ms unless you set it).",
+    otherwise: "Slow queries by query names them: look at their plans, an index is missing most often.",
+  },
+  duplicate_query: {
+    title: "Duplicate queries",
+    shows: "Requests in the chosen time that ran one query again and again with the same parameters.",
+    otherwise: "Read it once for each request and pass it on, or cache it.",
+  },
+};
+
+export function planFindings({ q }: Material): DashboardPlan {
+  const range = q.over("$__range");
+  const kind = q.label("telltale.finding.kind");
+  const route = q.label("http.route");
+  // 0 where something is watched; nothing where Telltale does not run.
+  const watched = `0 * ${q.sum([], q.value("uptime"))}`;
+  const stat = ([of, { title, shows, otherwise }]: [FindingKind, (typeof KINDS)[FindingKind]]): StatPanel => ({
+    type: "stat",
+    title,
+    shows,
+    good: "0.",
+    otherwise,
+    unit: "short",
+    steps: none,
+    width: 8,
+    query: {
+      expression: `${range.sum([], range.increase("findings", { ...ROUTE, "telltale.finding.kind": `=${of}` }))} or ${watched}`,
+      legend: title,
+    },
+  });
+
+  return {
+    uid: "telltale-findings",
+    title: "Findings",
+    description:
+      "What Telltale has found: slow queries, N+1, duplicate queries. Each one is on the span concerned and, with findingsLog, in the log.",
+    variables: ["service", "instance", "route"],
+    rows: [
+      {
+        title: "At a glance",
+        panels: (Object.entries(KINDS) as [FindingKind, (typeof KINDS)[FindingKind]][]).map(stat),
+      },
+      {
+        title: "What and where",
+        panels: [
+          {
+            type: "time",
+            title: "Findings by kind",
+            shows: "Findings per second.",
+            good: "None.",
+            otherwise: "A kind that appears with a deployment came with it: see which route below.",
+            unit: "ops",
+            steps: none,
+            width: 12,
+            queries: [
+              {
+                expression: q.sum(["telltale.finding.kind"], q.rate("findings", ROUTE)),
+                legend: `{{${kind}}}`,
+              },
+            ],
+          },
+          {
+            type: "time",
+            title: "N+1 by route",
+            shows: "Requests per second with an N+1, by route.",
+            good: "None.",
+            otherwise:
+              "Filter by the route, open the trace of one of its requests (Service, Duration): the repeated spans carry telltale.repeat.",
+            unit: "ops",
+            steps: none,
+            width: 12,
+            queries: [
+              {
+                expression: q.sum(
+                  ["http.route", "db.system.name"],
+                  q.rate("findings", { ...ROUTE, "telltale.finding.kind": "=n_plus_one" }),
+                ),
+                legend: `{{${route}}} {{${q.label("db.system.name")}}}`,
+              },
+            ],
+          },
+          {
+            type: "table",
+            title: "Findings",
+            shows: "What was found in the chosen time, and on which route; those outside of a request have none.",
+            good: "Empty.",
+            otherwise: "Begin with the most frequent.",
+            width: 12,
+            rows: [
+              { label: "telltale.finding.kind", title: "Kind" },
+              { label: "http.route", title: "Route" },
+              { label: "db.system.name", title: "System" },
+            ],
+            columns: [
+              {
+                title: "Found",
+                unit: "short",
+                steps: none,
+                expression: range.sum(
+                  ["telltale.finding.kind", "http.route", "db.system.name"],
+                  range.increase("findings", ROUTE),
+                ),
+              },
+            ],
+          },
+          {
+            type: "time",
+            title: "Slow queries by query",
+            shows: "Slow calls per second by query, of all routes.",
+            good: "None.",
+            otherwise: "Look at the plan of the query (EXPLAIN ANALYZE). p95 by query in Databases has traces of it.",
+            unit: "ops",
+            steps: none,
+            width: 12,
+            queries: [
+              {
+                expression: q.sum(["db.system.name", "db.query.summary"], q.rate("slowQueries")),
+                legend: `{{${q.label("db.system.name")}}} {{${q.label("db.query.summary")}}}`,
+              },
+            ],
+          },
+        ],
+      },
+      {
+        title: "Telltale itself",
+        panels: [
+          {
+            type: "time",
+            title: "Spans",
+            shows: "Spans per second by what became of them.",
+            good: "exported, and sampled_out where you sample.",
+            otherwise:
+              "dropped or rejected: the collector is slow, down or refuses them; stderr of the service says which.",
+            unit: "ops",
+            steps: plain,
+            width: 12,
+            queries: [
+              {
+                expression: q.sum(["telltale.outcome"], q.rate("spans")),
+                legend: `{{${q.label("telltale.outcome")}}}`,
+              },
+            ],
+          },
+          {
+            type: "time",
+            title: "What Telltale left out",
+            shows:
+              "Label values replaced by other because there were too many, metrics it could not show, and failures of its own.",
+            good: "Empty.",
+            otherwise:
+              "Labels: something with too many values is a label, such as a table for each day. Failures: that part has switched itself off; please report it.",
+            unit: "short",
+            steps: atMost(1, 100),
+            width: 12,
+            queries: [
+              {
+                expression: q.sum(["telltale.label"], q.value("labelsOverflow")),
+                legend: `replaced {{${q.label("telltale.label")}}}`,
+              },
+              {
+                expression: q.sum(["telltale.reason"], q.value("metricsDropped")),
+                legend: `not shown: {{${q.label("telltale.reason")}}}`,
+              },
+              {
+                expression: q.sum(["telltale.part"], q.value("errors")),
+                legend: `failed: {{${q.label("telltale.part")}}}`,
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  };
+}
