@@ -1,0 +1,53 @@
+import { VERSION } from "@telltale/core";
+import { type Command, UsageError } from "./command.js";
+
+interface Entry {
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  grafana: {
+    summary: "write dashboards for Grafana, rules for Prometheus, examples of their configurations",
+    load: async () => (await import("./grafana.js")).grafana,
+  },
+};
+
+const HELP = `telltale ${VERSION}: find the bottleneck of a running Node.js service
+
+  node --require telltale/register app.js    watch a service; everything else is about what comes of it
+
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  telltale ${name}    ${summary}`)
+  .join("\n")}
+
+  telltale <command> --help    more about one
+  telltale --version
+`;
+
+async function run([name, ...args]: readonly string[]): Promise<void> {
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (name === "--version" || name === "-v") {
+    process.stdout.write(`${VERSION}\n`);
+    return;
+  }
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) {
+    const known = Object.keys(COMMANDS).join(", ");
+    throw new UsageError(`unknown command ${JSON.stringify(name)}; known are ${known}; see telltale --help`);
+  }
+  const command = await entry.load();
+  if (args.includes("--help") || args.includes("-h")) process.stdout.write(command.help);
+  else await command.run(args);
+}
+
+run(process.argv.slice(2)).catch((error: unknown) => {
+  // Bundled apart, a command has a class of its own of that name.
+  const isUsage = error instanceof Error && error.name === "UsageError";
+  const text = isUsage ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  for (const line of text.split("\n")) process.stderr.write(`telltale: ${line}\n`);
+  process.exitCode = isUsage ? 2 : 1;
+});
