@@ -25,7 +25,7 @@ export function burnAlerts(q: Promql, slo: Slo): Alert[] {
       alert: "RequestP99Slow",
       what: `took longer than ${p99Ms} ms (promised: less than 1 %)`,
       runbook:
-        "The slowest requests have a cause of their own: open their exemplars on the Service dashboard (Duration) and compare the traces. Waiting for a connection (Pools), a query that is slow for some parameters (Databases), a garbage collection or a blocked event loop (Runtime), and a dependency that answers late now and then are the usual ones.",
+        "The slowest requests have a cause of their own: open their exemplars on the Service dashboard (Duration) and compare the traces. Usual ones are waiting for a connection (Pools), a query that is slow for some parameters (Databases), a garbage collection or a blocked event loop (Runtime), and a dependency that answers late now and then. If the database is the cause, its plan or an index is the cure; if it is the process, split or move what runs long.",
     },
   };
   return objectivesOf(slo).flatMap(({ name, budget }) =>
