@@ -6,7 +6,7 @@ const NONE = [] as const;
 
 /**
  * The attributes each metric may come with. Dashboards and alert rules select and group by these, never by strings of their own;
- * `test/src/metric-attributes.test.ts` compares them with what is recorded.
+ * `packages/metrics/test/attributes.test.ts` compares them with what is recorded.
  */
 export const METRIC_ATTRIBUTES = {
   httpServerDuration: [

@@ -18,7 +18,7 @@ export interface Query {
   readonly expression: string;
   /** Name of its series: text with `{{label}}`. */
   readonly legend: string;
-  /** Whether its histogram keeps exemplars, which lead to traces. */
+  /** Whether to show exemplars, which lead to traces: buckets of requests and of database calls have them. */
   readonly exemplars?: boolean;
 }
 
@@ -115,5 +115,5 @@ export function atLeast(bad: number, warn: number): readonly Step[] {
 /** None is good, one is not. */
 export const none: readonly Step[] = [
   { from: undefined, color: "green" },
-  { from: Number.MIN_VALUE, color: "red" },
+  { from: 1e-6, color: "red" },
 ];

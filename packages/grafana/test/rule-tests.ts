@@ -20,12 +20,15 @@ const DAY = 24 * HOUR;
 /** Samples of a day. */
 const DAYLONG = 288;
 /** Without a job: that is the test's own. */
-const of = (name: string, labels: string): string => `${name}{${["instance=\"a:9464\"", labels].filter(Boolean).join()}}`;
+const of = (name: string, labels: string): string => `${name}{${['instance="a:9464"', labels].filter(Boolean).join()}}`;
 /** Grows by so much each minute. */
 const grows = (by: number, minutes = 2 * HOUR): string => `0+${by}x${minutes}`;
 
 /** Requests of one route per minute: all of them, those that fail, those that take at most so many seconds. */
-function requests(all: number, { failed = 0, aborted = 0, upTo = {} as Readonly<Record<string, number>> } = {}): Series {
+function requests(
+  all: number,
+  { failed = 0, aborted = 0, upTo = {} as Readonly<Record<string, number>> } = {},
+): Series {
   const name = "http_server_request_duration_seconds";
   const route = 'http_route="/orders"';
   const bounds = { "0.1": all, "0.25": all, "0.5": all, "1": all, ...upTo, "+Inf": all };
@@ -93,8 +96,10 @@ const heap = (old: string): Series => ({
 });
 
 const found = (values: string): Series => ({
-  [of("telltale_findings_total", 'telltale_finding_kind="n_plus_one",http_route="/orders",db_system_name="postgresql"')]:
-    values,
+  [of(
+    "telltale_findings_total",
+    'telltale_finding_kind="n_plus_one",http_route="/orders",db_system_name="postgresql"',
+  )]: values,
 });
 
 const inPool = { instance: "a:9464", db_client_connection_pool_name: "shop" };

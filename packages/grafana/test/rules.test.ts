@@ -120,15 +120,25 @@ describeWith(["prometheus"], "Prometheus and Alertmanager accept", () => {
   const passed = { status: 0, output: expect.stringContaining("SUCCESS") };
 
   test("every alert as it should", () => {
-    expect(runTests("minutes.yaml", RULE_TESTS.filter(({ takesDay }) => !takesDay))).toEqual(passed);
+    expect(
+      runTests(
+        "minutes.yaml",
+        RULE_TESTS.filter(({ takesDay }) => !takesDay),
+      ),
+    ).toEqual(passed);
   });
 
   test("every alert that compares with the day before", () => {
-    expect(runTests("day.yaml", RULE_TESTS.filter(({ takesDay }) => takesDay))).toEqual(passed);
+    expect(
+      runTests(
+        "day.yaml",
+        RULE_TESTS.filter(({ takesDay }) => takesDay),
+      ),
+    ).toEqual(passed);
   });
 
   test("not just anything", () => {
-    const wrong = RULE_TESTS.slice(0, 1).map((one) => ({ ...one, fires: { slo: "another" } }));
+    const wrong = RULE_TESTS.slice(0, 1).map((one) => Object.assign({}, one, { fires: { slo: "another" } }));
     expect(runTests("wrong.yaml", wrong)).toMatchObject({ status: 1 });
   });
 });

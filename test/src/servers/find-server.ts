@@ -5,7 +5,7 @@ import { findPostgres } from "./postgres-binaries.js";
 import { installWithApt } from "./install-with-apt.js";
 
 /** `redis` may be the one REDIS_URL names; `redis-server` is always a program we start ourselves. */
-export type ServerName = "postgres" | "redis" | "redis-server" | "prometheus";
+export type ServerName = "postgres" | "redis" | "redis-server" | "prometheus" | "alertmanager";
 
 interface Package {
   programs: readonly string[];
@@ -29,6 +29,20 @@ const PROMETHEUS: Package = {
   alpine: "prometheus",
   brew: "prometheus",
 };
+const ALERTMANAGER: Package = {
+  programs: ["alertmanager", "prometheus-alertmanager"],
+  debian: "prometheus-alertmanager",
+  fedora: "golang-github-prometheus-alertmanager",
+  alpine: "alertmanager",
+  brew: "alertmanager",
+};
+
+const PROGRAMS: Readonly<Record<Exclude<ServerName, "postgres">, Package>> = {
+  redis: REDIS,
+  "redis-server": REDIS,
+  prometheus: PROMETHEUS,
+  alertmanager: ALERTMANAGER,
+};
 
 /**
  * The path of a server's program (`redis`: REDIS_URL where it is set). Looks on PATH; on Debian and Ubuntu, as root,
@@ -38,7 +52,7 @@ export async function findServer(name: ServerName): Promise<string> {
   if (name === "postgres") return (await findPostgres()).postgres;
   const url = process.env["REDIS_URL"];
   if (name === "redis" && url !== undefined && url !== "") return url;
-  return findProgram(name === "prometheus" ? PROMETHEUS : REDIS);
+  return findProgram(PROGRAMS[name]);
 }
 
 export async function serverAvailable(name: ServerName): Promise<boolean> {

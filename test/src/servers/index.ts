@@ -1,3 +1,5 @@
+export { startAlertmanager } from "./alertmanager.js";
+export type { AlertmanagerServer } from "./alertmanager.js";
 export { findServer, serverAvailable, whyUnavailable } from "./find-server.js";
 export type { ServerName } from "./find-server.js";
 export { freePort } from "./free-port.js";

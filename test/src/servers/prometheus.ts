@@ -15,6 +15,12 @@ export interface PrometheusOptions {
   scrape: readonly { job: string; target: string; path?: string }[];
   /** A Prometheus duration. Default "200ms". */
   scrapeInterval?: string;
+  /** Another one, for rules. Default: the same. */
+  evaluationInterval?: string;
+  /** Absolute paths. */
+  ruleFiles?: readonly string[];
+  /** host:port */
+  alertmanager?: string;
   /** Takes native histograms, and asks for protobuf, which alone has them. Default false. */
   nativeHistograms?: boolean;
 }
@@ -31,7 +37,15 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
   const interval = options.scrapeInterval ?? "200ms";
   // JSON is YAML.
   const config = JSON.stringify({
-    global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
+    global: {
+      scrape_interval: interval,
+      scrape_timeout: interval,
+      evaluation_interval: options.evaluationInterval ?? interval,
+    },
+    rule_files: options.ruleFiles ?? [],
+    alerting: {
+      alertmanagers: options.alertmanager ? [{ static_configs: [{ targets: [options.alertmanager] }] }] : [],
+    },
     scrape_configs: options.scrape.map(({ job, target, path }) => ({
       job_name: job,
       metrics_path: path ?? "/metrics",

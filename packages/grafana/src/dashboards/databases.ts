@@ -128,7 +128,6 @@ export function planDatabases({ q, slo }: Material): DashboardPlan {
               {
                 expression: `${q.sum(["db.system.name"], time)} / ${q.sum(["db.system.name"], calls)}`,
                 legend: system,
-                exemplars: true,
               },
             ],
           },

@@ -6,7 +6,7 @@ const KINDS: Readonly<Record<FindingKind, { title: string; shows: string; otherw
   n_plus_one: {
     title: "N+1",
     shows: "Requests in the chosen time that ran one query again and again with other parameters.",
-    otherwise: "Read the rows for all keys in one query. The table says which route, its trace which line.",
+    otherwise: "Read the rows for all keys in one query. The table says which route, its traces which query.",
   },
   slow_query: {
     title: "Slow queries",
@@ -63,7 +63,7 @@ export function planFindings({ q }: Material): DashboardPlan {
             otherwise: "A kind that appears with a deployment came with it: see which route below.",
             unit: "ops",
             steps: none,
-            width: 12,
+            width: 8,
             queries: [
               {
                 expression: q.sum(["telltale.finding.kind"], q.rate("findings", ROUTE)),
@@ -80,7 +80,7 @@ export function planFindings({ q }: Material): DashboardPlan {
               "Filter by the route, open the trace of one of its requests (Service, Duration): the repeated spans carry telltale.repeat.",
             unit: "ops",
             steps: none,
-            width: 12,
+            width: 8,
             queries: [
               {
                 expression: q.sum(
@@ -92,12 +92,28 @@ export function planFindings({ q }: Material): DashboardPlan {
             ],
           },
           {
+            type: "time",
+            title: "Slow queries by query",
+            shows: "Slow calls per second by query, of all routes.",
+            good: "None.",
+            otherwise: "Look at the plan of the query (EXPLAIN ANALYZE). p95 by query in Databases has traces of it.",
+            unit: "ops",
+            steps: none,
+            width: 8,
+            queries: [
+              {
+                expression: q.sum(["db.system.name", "db.query.summary"], q.rate("slowQueries")),
+                legend: `{{${q.label("db.system.name")}}} {{${q.label("db.query.summary")}}}`,
+              },
+            ],
+          },
+          {
             type: "table",
             title: "Findings",
             shows: "What was found in the chosen time, and on which route; those outside of a request have none.",
             good: "Empty.",
             otherwise: "Begin with the most frequent.",
-            width: 12,
+            width: 24,
             rows: [
               { label: "telltale.finding.kind", title: "Kind" },
               { label: "http.route", title: "Route" },
@@ -112,22 +128,6 @@ export function planFindings({ q }: Material): DashboardPlan {
                   ["telltale.finding.kind", "http.route", "db.system.name"],
                   range.increase("findings", ROUTE),
                 ),
-              },
-            ],
-          },
-          {
-            type: "time",
-            title: "Slow queries by query",
-            shows: "Slow calls per second by query, of all routes.",
-            good: "None.",
-            otherwise: "Look at the plan of the query (EXPLAIN ANALYZE). p95 by query in Databases has traces of it.",
-            unit: "ops",
-            steps: none,
-            width: 12,
-            queries: [
-              {
-                expression: q.sum(["db.system.name", "db.query.summary"], q.rate("slowQueries")),
-                legend: `{{${q.label("db.system.name")}}} {{${q.label("db.query.summary")}}}`,
               },
             ],
           },

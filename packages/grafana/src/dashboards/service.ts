@@ -117,7 +117,7 @@ export function planService({ q, slo }: Material): DashboardPlan {
             unit: "reqps",
             steps: plain,
             width: 12,
-            queries: [{ expression: q.sum(["http.route"], all), legend: route, exemplars: true }],
+            queries: [{ expression: q.sum(["http.route"], all), legend: route }],
           },
           {
             type: "time",

@@ -157,7 +157,7 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
       for: "0m",
       summary: `${label("http.route")} of ${service} runs one ${label("db.system.name")} query again and again in a request (N+1), which it did not do before`,
       runbook:
-        "A request runs the same query once for each row of another one. Harmless with a few rows, it grows with the data. The trace of any request of the route shows the repeated spans (telltale.repeat), the log the query and the line of code (findingsLog). Read the rows for all keys in one query: WHERE key = ANY ($1), a JOIN, or a DataLoader. The last deployment has most probably brought it.",
+        "A request runs the same query once for each row of another one. Harmless with a few rows, it grows with the data. The trace of any request of the route shows the repeated spans (telltale.repeat), the log the query (findingsLog). Read the rows for all keys in one query: WHERE key = ANY ($1), a JOIN, or a DataLoader. The last deployment has most probably brought it.",
       dashboard: "telltale-findings",
       variables: { service: "job", route: "http.route" },
     },
