@@ -58,15 +58,18 @@ const VARIABLES: Readonly<Record<VariableName, (q: Promql) => QueryVariableBuild
     several(listOf("instance", "Instance", `label_values(${q.about(SERVICE).value("uptime")}, instance)`)),
   route: (q) => {
     const requests = q.about(SERVICE).value("httpServerDuration");
-    return several(listOf("route", "Route", `label_values(${requests}, ${q.labels("http.route")})`));
+    return several(listOf("route", "Route", `label_values(${requests}, ${q.label("http.route")})`));
   },
 };
+
+/** Which of its kinds of queries Grafana's editor of variables shows. */
+const LABEL_VALUES = 1;
 
 function listOf(name: VariableName, title: string, query: string): QueryVariableBuilder {
   return new QueryVariableBuilder(name)
     .label(title)
     .datasource(DATASOURCE)
-    .query({ query, refId: `variable ${name}` })
+    .query({ qryType: LABEL_VALUES, query, refId: `variable ${name}` })
     .definition(query)
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc);
