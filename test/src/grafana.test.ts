@@ -21,8 +21,8 @@ const SHOP = fileURLToPath(new URL("examples/shop", root));
 /** What has no data in a healthy first minute, and why. What has data after all must leave this list. */
 const EXPECTED_EMPTY: Readonly<Record<string, string>> = {
   "Findings / What Telltale left out / A": "no label of the shop has too many values",
-  "Findings / What Telltale left out / B": "the endpoint can show every metric of the shop",
-  "Findings / What Telltale left out / C": "nothing in Telltale has failed",
+  "Findings / What Telltale left out / C": "the endpoint can show every metric of the shop",
+  "Findings / What Telltale left out / D": "nothing in Telltale has failed",
   "alert RequestP99Grew warn: job_route:telltale_request_duration_seconds:p99_1h offset 1d":
     "the shop has no yesterday",
   "alert RequestP99Grew warn: job_route:telltale_requests:rate1h offset 1d": "the shop has no yesterday",

@@ -48,6 +48,7 @@ export const METRIC_ATTRIBUTES = {
   slowQueries: ["db.system.name", "db.namespace", "db.query.summary", "telltale.slow.reason"],
   spans: ["telltale.outcome"],
   labelsOverflow: ["telltale.label"],
+  limitsReached: ["telltale.limit"],
   errors: ["telltale.part"],
   metricsDropped: ["telltale.reason"],
   loopDelayMin: NONE,

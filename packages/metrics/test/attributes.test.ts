@@ -58,6 +58,7 @@ beforeAll(async () => {
   listener.findingMade?.(FINDING);
   count("telltale.spans", "telltale.outcome", "exported");
   count("telltale.labels.overflow", "telltale.label", "http.route");
+  count("telltale.limits.reached", "telltale.limit", "query text");
   count("telltale.instrumentation.errors", "telltale.part", "pg");
   count("telltale.metrics.dropped", "telltale.reason", "name");
   // A collection of garbage, and some samples of the event loop.

@@ -170,6 +170,10 @@ export function planFindings({ q }: Material): DashboardPlan {
                 legend: `replaced {{${q.label("telltale.label")}}}`,
               },
               {
+                expression: q.sum(["telltale.limit"], q.value("limitsReached")),
+                legend: `limit: {{${q.label("telltale.limit")}}}`,
+              },
+              {
                 expression: q.sum(["telltale.reason"], q.value("metricsDropped")),
                 legend: `not shown: {{${q.label("telltale.reason")}}}`,
               },
