@@ -44,13 +44,15 @@ export function watchRuntime() {
   let lastLoop = performance.eventLoopUtilization();
   let lastCpu = process.cpuUsage();
   let lastMs = performance.now();
+  let lastDelays: Recorded[] = [];
 
   /** Node times the distance between two samples; what exceeds the resolution is delay, so an idle loop has none. */
   const delayed = (ns: number) => Math.max(0, ns / 1e9 - RESOLUTION / 1000);
 
+  /** Without a sample since another reader's collection a moment ago, what that one saw: a series must not come and go. */
   function delays(): Recorded[] {
-    if (delay.count === 0) return [];
-    const result = [
+    if (delay.count === 0) return lastDelays;
+    lastDelays = [
       observe.delayMin(delayed(delay.min)),
       observe.delayMax(delayed(delay.max)),
       observe.delayMean(delayed(delay.mean)),
@@ -60,7 +62,7 @@ export function watchRuntime() {
       observe.delayP99(delayed(delay.percentile(99))),
     ];
     delay.reset();
-    return result;
+    return lastDelays;
   }
 
   function loop(): Recorded[] {

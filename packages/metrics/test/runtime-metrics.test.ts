@@ -37,6 +37,12 @@ test("a blocked event loop shows as delay, and only until the next collection", 
   expect(await one("nodejs.eventloop.delay.max")).toBeLessThan(0.2);
 });
 
+test("delays do not vanish for a reader who comes right after another", async () => {
+  await sleep(50);
+  const first = await one("nodejs.eventloop.delay.max");
+  expect(await one("nodejs.eventloop.delay.max")).toBe(first);
+});
+
 test("event loop utilization is that since the last collection", async () => {
   await one("nodejs.eventloop.utilization");
   block(200);
