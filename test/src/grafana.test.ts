@@ -143,13 +143,7 @@ describeWith(["postgres", "redis", "prometheus", "alertmanager"], "dashboards an
       }
     });
 
-    test("exemplars lead to traces that the collector has", async (context) => {
-      const { headers } = await fetch(metricsUrl, {
-        headers: { accept: "application/openmetrics-text; version=1.0.0" },
-      });
-      const served = headers.get("content-type") ?? "";
-      if (!served.startsWith("application/openmetrics-text"))
-        context.skip(`the endpoint has no exemplars in ${served}`);
+    test("exemplars lead to traces that the collector has", async () => {
       const withExemplars = queries().filter(({ exemplars }) => exemplars);
       expect(withExemplars.map(({ name }) => name).toSorted()).toEqual([
         "Databases / p95 by query / A",
