@@ -12,15 +12,16 @@ export function countSeries(page) {
   return [...counts].sort(([, a], [, b]) => b - a);
 }
 
-/** What one process of the given figures makes of a number of requests per second, and many of them together. */
+/** What many processes of the given figures make together. Times are seconds, sizes bytes. */
 export function project(figures, { processes, requestsPerSecond, scrapeSeconds }) {
   const spansPerSecond = processes * requestsPerSecond * figures.spansPerRequest;
   return {
     series: processes * figures.series,
-    samplesPerSecond: (processes * figures.series) / scrapeSeconds,
-    pageBytesPerSecond: (processes * figures.pageBytesGzip) / scrapeSeconds,
-    spansPerSecond,
-    otlpBytesPerSecond: spansPerSecond * figures.spanBytesGzip,
-    otlpBytesPerDay: spansPerSecond * figures.spanBytes * 86_400,
+    "samples/s": (processes * figures.series) / scrapeSeconds,
+    "scraped MB/s": (processes * figures.pageBytesGzip) / scrapeSeconds / 1e6,
+    "traces/s": processes * requestsPerSecond,
+    "spans/s": spansPerSecond,
+    "OTLP MB/s, gzip": (spansPerSecond * figures.spanBytesGzip) / 1e6,
+    "OTLP MB/s": (spansPerSecond * figures.spanBytes) / 1e6,
   };
 }

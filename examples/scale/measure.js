@@ -107,23 +107,29 @@ async function scrape(port) {
 }
 
 function printFigures() {
-  const { format } = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
-  const row = (name, value) => console.log(`${name.padEnd(34)}${format(value).padStart(10)}`);
-  console.log(`one process, ${format(figures.requests)} requests in ${seconds} s:\n`);
+  const { format } = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+  const row = (...cells) => console.log(`| ${cells.join(" | ")} |`);
+  const rule = (cells) => row(...Array.from({ length: cells }, (_, index) => (index === 0 ? "---" : "---:")));
+
+  row("one process", `${seconds} s, ${figures.requests} requests`);
+  rule(2);
   row("series", figures.series);
-  row("exemplars", figures.exemplars);
-  row("page, bytes", figures.pageBytes);
-  row("page as sent, bytes", figures.pageBytesGzip);
-  row("spans per request", figures.spansPerRequest);
-  row("spans per export", figures.spansPerExport);
-  row("OTLP bytes per span", figures.spanBytes);
-  row("OTLP bytes per span, gzip", figures.spanBytesGzip);
-  console.log("\nseries by metric:\n");
-  for (const [metric, count] of Object.entries(figures.seriesByMetric).slice(0, 12)) row(metric, count);
-  console.log(`\nat ${REQUESTS_PER_SECOND} requests/s each, scraped every ${SCRAPE_SECONDS} s:\n`);
-  for (const processes of SCALES) {
-    const all = project(figures, { processes, requestsPerSecond: REQUESTS_PER_SECOND, scrapeSeconds: SCRAPE_SECONDS });
-    console.log(`${format(processes)} processes`);
-    for (const [name, value] of Object.entries(all)) row(`  ${name}`, value);
-  }
+  row("page", `${figures.pageBytes} bytes`);
+  row("page, gzip", `${figures.pageBytesGzip} bytes`);
+  row("spans per request", figures.spansPerRequest.toFixed(2));
+  row("OTLP per span", `${figures.spanBytes.toFixed(1)} bytes`);
+  row("OTLP per span, gzip", `${figures.spanBytesGzip.toFixed(1)} bytes`);
+  row("spans per export", Math.round(figures.spansPerExport));
+
+  console.log("\n");
+  row("metric", "series");
+  rule(2);
+  for (const [metric, count] of Object.entries(figures.seriesByMetric)) row(`\`${metric}\``, count);
+
+  console.log(`\n\n${REQUESTS_PER_SECOND} requests/s each, scraped every ${SCRAPE_SECONDS} s:\n`);
+  const given = { requestsPerSecond: REQUESTS_PER_SECOND, scrapeSeconds: SCRAPE_SECONDS };
+  const columns = SCALES.map((processes) => project(figures, { ...given, processes }));
+  row("processes", ...SCALES.map(format));
+  rule(SCALES.length + 1);
+  for (const name of Object.keys(columns[0])) row(name, ...columns.map((column) => format(column[name])));
 }
