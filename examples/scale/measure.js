@@ -13,6 +13,8 @@ import { countSeries, project } from "./figures.js";
 const SCALES = [10, 100, 10_000];
 const REQUESTS_PER_SECOND = 100;
 const SCRAPE_SECONDS = 15;
+/** Metrics of so many series have a line of their own. */
+const MANY = 8;
 
 const { values } = parseArgs({
   options: { seconds: { type: "string", default: "20" }, json: { type: "boolean", default: false } },
@@ -124,7 +126,13 @@ function printFigures() {
   console.log("\n");
   row("metric", "series");
   rule(2);
-  for (const [metric, count] of Object.entries(figures.seriesByMetric)) row(`\`${metric}\``, count);
+  const metrics = Object.entries(figures.seriesByMetric);
+  const [many, few] = [metrics.filter(([, count]) => count >= MANY), metrics.filter(([, count]) => count < MANY)];
+  for (const [metric, count] of many) row(`\`${metric}\``, count);
+  row(
+    `${few.length} others`,
+    few.reduce((sum, [, count]) => sum + count, 0),
+  );
 
   console.log(`\n\n${REQUESTS_PER_SECOND} requests/s each, scraped every ${SCRAPE_SECONDS} s:\n`);
   const given = { requestsPerSecond: REQUESTS_PER_SECOND, scrapeSeconds: SCRAPE_SECONDS };

@@ -2,17 +2,22 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import {
+  type CollectorConfig,
+  findAddresses,
+  findCollectorProblems,
+  findUnknownUids,
+  type Generated,
+  readDataSources,
+  resolveEnvironment,
+  runGenerate,
+} from "@telltale/test/configuration";
 import { describeWith } from "@telltale/test/describe-with";
 import { findServer } from "@telltale/test/servers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
-import { resolveConfig } from "../../../packages/telltale/src/config/resolve.js";
-import { findAddresses } from "../../stack/test/addresses.js";
-import { type CollectorConfig, findCollectorProblems } from "../../stack/test/collector-config.js";
-import { findUnknownUids, type Generated, readDataSources, runGenerate } from "../../stack/test/generated.js";
 import { checkTypes, type Container, FOLDER, listFiles, type Manifest, readManifests, readYaml } from "./manifests.js";
 
 const run = promisify(execFile);
@@ -152,9 +157,13 @@ describe("the manifests", () => {
     const compose = parse(readFileSync(new URL("../../stack/compose.yaml", import.meta.url), "utf8")) as {
       services: Record<string, { image?: string }>;
     };
-    const known = [...Object.values(compose.services).map(({ image }) => image), "shop:0.1.0", "grafana/mimir:2.17.4"];
+    const known = new Set([
+      ...Object.values(compose.services).map(({ image }) => image),
+      "shop:0.1.0",
+      "grafana/mimir:2.17.4",
+    ]);
     const used = workloads.flatMap(containersOf).map(({ image }) => image);
-    expect(used.filter((image) => !known.includes(image))).toEqual([]);
+    expect(used.filter((image) => !known.has(image))).toEqual([]);
   });
 });
 
@@ -172,10 +181,9 @@ test("every address that a file mentions is one of a service's", () => {
 describe("the shop's environment", () => {
   const { env = [] } = named("Deployment", "shop").spec?.template?.spec.containers[0] ?? {};
   const environment = Object.fromEntries(env.map(({ name, value = "from the cluster" }) => [name, value]));
-  const resolve = (given: Readonly<Record<string, string>>) => resolveConfig({}, given, undefined, FOLDER);
 
-  test("is one that Telltale accepts, and means the agent and an endpoint that others reach", () => {
-    const { traces, metrics, resourceAttributes } = resolve(environment);
+  test("is one that Telltale accepts, and means the agent and an endpoint that others reach", async () => {
+    const { traces, metrics, resourceAttributes } = await resolveEnvironment(environment);
     expect(traces).toMatchObject({
       url: "http://collector-agent:4318/v1/traces",
       sampler: "parentbased_traceidratio",
@@ -185,9 +193,9 @@ describe("the shop's environment", () => {
     expect(Object.keys(resourceAttributes ?? {})).toEqual(["service.instance.id", "k8s.pod.name", "k8s.node.name"]);
   });
 
-  test.each(Object.keys(environment).filter((name) => /^(OTEL|TELLTALE)_/.test(name)))("%s is read", (name) => {
+  test.each(Object.keys(environment).filter((name) => /^(OTEL|TELLTALE)_/.test(name)))("%s is read", async (name) => {
     const { [name]: _, ...without } = environment;
-    expect(resolve(without)).not.toEqual(resolve(environment));
+    expect(await resolveEnvironment(without)).not.toEqual(await resolveEnvironment(environment));
   });
 
   test("refers to variables that come before", () => {
@@ -261,8 +269,9 @@ describeWith(["prometheus"], "Prometheus", () => {
         scrape_configs: Record<string, unknown>[];
       };
       // Debian's build has no discovery through Kubernetes, and agents nothing that `check service-discovery` minds.
-      const scrape_configs = config.scrape_configs.map(({ kubernetes_sd_configs: _, ...scrape }) => ({
+      const scrape_configs = config.scrape_configs.map((scrape) => ({
         ...scrape,
+        kubernetes_sd_configs: undefined,
         static_configs: pods.map((labels) => ({ targets: [`${labels["__meta_kubernetes_pod_ip"]}:80`], labels })),
       }));
       const file = join(folder, "checked.yaml");
@@ -303,7 +312,7 @@ describeWith(["prometheus"], "Prometheus", () => {
       labels: Object.fromEntries(Object.entries(labels).filter(([name]) => !name.startsWith("__"))),
     }));
     const common = { job: "shop", namespace: "telltale", node: "node-1" };
-    expect(shown).toEqual([
+    expect(shown.toSorted((one, other) => one.url.localeCompare(other.url))).toEqual([
       { url: "10.1.0.1:9464/metrics", labels: { ...common, instance: "shop-1" } },
       { url: "10.1.0.4:9464/internal/metrics", labels: { ...common, instance: "shop-4" } },
     ]);
@@ -355,16 +364,18 @@ describe("what `npm run generate` writes", () => {
   });
 });
 
+describeWith(["alertmanager"], "Alertmanager", () => {
+  test("accepts its configuration", async () => {
+    const amtool = join(dirname(await findServer("alertmanager")), "amtool");
+    const { stdout } = await run(amtool, ["check-config", join(FOLDER, "config/alertmanager.yaml")]);
+    expect(stdout).toMatch(/SUCCESS[^]*1 inhibit rules[^]*1 receivers/);
+  });
+});
+
 test("Mimir's folders lie apart", () => {
   const folders = [...JSON.stringify(readYaml("config/mimir.yaml")).matchAll(/"(\/data\/[^"]*)"/g)].map(
     ([, folder = ""]) => folder,
   );
   expect(folders.length).toBeGreaterThan(3);
   expect(folders.filter((one) => folders.some((other) => other !== one && other.startsWith(`${one}/`)))).toEqual([]);
-});
-
-test("the examples of README.md name files that are there", () => {
-  const readme = readFileSync(fileURLToPath(new URL("../README.md", import.meta.url)), "utf8");
-  const files = [...readme.matchAll(/`((?:kubernetes|config)\/[\w./-]+)`/g)].map(([, file = ""]) => file);
-  expect(files.filter((file) => !existsSync(new URL(`../${file}`, import.meta.url)))).toEqual([]);
 });

