@@ -31,6 +31,7 @@ export interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string };
   readonly spec?: {
+    readonly replicas?: number;
     readonly clusterIP?: string;
     readonly selector?: Readonly<Record<string, string>>;
     readonly ports?: readonly { readonly name: string; readonly port: number; readonly targetPort: string }[];

@@ -318,6 +318,12 @@ describeWith(["prometheus"], "Prometheus", () => {
     ]);
   });
 
+  test("is there as often as its configuration is shared", () => {
+    const { spec } = named("StatefulSet", "prometheus");
+    const shards = shard?.env?.find(({ name }) => name === "SHARDS")?.value;
+    expect(String(spec?.replicas)).toBe(shards);
+  });
+
   test("shares the pods among shards: each pod in one, all shards used", async () => {
     const pods = Array.from({ length: 40 }, (_, index) => pod(index + 1));
     const shares = await Promise.all([0, 1, 2].map((index) => relabel(pods, 3, index)));
