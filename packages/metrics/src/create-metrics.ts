@@ -33,7 +33,7 @@ export interface Metrics {
   readonly listener: Listener;
   /**
    * For the `metricProducers` of any number of the SDK's readers: everything is cumulative. The reader puts its MeterProvider's
-   * resource in place of the producer's, which is empty. Histogram points are `HistogramDataPoint`s, with exemplars.
+   * resource in place of the producer's, which is empty. Histogram points are `HistogramDataPoint`s and the others `NumberDataPoint`s, with exemplars.
    */
   readonly producer: MetricProducer;
   /**

@@ -1,8 +1,10 @@
 import { type CacheLookup, type CacheResult, type Finding, METRICS } from "@telltale/core";
 import { boundIfKnown, type Bounds } from "./bounds.js";
+import type { Exemplar } from "./exemplars.js";
 import type { NumberSeries } from "./number-series.js";
 import { recordedNumbers } from "./recorded.js";
 import { createNumberSet } from "./series-set.js";
+import { toHrTime } from "./time.js";
 
 /** One series of one cache. */
 class CacheOutcome {
@@ -51,20 +53,39 @@ export function createEventCounts(maxSeries: number, bounds: Bounds) {
       // The app may report what is no number of keys, which would spoil the sum for ever.
       if (lookup.keys >= 0) findLookup(lookup).value += lookup.keys;
     },
-    found({ kind, route, system, namespace, querySummary, reason }: Finding): void {
-      findings.of({
-        "telltale.finding.kind": kind,
-        "http.route": boundIfKnown(bounds.route, route),
-        "db.system.name": system,
-      }).value++;
+    found(finding: Finding): void {
+      const { kind, route, system, namespace, querySummary, reason } = finding;
+      const exemplar = exemplarOf(finding);
+      countOne(
+        findings.of({
+          "telltale.finding.kind": kind,
+          "http.route": boundIfKnown(bounds.route, route),
+          "db.system.name": system,
+        }),
+        exemplar,
+      );
       if (kind !== "slow_query") return;
-      slowQueries.of({
-        "db.system.name": system,
-        "db.namespace": namespace,
-        "db.query.summary": boundIfKnown(bounds.summary, querySummary),
-        "telltale.slow.reason": reason,
-      }).value++;
+      countOne(
+        slowQueries.of({
+          "db.system.name": system,
+          "db.namespace": namespace,
+          "db.query.summary": boundIfKnown(bounds.summary, querySummary),
+          "telltale.slow.reason": reason,
+        }),
+        exemplar,
+      );
     },
     read: () => [lookups, findings, slowQueries].map(recordedNumbers),
   };
+}
+
+function countOne(series: NumberSeries, exemplar: Exemplar | undefined): void {
+  series.value++;
+  if (exemplar !== undefined) series.exemplar = exemplar;
+}
+
+/** What was found leads to its trace, where there is one. */
+function exemplarOf({ traceId, spanId, sampled, time }: Finding): Exemplar | undefined {
+  if (!sampled || traceId === undefined || spanId === undefined) return undefined;
+  return { value: 1, timestamp: toHrTime(time), traceId, spanId };
 }

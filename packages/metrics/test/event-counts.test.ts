@@ -1,7 +1,7 @@
-import { DataPointType } from "@opentelemetry/sdk-metrics";
+import { AggregationTemporality, DataPointType, type MetricProducer } from "@opentelemetry/sdk-metrics";
 import { count, type Finding, METRICS } from "@telltale/core";
-import { expect, test } from "vitest";
-import { createMetrics } from "../src/index.js";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { createMetrics, type NumberDataPoint } from "../src/index.js";
 import { collected, values } from "./operations.js";
 
 const FINDING: Finding = {
@@ -44,6 +44,40 @@ test("cache lookups count keys", async () => {
     [{ ...redis, "telltale.cache.result": "miss" }, 1],
     [{ "telltale.cache.name": "product", "telltale.cache.result": "hit" }, 5],
   ]);
+});
+
+test("the last finding whose trace was recorded is the exemplar of its counters, for deltas only while it is new", async () => {
+  const metrics = createMetrics({ runtime: false });
+  const deltas = metrics.producerFor(() => AggregationTemporality.DELTA);
+  const now = Date.now();
+  const traced = (spanId: string) => ({
+    ...FINDING,
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+    spanId,
+    sampled: true,
+  });
+  const exemplars = async (producer: MetricProducer) => {
+    const { resourceMetrics } = await producer.collect();
+    return resourceMetrics.scopeMetrics
+      .flatMap((scope) => scope.metrics)
+      .filter(({ descriptor }) => ["telltale.findings", "telltale.db.slow_queries"].includes(descriptor.name))
+      .flatMap(({ dataPoints }) => (dataPoints as NumberDataPoint[]).map((point) => point.exemplars));
+  };
+  metrics.listener.findingMade?.({ ...traced("b7ad6b7169203331"), time: now + 1000 });
+  metrics.listener.findingMade?.({ ...traced("00f067aa0ba902b7"), time: now + 2500 });
+  metrics.listener.findingMade?.({ ...traced("ffffffffffffffff"), sampled: false });
+  metrics.listener.findingMade?.(FINDING);
+  const [seconds, rest] = [Math.floor((now + 2500) / 1000), ((now + 2500) % 1000) * 1e6];
+  const last = { value: 1, timestamp: [seconds, rest], traceId: traced("").traceId, spanId: "00f067aa0ba902b7" };
+  expect(await exemplars(metrics.producer)).toEqual([[last], [last]]);
+  expect(await exemplars(deltas)).toEqual([[last], [last]]);
+  metrics.listener.findingMade?.({ ...FINDING, time: now + 9000 });
+  vi.useFakeTimers({ now: now + 10_000, toFake: ["Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  await deltas.collect();
+  metrics.listener.findingMade?.({ ...FINDING, time: now + 11_000 });
+  expect(await exemplars(deltas)).toEqual([[], []]);
+  expect(await exemplars(metrics.producer)).toEqual([[last], [last]]);
 });
 
 test("findings are counted by kind and route, slow queries by what was slow as well", async () => {
