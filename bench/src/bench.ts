@@ -36,7 +36,7 @@ async function main(ending: AsyncDisposableStack): Promise<number> {
 async function measure(options: Options, ending: AsyncDisposableStack): Promise<Results | undefined> {
   const { parts } = options;
   const progress = createProgress();
-  const names = parts.has("soak") && parts.size === 1 ? ["telltale"] : options.variants;
+  const names = parts.has("soak") && parts.size === 1 ? ["bare", "telltale"] : options.variants;
   const needsApp = parts.has("load") || parts.has("startup") || parts.has("soak");
   const variants =
     needsApp || parts.has("peers") ? await prepareVariants(names, isInstalled("openssl"), progress.line, ending) : [];
@@ -63,10 +63,10 @@ async function measure(options: Options, ending: AsyncDisposableStack): Promise<
   const startup = parts.has("startup")
     ? await measureStartup(around, variants, options.startupRounds, progress.step)
     : undefined;
-  const soaked = variants.find(({ name }) => name === "telltale");
+  const [bare, soaked] = ["bare", "telltale"].map((wanted) => variants.find(({ name }) => name === wanted));
   const soakResult =
-    parts.has("soak") && soaked !== undefined
-      ? await soak(around, soaked, options.soakRequests, progress.step)
+    parts.has("soak") && bare !== undefined && soaked !== undefined
+      ? await soak(around, bare, soaked, options.soakRequests, progress.step)
       : undefined;
   progress.step("");
   return {

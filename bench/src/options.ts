@@ -34,7 +34,7 @@ both endpoints, under load and at start-up; missing agents are installed first, 
   --requests N        requests per block to item (3000); multi gets a third of it
   --quick             few variants, few short rounds: shows that all works, and a rough figure
   --startup           start-up only
-  --soak              2,000,000 requests (or --requests N) against telltale: does its memory grow?
+  --soak              2,000,000 requests (or --requests N) to telltale, and to bare: does its memory grow more?
   --scrape            one page of metrics with 10,000 series: how long, and how long at a stretch
   --check             only Telltale's own variants; compares with bench/reference.json, exit code 1 when something got worse
   --keep              make this run bench/reference.json and bench/chart.svg; it must be a whole one

@@ -59,14 +59,22 @@ export interface StartupResult {
   readonly modules: number;
 }
 
-export interface SoakResult {
-  readonly variant: string;
-  readonly requests: number;
-  /** Least-squares slope after the warm-up. */
+/** What became of a server's memory after the warm-up. */
+export interface SoakGrowth {
+  /** Least-squares slope. */
   readonly mbPer500k: number;
   /** After full collections. */
   readonly rssMb: Spread;
   readonly heapAfterGcMb: { readonly warm: number; readonly end: number };
+}
+
+export interface SoakResult extends SoakGrowth {
+  readonly variant: string;
+  /** To each of the two. */
+  readonly requests: number;
+  /** How much more than the bare app it grows. */
+  readonly mbPer500k: number;
+  readonly bare: SoakGrowth;
 }
 
 export interface ScrapeResult {

@@ -56,6 +56,7 @@ test.each([
     mbPer500k,
     rssMb: { median: 100, min: 99, max: 101 },
     heapAfterGcMb: { warm: 20, end: 20 },
+    bare: { mbPer500k: 3, rssMb: { median: 100, min: 99, max: 101 }, heapAfterGcMb: { warm: 20, end: 20 } },
   };
   expect(checkResults(results({ soak }), reference).regressions).toHaveLength(regressions);
 });

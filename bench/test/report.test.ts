@@ -30,11 +30,12 @@ test("the cheapest is first, and the noise is told", () => {
 });
 
 test.each([
-  { mbPer500k: 0.99, says: "slope +0.99 MB per 500,000 requests: flat" },
-  { mbPer500k: 1.01, says: "slope +1.01 MB per 500,000 requests: it grows, 1 is allowed" },
-  { mbPer500k: -3, says: "slope −3.00 MB per 500,000 requests: flat" },
+  { mbPer500k: 0.99, says: "+0.99 MB per 500,000 requests more than bare (+3.00): flat" },
+  { mbPer500k: 1.01, says: "+1.01 MB per 500,000 requests more than bare (+3.00): it grows, 1 is allowed" },
+  { mbPer500k: -3, says: "−3.00 MB per 500,000 requests more than bare (+3.00): flat" },
 ])("a soak of $mbPer500k", ({ mbPer500k, says }) => {
   const spread = { median: 100, min: 99, max: 101 };
-  const soak = { variant: "telltale", requests: 1, mbPer500k, rssMb: spread, heapAfterGcMb: { warm: 20, end: 20 } };
+  const bare = { mbPer500k: 3, rssMb: spread, heapAfterGcMb: { warm: 20, end: 20 } };
+  const soak = { ...bare, variant: "telltale", requests: 1, mbPer500k, bare };
   expect(writeReport(results({ soak })).join("\n")).toContain(says);
 });
