@@ -3,6 +3,8 @@ export type { Exemplar } from "./exemplars.js";
 export { addExponential } from "./exponential.js";
 export type { DropReason, Page } from "./families.js";
 export type { Listening } from "./listen.js";
+export type { GaugeRule } from "./merge/gauge-rules.js";
+export { createSharedReader, type SharedReader, type SharedReaderOptions } from "./merge/shared-reader.js";
 export { type Format, negotiateFormat } from "./negotiate.js";
 export type { PageLimit } from "./page-limit.js";
 export {

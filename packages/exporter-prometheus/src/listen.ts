@@ -13,13 +13,23 @@ export interface Place {
 /** What became of it. */
 export type Listening = { readonly url: string } | { readonly error: string };
 
+/** Why a server does not listen. */
+export interface Failure {
+  readonly code: string | undefined;
+  readonly message: string;
+}
+
 /** Listens, and never fails: without an endpoint the program runs on. */
 export async function listen(server: Server, place: Place): Promise<Listening> {
+  const result = await tryToListen(server, place);
+  return "url" in result ? result : { error: await explainFailure(result, place) };
+}
+
+/** The same without the reason in words, for which the machine has to be searched. */
+export async function tryToListen(server: Server, place: Place): Promise<{ readonly url: string } | Failure> {
   const { host, port, portsToTry } = place;
   if (isNetworkDenied()) {
-    return {
-      error: `metrics are not served on ${host}:${port}: this process may not use the network; start Node with --allow-net`,
-    };
+    return { code: undefined, message: "this process may not use the network; start Node with --allow-net" };
   }
   for (let tried = 0; ; tried++) {
     try {
@@ -28,13 +38,18 @@ export async function listen(server: Server, place: Place): Promise<Listening> {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "EADDRINUSE" && tried + 1 < portsToTry) continue;
-      return { error: `metrics are not served on ${host}:${port}: ${await explain(code, message, place)}` };
+      return { code, message };
     }
   }
 }
 
+/** Why metrics are not served, and what to do. */
+export async function explainFailure({ code, message }: Failure, place: Place): Promise<string> {
+  return `metrics are not served on ${place.host}:${place.port}: ${await explain(code, message, place)}`;
+}
+
 /** Under `--permission` Node 26 throws what it denies where nobody can catch it; before that there is no such permission. */
-function isNetworkDenied(): boolean {
+export function isNetworkDenied(): boolean {
   const { permission, allowedNodeEnvironmentFlags } = process;
   return permission?.has("net") === false && allowedNodeEnvironmentFlags.has("--allow-net");
 }

@@ -4,6 +4,7 @@ import type {
   CollectionResult,
   MetricData,
   MetricProducer,
+  ScopeMetrics,
 } from "@opentelemetry/sdk-metrics";
 import { type Listener, Slices, VERSION } from "@telltale/core";
 import { createBounds } from "./bounds.js";
@@ -13,7 +14,7 @@ import { createHttpClientMetrics } from "./http-client-metrics.js";
 import { createHttpServerMetrics } from "./http-server-metrics.js";
 import { createPoolMetrics } from "./pool-metrics.js";
 import type { Reading } from "./reading.js";
-import { type Recorded, toMetricData } from "./recorded.js";
+import { type Recorded, toMetricData, toMetricDataAtOnce } from "./recorded.js";
 import { watchRuntime } from "./runtime-metrics.js";
 import { createSelfMetrics } from "./self-metrics.js";
 import { isDelta, selectTemporality } from "./temporality.js";
@@ -41,6 +42,8 @@ export interface Metrics {
    * `selectAggregationTemporality`, or `selectTemporality`), counted from its own last collection. One for each reader.
    */
   producerFor(select: AggregationTemporalitySelector): MetricProducer;
+  /** What was counted until now, without a turn of the event loop: for the end of the process. */
+  readAtOnce(): ScopeMetrics[];
   /** Ends the watching of the runtime. What was counted can still be collected. */
   stop(): void;
 }
@@ -81,6 +84,20 @@ export function createMetrics({
 
   async function collect(select: AggregationTemporalitySelector, reading: Reading): Promise<CollectionResult> {
     const slices = new Slices();
+    const { all, errors } = readSources();
+    const metrics: (MetricData | undefined)[] = [];
+    for (const recorded of all) {
+      metrics.push(await toMetricData(recorded, isDelta(select, recorded), reading, slices));
+    }
+    return { resourceMetrics: { resource: emptyResource(), scopeMetrics: inScope(metrics) }, errors };
+  }
+
+  function readAtOnce(): ScopeMetrics[] {
+    const reading = { reader: 0, now: toHrTime(Date.now()), before: undefined, beforeMs: 0 };
+    return inScope(readSources().all.map((recorded) => toMetricDataAtOnce(recorded, reading)));
+  }
+
+  function readSources(): { all: Recorded[]; errors: unknown[] } {
     const all: Recorded[] = [];
     const errors: unknown[] = [];
     // One source that fails (a user's own pool that throws) must not hide the others.
@@ -91,13 +108,7 @@ export function createMetrics({
         errors.push(error);
       }
     }
-    const metrics: MetricData[] = [];
-    for (const recorded of all) {
-      const data = await toMetricData(recorded, isDelta(select, recorded), reading, slices);
-      if (data !== undefined) metrics.push(data);
-    }
-    const scopeMetrics = metrics.length === 0 ? [] : [{ scope: { name: "telltale", version: VERSION }, metrics }];
-    return { resourceMetrics: { resource: emptyResource(), scopeMetrics }, errors };
+    return { all, errors };
   }
 
   let running: Promise<unknown> | undefined;
@@ -130,5 +141,10 @@ export function createMetrics({
   }
 
   const producer = producerFor(selectTemporality("cumulative"));
-  return { listener, producer, producerFor, stop: () => watch?.stop() };
+  return { listener, producer, producerFor, readAtOnce, stop: () => watch?.stop() };
+}
+
+function inScope(collected: readonly (MetricData | undefined)[]): ScopeMetrics[] {
+  const metrics = collected.filter((data) => data !== undefined);
+  return metrics.length === 0 ? [] : [{ scope: { name: "telltale", version: VERSION }, metrics }];
 }

@@ -1,5 +1,11 @@
 import { ValueType } from "@opentelemetry/api";
-import { AggregationTemporality, type DataPoint, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
+import {
+  AggregationTemporality,
+  type DataPoint,
+  DataPointType,
+  type Histogram,
+  type MetricData,
+} from "@opentelemetry/sdk-metrics";
 import type { MetricDefinition, Slices } from "@telltale/core";
 import type { HistogramSeries } from "./histogram-series.js";
 import type { NumberSeries } from "./number-series.js";
@@ -31,20 +37,44 @@ export async function toMetricData(
   reading: Reading,
   slices: Slices,
 ): Promise<MetricData | undefined> {
-  const { name, unit, description, kind } = recorded.definition;
-  const base = {
+  return "histograms" in recorded
+    ? histogramData(recorded, delta, await collectPoints(recorded.histograms, delta, reading, slices))
+    : numberData(recorded, delta, await collectPoints(recorded.numbers, delta, reading, slices));
+}
+
+/** The same in one piece, for the end of the process. */
+export function toMetricDataAtOnce(recorded: Recorded, reading: Reading): MetricData | undefined {
+  return "histograms" in recorded
+    ? histogramData(recorded, false, present(recorded.histograms.map((one) => one.total(reading))))
+    : numberData(recorded, false, present(recorded.numbers.map((one) => one.total(reading))));
+}
+
+function histogramData(
+  { definition }: Recorded,
+  delta: boolean,
+  dataPoints: DataPoint<Histogram>[],
+): MetricData | undefined {
+  if (dataPoints.length === 0) return undefined;
+  return { ...describe(definition, delta), dataPointType: DataPointType.HISTOGRAM, dataPoints };
+}
+
+function numberData({ definition }: Recorded, delta: boolean, dataPoints: DataPoint<number>[]): MetricData | undefined {
+  if (dataPoints.length === 0) return undefined;
+  const { kind } = definition;
+  return kind === "gauge"
+    ? { ...describe(definition, delta), dataPointType: DataPointType.GAUGE, dataPoints }
+    : { ...describe(definition, delta), dataPointType: DataPointType.SUM, isMonotonic: kind === "counter", dataPoints };
+}
+
+function describe({ name, unit, description }: MetricDefinition, delta: boolean) {
+  return {
     descriptor: { name, unit, description, valueType: unit === "s" || unit === "1" ? ValueType.DOUBLE : ValueType.INT },
     aggregationTemporality: delta ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE,
   };
-  if ("histograms" in recorded) {
-    const dataPoints = await collectPoints(recorded.histograms, delta, reading, slices);
-    return dataPoints.length === 0 ? undefined : { ...base, dataPointType: DataPointType.HISTOGRAM, dataPoints };
-  }
-  const dataPoints = await collectPoints(recorded.numbers, delta, reading, slices);
-  if (dataPoints.length === 0) return undefined;
-  return kind === "gauge"
-    ? { ...base, dataPointType: DataPointType.GAUGE, dataPoints }
-    : { ...base, dataPointType: DataPointType.SUM, isMonotonic: kind === "counter", dataPoints };
+}
+
+function present<Point>(points: readonly (Point | undefined)[]): Point[] {
+  return points.filter((point) => point !== undefined);
 }
 
 interface Series<Value> {

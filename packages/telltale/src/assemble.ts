@@ -14,6 +14,7 @@ import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumen
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
 import { createMetrics } from "@telltale/metrics";
+import { atExit } from "./at-exit.js";
 import type { InstrumentationName } from "./config/options.js";
 import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
@@ -106,9 +107,15 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   if (loggerProvider !== undefined) parts.push(loggerProvider);
   const metrics = createMetrics();
   undo.push(metrics.stop);
-  const readers = createMetricReaders(config.metrics ?? {}, role, metrics);
+  const readers = createMetricReaders(config.metrics ?? {}, role, metrics, String(resource.attributes["service.name"]));
   const meterProvider = createMeterProvider(resource, [...readers.list, ...(sdk.metricReaders ?? [])], sdk.views);
-  parts.push(meterProvider);
+  parts.push({
+    forceFlush: () => meterProvider.forceFlush(),
+    async shutdown() {
+      await readers.close();
+      await meterProvider.shutdown();
+    },
+  });
   undo.push(
     registerGlobals({
       contextManager: sdk.contextManager,
@@ -135,6 +142,7 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
 
   const ending = endingOf([...tracing.outlets, ...readers.outlets]);
   undo.push(flushBeforeExit(ending));
+  undo.push(atExit(() => readers.end((reader) => [...meterProvider.readAtOnce(reader), ...metrics.readAtOnce()])));
   if (role !== "thread") undo.push(flushOnSignals(ending));
 
   void readers.url.then((url) => {

@@ -1,11 +1,13 @@
 import { createRequire } from "node:module";
-import { createNoopMeter, type Meter, type MeterOptions, type MeterProvider } from "@opentelemetry/api";
+import { createNoopMeter, type HrTime, type Meter, type MeterOptions, type MeterProvider } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type {
   CollectionResult,
   IMetricReader,
+  MetricData,
   MeterProvider as SdkMeterProvider,
   MetricProducer,
+  ScopeMetrics,
   ViewOptions,
 } from "@opentelemetry/sdk-metrics";
 import { makeHarmless } from "./harmless-meter.js";
@@ -14,6 +16,8 @@ const require = createRequire(import.meta.url);
 
 /** The SDK's meter provider, made when the app asks for its first meter: Telltale's own metrics need none. */
 export interface LateMeterProvider extends MeterProvider {
+  /** What the app's own instruments counted, for one of the readers, without a turn of the event loop: for the end of the process. */
+  readAtOnce(reader: IMetricReader): ScopeMetrics[];
   forceFlush(): Promise<void>;
   shutdown(): Promise<void>;
 }
@@ -39,6 +43,7 @@ export function createMeterProvider(
         return createNoopMeter();
       }
     },
+    readAtOnce: (reader) => late[readers.indexOf(reader)]?.readAtOnce() ?? [],
     async forceFlush() {
       await Promise.all(readers.map((reader) => reader.forceFlush()));
     },
@@ -66,6 +71,11 @@ class LateReader implements IMetricReader {
   setMetricProducer(producer: MetricProducer): void {
     this.#producer = producer;
   }
+
+  readAtOnce(): ScopeMetrics[] {
+    return this.#producer === undefined ? [] : readCollector(this.#producer);
+  }
+
   selectAggregation: IMetricReader["selectAggregation"] = (type) => this.#reader.selectAggregation(type);
   selectAggregationTemporality: IMetricReader["selectAggregationTemporality"] = (type) =>
     this.#reader.selectAggregationTemporality(type);
@@ -73,4 +83,36 @@ class LateReader implements IMetricReader {
   collect: IMetricReader["collect"] = (options) => this.#reader.collect(options);
   shutdown: IMetricReader["shutdown"] = (options) => this.#reader.shutdown(options);
   forceFlush: IMetricReader["forceFlush"] = (options) => this.#reader.forceFlush(options);
+}
+
+/** The parts of the SDK's collector that its `collect` reads, which waits for observable instruments in between. */
+interface Collector extends MetricProducer {
+  readonly _sharedState?: {
+    readonly meterSharedStates?: ReadonlyMap<
+      string,
+      {
+        readonly _instrumentationScope: ScopeMetrics["scope"];
+        readonly metricStorageRegistry: {
+          getStorages(
+            collector: MetricProducer,
+          ): { collect(collector: MetricProducer, time: HrTime): MetricData | undefined }[];
+        };
+      }
+    >;
+  };
+}
+
+/** What was counted; observable instruments are as they were observed last. Nothing where the SDK is not the one that we know. */
+function readCollector(collector: Collector): ScopeMetrics[] {
+  const nowMs = Date.now();
+  const now: HrTime = [Math.floor(nowMs / 1000), (nowMs % 1000) * 1e6];
+  const result: ScopeMetrics[] = [];
+  for (const {
+    _instrumentationScope: scope,
+    metricStorageRegistry,
+  } of collector._sharedState?.meterSharedStates?.values() ?? []) {
+    const collected = metricStorageRegistry.getStorages(collector).map((storage) => storage.collect(collector, now));
+    result.push({ scope, metrics: collected.filter((metric) => metric !== undefined) });
+  }
+  return result;
 }

@@ -1,14 +1,17 @@
 import { createRequire } from "node:module";
 import { getNumberFromEnv } from "@opentelemetry/core";
-import type { AggregationTemporalitySelector, IMetricReader, PushMetricExporter } from "@opentelemetry/sdk-metrics";
-import { say } from "@telltale/core";
-import { createPrometheusReader } from "@telltale/exporter-prometheus";
-import { ignoreServer } from "@telltale/instrumentation-http";
+import type {
+  AggregationTemporalitySelector,
+  IMetricReader,
+  PushMetricExporter,
+  ScopeMetrics,
+} from "@opentelemetry/sdk-metrics";
 import { type Metrics, selectTemporality } from "@telltale/metrics";
 import type { MetricsExporterName, SourceOptions } from "./config/options.js";
 import { createMetricExporter, destinationOf, type EndableExporter, OTLP_TIMEOUT_MS } from "./otlp/exporters.js";
 import type { Outlet } from "./outlet.js";
 import type { Role } from "./role.js";
+import { createScrapedReader } from "./scraped-reader.js";
 import { preferredTemporality } from "./temporality.js";
 
 const require = createRequire(import.meta.url);
@@ -16,16 +19,18 @@ const require = createRequire(import.meta.url);
 /** The ways of metrics out of the process. */
 export interface MetricReaders {
   readonly list: readonly IMetricReader[];
-  /** Of those that push. */
+  /** Of those that push, and of a process whose metrics another one serves. */
   readonly outlets: readonly Outlet[];
   /** Where Prometheus can read, once it can; undefined when it cannot. */
   readonly url: Promise<string | undefined>;
   /** For the start-up line, where there is no URL. */
   readonly destination: string;
+  /** The process ends in this moment: what `read` finds for a reader goes to the process that serves it. */
+  end(read: (reader: IMetricReader) => readonly ScopeMetrics[]): void;
+  /** Before the readers shut down. */
+  close(): Promise<void>;
 }
 
-/** Ports that cluster workers try, one after the other, from the configured one on. */
-const WORKER_PORTS = 64;
 const INTERVAL_MS = 60_000;
 const TIMEOUT_MS = 30_000;
 /** What has come since a flush that is as recent as this is not worth another. */
@@ -35,45 +40,34 @@ export function createMetricReaders(
   options: NonNullable<SourceOptions["metrics"]>,
   role: Role,
   metrics: Metrics,
+  service: string,
 ): MetricReaders {
   const names = new Set<MetricsExporterName>(options.exporters ?? ["prometheus"]);
   names.delete("none");
-  // A thread's port would be the process's; its own metrics wait for the merge of several sources.
-  if (role === "thread") names.delete("prometheus");
   const list: IMetricReader[] = [];
   const outlets: Outlet[] = [];
-  let url: Promise<string | undefined> = Promise.resolve(undefined);
+  const scraped = names.has("prometheus") ? createScrapedReader(options, role, metrics, service) : undefined;
+  if (scraped !== undefined) list.push(scraped.reader);
+  if (scraped?.outlet !== undefined) outlets.push(scraped.outlet);
   for (const name of names) {
-    if (name !== "prometheus") {
-      const exporter = createPushExporter(name, options);
-      const reader = createPushReader(exporter, options, metrics);
-      list.push(reader);
-      // A delivery by gRPC that is under way would hold the process open.
-      if (name === "console" || options.protocol !== "grpc") outlets.push(outletOf(reader, exporter));
-      continue;
-    }
-    const { reader, listening } = createPrometheusReader({
-      ...(options.host !== undefined && { host: options.host }),
-      ...(options.port !== undefined && { port: options.port }),
-      ...(options.naming !== undefined && { naming: options.naming }),
-      ...(options.scopeLabels !== undefined && { scopeLabels: options.scopeLabels }),
-      ...(options.resourceLabels !== undefined && { resourceLabels: options.resourceLabels }),
-      ...(options.maxPageBytes !== undefined && { maxPageBytes: options.maxPageBytes }),
-      portsToTry: role === "cluster-worker" ? WORKER_PORTS : 1,
-      metricProducers: [metrics.producer],
-      onServer: ignoreServer,
-    });
+    if (name === "prometheus") continue;
+    const exporter = createPushExporter(name, options);
+    const reader = createPushReader(exporter, options, metrics);
     list.push(reader);
-    url = listening.then((result) => {
-      if ("url" in result) return result.url;
-      say("info", result.error);
-      return undefined;
-    });
+    // A delivery by gRPC that is under way would hold the process open.
+    if (name === "console" || options.protocol !== "grpc") outlets.push(outletOf(reader, exporter));
   }
   const destinations = [...names].map((name) =>
     name === "otlp" ? destinationOf(options, "metrics") : name === "prometheus" ? "no endpoint" : name,
   );
-  return { list, outlets, url, destination: destinations.join(" and ") || "off" };
+  return {
+    list,
+    outlets,
+    url: scraped?.url ?? Promise.resolve(undefined),
+    destination: destinations.join(" and ") || "off",
+    end: (read) => scraped?.end(() => read(scraped.reader)),
+    close: async () => scraped?.close(),
+  };
 }
 
 /** `OTEL_METRIC_EXPORT_TIMEOUT`, default 30,000; no longer than the time between two exports, so that they never pile up. */

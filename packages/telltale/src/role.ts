@@ -1,17 +1,30 @@
 import type cluster from "node:cluster";
 import { basename, sep } from "node:path";
 import { isMainThread } from "node:worker_threads";
+import { isPm2Daemon } from "./pm2.js";
 
 /**
  * What this process or thread is to Telltale.
  * - `app`: everything.
- * - `cluster-worker`: everything, with a metrics port of its own above the configured one.
- * - `thread`: spans and findings; the main thread owns the port and the signals.
- * - `tool`: a package manager that inherited NODE_OPTIONS; left alone, the app is its child.
+ * - `cluster-worker`: everything; its primary, where that runs Telltale, serves its metrics.
+ * - `thread`: everything but the signals; another thread or process serves its metrics.
+ * - `tool`: a package manager, or PM2, that inherited NODE_OPTIONS; left alone, the app is its child.
  */
 export type Role = "app" | "cluster-worker" | "thread" | "tool";
 
-const TOOLS = new Set(["npm", "npx", "pnpm", "pnpx", "yarn", "yarnpkg", "corepack", "bun", "turbo"]);
+const TOOLS = new Set([
+  "pm2",
+  "pm2-runtime",
+  "npm",
+  "npx",
+  "pnpm",
+  "pnpx",
+  "yarn",
+  "yarnpkg",
+  "corepack",
+  "bun",
+  "turbo",
+]);
 
 export function findRole(script: string | undefined): Role {
   if (!isMainThread) return "thread";
@@ -23,6 +36,7 @@ export function findRole(script: string | undefined): Role {
 }
 
 function isTool(script: string): boolean {
+  if (isPm2Daemon(script)) return true;
   const name = basename(script)
     .replace(/\.[cm]?js$/, "")
     .replace(/-cli$/, "");

@@ -1,6 +1,8 @@
 import { assemble, type Telltale } from "./assemble.js";
 import type { TelltaleOptions } from "./config/options.js";
 import { resolveConfig } from "./config/resolve.js";
+import { findProgram } from "./pm2.js";
+import { findScript } from "./script.js";
 
 const runningKey = Symbol.for("telltale.running");
 const global = globalThis as { [runningKey]?: Telltale };
@@ -15,7 +17,8 @@ const global = globalThis as { [runningKey]?: Telltale };
 export function start(options: TelltaleOptions = {}): Telltale {
   const running = global[runningKey];
   if (running !== undefined) return running;
-  const config = resolveConfig(options, process.env, process.argv[1], process.cwd());
+  const { script, env } = findProgram(findScript(), process.env);
+  const config = resolveConfig(options, env, script, process.cwd());
   const telltale = assemble(config, () => {
     delete global[runningKey];
   });

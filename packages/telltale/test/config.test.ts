@@ -107,6 +107,7 @@ describe("the environment", () => {
         },
       },
     ],
+    [{ TELLTALE_METRICS_MERGE: "false" }, { metrics: { merge: false } }],
     [{ OTEL_SERVICE_NAME: "" }, {}],
     [
       { OTEL_RESOURCE_ATTRIBUTES: "service.name=a%20b,team=x" },
@@ -220,6 +221,13 @@ describe("wrong input is one clear line per problem", () => {
       { OTEL_EXPORTER_PROMETHEUS_PORT: "http" },
       {},
       /OTEL_EXPORTER_PROMETHEUS_PORT must be a port from 0 to 65535, got "http"/,
+    ],
+    [
+      "bad rule for a gauge",
+      {},
+      {},
+      { metrics: { gauges: { depth: "avg" } } },
+      /metrics.gauges must be an object, each value one of sum, min, max, mean, each, got an object/,
     ],
     ["bad sampler", {}, { OTEL_TRACES_SAMPLER: "half" }, {}, /OTEL_TRACES_SAMPLER must be one of always_on/],
     ["bad log level", {}, { TELLTALE_LOG: "loud" }, {}, /TELLTALE_LOG must be one of silent, info, debug, got "loud"/],

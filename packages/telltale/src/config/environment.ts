@@ -37,6 +37,7 @@ const VARIABLES: readonly (readonly [variable: string, option: string, parse: Pa
   ["TELLTALE_METRICS_RESOURCE_LABELS", "metrics.resourceLabels", asList],
   ["TELLTALE_METRICS_MAX_PAGE_BYTES", "metrics.maxPageBytes", asNumber],
   ["OTEL_METRIC_EXPORT_INTERVAL", "metrics.intervalMs", asNumber],
+  ["TELLTALE_METRICS_MERGE", "metrics.merge", asFlag],
 ];
 const OWN_SCHEMA: Schema = { url, caFile: readableFile, certFile: readableFile, keyFile: readableFile };
 const ENVIRONMENT_SCHEMA: Schema = {

@@ -1,4 +1,5 @@
 import type { Finding, NamingStrategy } from "@telltale/core";
+import type { GaugeRule } from "@telltale/exporter-prometheus";
 import type { ContextManager, TextMapPropagator } from "@opentelemetry/api";
 import type { Resource, ResourceDetector } from "@opentelemetry/resources";
 import type { LogRecordProcessor } from "@opentelemetry/sdk-logs";
@@ -61,6 +62,16 @@ export interface MetricsOptions extends OtlpOptions {
   maxPageBytes?: number;
   /** Time between two OTLP or console exports, in ms. Default 60,000. */
   intervalMs?: number;
+  /**
+   * One Prometheus endpoint for all processes on this machine with the same service name and port, cluster workers and worker threads
+   * among them. False gives each process its own: cluster workers the next free ports, threads none. Default true.
+   */
+  merge?: boolean;
+  /**
+   * How a gauge of several processes becomes one value, by metric: `{ "queue.depth": "max" }`. Default `each`, which keeps them apart by
+   * the label `telltale_worker`.
+   */
+  gauges?: Record<string, GaugeRule>;
 }
 
 export interface NPlusOneOptions {

@@ -104,6 +104,8 @@ export const FILE_SCHEMA: Schema = {
     resourceLabels: listOf(text),
     maxPageBytes: number("a number of bytes, 1000 or more", 1000),
     intervalMs: time,
+    merge: flag,
+    gauges: mapOf(oneOf("sum", "min", "max", "mean", "each")),
   },
   slowQueryMs: ms,
   slowQueries: { bySystem: mapOf(ms), bySummary: mapOf(ms) },

@@ -1,0 +1,111 @@
+import { connect } from "node:net";
+import { sayOnce } from "@telltale/core";
+import type { Page } from "../families.js";
+import { Connection } from "./connection.js";
+import { type GaugeRule, OF_PROCESS } from "./gauge-rules.js";
+import { Ledger } from "./ledger.js";
+import { ReportEncoder } from "./report-encoder.js";
+import type { Message } from "./report.js";
+import { Turns } from "./turns.js";
+
+/** Whoever takes nothing for so long is stuck, and what waits for it would keep a process that has ended from going. */
+const STUCK_MS = 2_000;
+
+export interface ReporterOptions {
+  readonly path: string;
+  /** Who this process, or thread, is in the ledger, whoever keeps it. */
+  readonly member: string;
+  /** A thread of a process: it cannot serve, and leaves to the main thread what is the same for all. */
+  readonly isThread: boolean;
+  /** Of a cluster worker, its primary. */
+  readonly parent: number | undefined;
+  readonly gauges: Readonly<Record<string, GaugeRule>>;
+  /** What this process counted. */
+  collect(): Promise<Page>;
+}
+
+/** A process that reports to the one that serves. */
+export interface Reporter {
+  /** Where that one serves. */
+  readonly url: string;
+  readonly pid: number;
+  /** When it is there no more: what it left to this process, where this is its heir. */
+  readonly ended: Promise<Ledger | undefined>;
+  /** Reports without being asked. */
+  report(): Promise<void>;
+  /** Reports without a turn of the event loop: the process ends. */
+  reportAtOnce(page: Page): void;
+  close(): void;
+}
+
+/** Undefined where nobody is to be found. */
+export function findHub(options: ReporterOptions): Promise<Reporter | undefined> {
+  const { path, member, isThread, parent, gauges } = options;
+  const omit = isThread ? OF_PROCESS : undefined;
+  const turns = new Turns();
+  const encoder = new ReportEncoder();
+  let inherited: Ledger | undefined;
+  /** The last question, and the last that was answered. */
+  let asked = 0;
+  let reporting: Promise<void> | undefined;
+
+  return new Promise((resolve) => {
+    let end: (left: Ledger | undefined) => void = () => resolve(undefined);
+    const socket = connect({ path });
+    const connection = new Connection(socket, turns, hear, () => end(inherited));
+    connection.send({ is: "hello", source: crypto.randomUUID(), member, parent, canServe: !isThread });
+
+    function hear(message: Message, words: Float64Array): void {
+      if (message.is === "welcome") {
+        const { url, pid } = message;
+        const { promise: ended, resolve: ending } = Promise.withResolvers<Ledger | undefined>();
+        end = ending;
+        resolve({ url, pid, ended, report: reportAnew, reportAtOnce, close: () => connection.close() });
+      } else if (message.is === "ask") {
+        asked = message.n;
+        void report();
+      } else if (message.is === "entry") {
+        if (message.entry.op === "clear") inherited = new Ledger(gauges);
+        inherited?.apply(message.entry, words);
+      }
+    }
+
+    function report(): Promise<void> {
+      return (reporting ??= reportAll().finally(() => {
+        reporting = undefined;
+      }));
+    }
+
+    async function reportAnew(): Promise<void> {
+      await reporting;
+      await report();
+    }
+
+    async function reportAll(): Promise<void> {
+      let n: number;
+      do {
+        n = asked;
+        try {
+          await reportPage(await options.collect());
+        } catch (error) {
+          sayOnce("error", `metrics could not be reported to the process that serves them: ${String(error)}`);
+        }
+        connection.send({ is: "done", n });
+      } while (asked > n);
+    }
+
+    async function reportPage({ scopeMetrics }: Page): Promise<void> {
+      for (const frame of encoder.encode(scopeMetrics, omit)) {
+        connection.send({ is: "report", report: frame.report }, frame.words);
+        if (!(await connection.taken(STUCK_MS))) return connection.close();
+      }
+    }
+
+    function reportAtOnce({ scopeMetrics }: Page): void {
+      for (const { report: what, words } of encoder.encode(scopeMetrics, omit)) {
+        connection.send({ is: "report", report: what }, words);
+      }
+      connection.send({ is: "done", n: asked });
+    }
+  });
+}
