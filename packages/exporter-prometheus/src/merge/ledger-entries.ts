@@ -27,13 +27,11 @@ export class MergedMetric {
 /** What one source says of one series, and where that belongs. */
 export class Entry {
   readonly metric: MergedMetric;
-  readonly key: string;
   readonly series: MergedSeries;
   readonly part: Part;
 
-  constructor(metric: MergedMetric, key: string, series: MergedSeries, part: Part) {
+  constructor(metric: MergedMetric, series: MergedSeries, part: Part) {
     this.metric = metric;
-    this.key = key;
     this.series = series;
     this.part = part;
   }
@@ -54,7 +52,7 @@ export class Entry {
     }
     for (let left = words.next(); left > 0; left--) {
       const exemplar = words.nextExemplar();
-      part.exemplars[bucketOf(exemplar.value, bounds)] = exemplar;
+      (part.exemplars ??= [])[bucketOf(exemplar.value, bounds)] = exemplar;
     }
   }
 }
@@ -78,9 +76,9 @@ export class Source {
     this.slot = slot;
   }
 
-  enter(metric: MergedMetric, key: string, series: MergedSeries, startTime: HrTime): Entry {
+  enter(metric: MergedMetric, series: MergedSeries, startTime: HrTime): Entry {
     series.entries++;
-    const entry = new Entry(metric, key, series, new Part(this, startTime));
+    const entry = new Entry(metric, series, new Part(this, startTime));
     if (this.isComplete) series.parts.push(entry.part);
     return entry;
   }
@@ -104,6 +102,6 @@ export class Source {
   }
 }
 
-function present(exemplars: readonly (Exemplar | undefined)[]): Exemplar[] {
+function present(exemplars: readonly (Exemplar | undefined)[] = []): Exemplar[] {
   return exemplars.filter((one) => one !== undefined);
 }

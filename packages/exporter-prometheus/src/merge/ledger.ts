@@ -146,15 +146,15 @@ export class Ledger {
   private enter(source: Source, [id, metricId, attributes, startTime]: SeriesHead): void {
     const metric = source.metrics[metricId];
     if (metric === undefined) throw new Error(`a report of an unknown metric ${metricId}`);
-    const key = seriesKey(attributes);
-    source.entries[id] = source.enter(metric, key, this.seriesOf(metric, key, attributes), startTime);
+    source.entries[id] = source.enter(metric, this.seriesOf(metric, attributes), startTime);
   }
 
   /** One that is too many is read like the others and shown to nobody. */
-  private seriesOf(metric: MergedMetric, key: string, attributes: SeriesHead[2]): MergedSeries {
+  private seriesOf(metric: MergedMetric, attributes: SeriesHead[2]): MergedSeries {
+    const key = seriesKey(attributes);
     let series = metric.series.get(key);
     if (series === undefined) {
-      series = new MergedSeries(attributes);
+      series = new MergedSeries(key, attributes);
       if (this.size >= MAX_SERIES) {
         count("telltale.metrics.dropped", "telltale.reason", "merge");
       } else {
@@ -211,7 +211,7 @@ export class Ledger {
   }
 
   private inherit(entry: Entry): void {
-    const { metric, key, series, part } = entry;
+    const { metric, series, part } = entry;
     let dead = this.sources.get(THE_DEAD);
     if (dead === undefined) {
       dead = new Source(THE_DEAD, THE_DEAD, -1);
@@ -222,19 +222,19 @@ export class Ledger {
     let inherited = series.parts.find((one) => one.source === dead);
     if (inherited === undefined) {
       if (!dead.metrics.includes(metric)) dead.metrics.push(metric);
-      const heir = dead.enter(metric, key, series, part.startTime);
+      const heir = dead.enter(metric, series, part.startTime);
       dead.entries.push(heir);
       inherited = heir.part;
     }
     inherited.add(part);
   }
 
-  private takeOut({ metric, key, series, part }: Entry): void {
+  private takeOut({ metric, series, part }: Entry): void {
     const at = series.parts.indexOf(part);
     if (at >= 0) series.parts.splice(at, 1);
     series.changed();
-    if (--series.entries > 0 || metric.series.get(key) !== series) return;
-    metric.series.delete(key);
+    if (--series.entries > 0 || metric.series.get(series.key) !== series) return;
+    metric.series.delete(series.key);
     this.size--;
   }
 }

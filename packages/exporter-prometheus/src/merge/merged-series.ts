@@ -25,7 +25,7 @@ export class Part {
   rest = 0;
   counts: number[] = [];
   /** By bucket. */
-  exemplars: (Exemplar | undefined)[] = [];
+  exemplars: (Exemplar | undefined)[] | undefined = undefined;
   exponential: ExponentialHistogram | undefined = undefined;
 
   constructor(source: Speaker, startTime: HrTime) {
@@ -43,9 +43,7 @@ export class Part {
     this.value = sum.value;
     this.rest = sum.rest;
     for (const [bucket, held] of other.counts.entries()) this.counts[bucket] = (this.counts[bucket] ?? 0) + held;
-    for (let bucket = 0; bucket < other.exemplars.length; bucket++) {
-      this.exemplars[bucket] = newerOf(this.exemplars[bucket], other.exemplars[bucket]);
-    }
+    if (other.exemplars !== undefined) this.exemplars = newest(this.exemplars ?? [], other.exemplars);
   }
 }
 
@@ -53,6 +51,8 @@ type AnyPoint = DataPoint<number | Histogram | ExponentialHistogram>;
 
 /** One series of all sources. */
 export class MergedSeries {
+  /** The text of its attributes. */
+  readonly key: string;
   readonly attributes: Attributes;
   readonly parts: Part[] = [];
   /** Sources that know it, those among them whose part does not count yet. */
@@ -62,7 +62,8 @@ export class MergedSeries {
   /** Attributes with the worker's number, by number: the same objects from page to page. */
   private readonly ofWorkers: Attributes[] = [];
 
-  constructor(attributes: Attributes) {
+  constructor(key: string, attributes: Attributes) {
+    this.key = key;
     this.attributes = attributes;
   }
 
@@ -126,11 +127,19 @@ function addHistograms(point: MergedPoint, parts: readonly Part[], boundaries: n
       counts[bucket] = (counts[bucket] as number) + held;
       count += held;
     }
-    for (const [bucket, one] of part.exemplars.entries()) exemplars[bucket] = newerOf(exemplars[bucket], one);
+    if (part.exemplars !== undefined) newest(exemplars, part.exemplars);
   }
   const sum = addUp(parts);
   point.value = { buckets: { boundaries, counts }, count, ...(!Number.isNaN(sum) && { sum }) };
   point.exemplars = exemplars.filter((one) => one !== undefined);
+}
+
+type ByBucket = (Exemplar | undefined)[];
+
+/** Puts into the first, where it is newer, what the second has. */
+function newest(exemplars: ByBucket, others: ByBucket): ByBucket {
+  for (const [bucket, one] of others.entries()) exemplars[bucket] = newerOf(exemplars[bucket], one);
+  return exemplars;
 }
 
 function addExponentials(parts: readonly Part[]): ExponentialHistogram | undefined {

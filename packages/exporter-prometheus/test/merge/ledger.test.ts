@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toFixedBuckets } from "../../src/exponential.js";
 import { FrameReader, packFrame } from "../../src/merge/frames.js";
+import { gaugeRule } from "../../src/merge/gauge-rules.js";
 import { Ledger } from "../../src/merge/ledger.js";
 import { ReportEncoder } from "../../src/merge/report-encoder.js";
 import type { LedgerEntry, ReportFrame } from "../../src/merge/report.js";
@@ -469,4 +470,10 @@ test("exemplars: the newest of each bucket, of whatever process", async () => {
   one.leave([ledger]);
   one.fold([ledger]);
   expect(await exemplars()).toEqual([at(0.7, 20, "d"), at(4, 30, "f"), at(11, 10, "c")]);
+});
+
+test("every gauge of ours has a rule, so that no dashboard meets a label that it does not know", () => {
+  const gauges = Object.values(METRICS).filter(({ kind }) => kind === "gauge");
+  expect(gauges.length).toBeGreaterThan(8);
+  expect(gauges.filter(({ name }) => gaugeRule(name, {}) === "each")).toEqual([]);
 });
