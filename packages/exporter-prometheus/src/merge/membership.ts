@@ -136,8 +136,9 @@ export class Membership {
     const place = { host, port, portsToTry: 1 };
     const result = await tryToListen(server, place);
     if (!("url" in result)) {
-      const isNews = tries === TRIES_BEFORE_SAID && this.known === undefined;
-      if (isNews) this.tell({ error: await explainFailure(result, place) });
+      // Only a port in use may turn out to be one of ours.
+      const isCertain = result.code !== "EADDRINUSE" || tries >= TRIES_BEFORE_SAID;
+      if (isCertain && this.known === undefined) this.tell({ error: await explainFailure(result, place) });
       return false;
     }
     if (this.isClosed) server.close();

@@ -1,5 +1,4 @@
 import type { Finding, NamingStrategy } from "@telltale/core";
-import type { GaugeRule } from "@telltale/exporter-prometheus";
 import type { ContextManager, TextMapPropagator } from "@opentelemetry/api";
 import type { Resource, ResourceDetector } from "@opentelemetry/resources";
 import type { LogRecordProcessor } from "@opentelemetry/sdk-logs";
@@ -71,7 +70,7 @@ export interface MetricsOptions extends OtlpOptions {
    * How a gauge of several processes becomes one value, by metric: `{ "queue.depth": "max" }`. Default `each`, which keeps them apart by
    * the label `telltale_worker`.
    */
-  gauges?: Record<string, GaugeRule>;
+  gauges?: Record<string, "sum" | "min" | "max" | "mean" | "each">;
 }
 
 export interface NPlusOneOptions {
