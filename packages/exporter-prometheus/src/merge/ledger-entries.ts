@@ -42,17 +42,22 @@ export class Entry {
     const { kind, bounds = [] } = this.metric.head;
     part.value = words.next();
     part.rest = words.next();
-    if (kind !== "histogram") return;
+    if (kind === "histogram") this.readBuckets(words, bounds);
+    if (kind !== "histogram" && kind !== "counter") return;
+    for (let left = words.next(); left > 0; left--) {
+      const exemplar = words.nextExemplar();
+      (part.exemplars ??= [])[bucketOf(exemplar.value, bounds)] = exemplar;
+    }
+  }
+
+  private readBuckets(words: WordReader, bounds: readonly number[]): void {
+    const { part } = this;
     for (let left = words.next(); left > 0; left--) {
       const bucket = words.next();
       const held = words.next();
       if (bucket > bounds.length) throw new Error(`a histogram with a bucket ${bucket}`);
       while (part.counts.length < bucket) part.counts.push(0);
       part.counts[bucket] = held;
-    }
-    for (let left = words.next(); left > 0; left--) {
-      const exemplar = words.nextExemplar();
-      (part.exemplars ??= [])[bucketOf(exemplar.value, bounds)] = exemplar;
     }
   }
 }
@@ -95,6 +100,7 @@ export class Source {
       if (metric.head.kind === "histogram")
         builder.histogram(id, part.value, part.rest, part.counts, [], present(part.exemplars));
       else if (part.exponential !== undefined) builder.exponential(id, part.value, part.rest, part.exponential);
+      else if (metric.head.kind === "counter") builder.counter(id, part.value, part.rest, present(part.exemplars));
       else builder.number(id, part.value, part.rest);
       if (builder.isFull) yield builder.take();
     }

@@ -81,7 +81,8 @@ export class MergedSeries {
     const point = new MergedPoint(this.attributes, earliest(used), now, undefined);
     if (kind === "histogram") addHistograms(point, used, bounds as number[]);
     else if (kind === "exponential") point.value = addExponentials(used);
-    else if (kind !== "gauge") point.value = addUp(used);
+    else if (kind === "counter") addCounters(point, used);
+    else if (kind === "updowncounter") point.value = addUp(used);
     else
       point.value = combineGauges(
         rule,
@@ -117,9 +118,14 @@ function addUp(parts: readonly Part[]): number {
   return sum.total;
 }
 
+function addCounters(point: MergedPoint, parts: readonly Part[]): void {
+  point.value = addUp(parts);
+  const [exemplar] = newestOf(parts);
+  if (exemplar !== undefined) point.exemplars = [exemplar];
+}
+
 function addHistograms(point: MergedPoint, parts: readonly Part[], boundaries: number[]): void {
   const counts = Array.from({ length: boundaries.length + 1 }, () => 0);
-  const exemplars: (Exemplar | undefined)[] = [];
   let count = 0;
   for (const part of parts) {
     for (let bucket = 0; bucket < part.counts.length; bucket++) {
@@ -127,14 +133,20 @@ function addHistograms(point: MergedPoint, parts: readonly Part[], boundaries: n
       counts[bucket] = (counts[bucket] as number) + held;
       count += held;
     }
-    if (part.exemplars !== undefined) newest(exemplars, part.exemplars);
   }
   const sum = addUp(parts);
   point.value = { buckets: { boundaries, counts }, count, ...(!Number.isNaN(sum) && { sum }) };
-  point.exemplars = exemplars.filter((one) => one !== undefined);
+  point.exemplars = newestOf(parts).filter((one) => one !== undefined);
 }
 
 type ByBucket = (Exemplar | undefined)[];
+
+/** The newest of all; of a counter there is one bucket. */
+function newestOf(parts: readonly Part[]): ByBucket {
+  const exemplars: ByBucket = [];
+  for (const part of parts) if (part.exemplars !== undefined) newest(exemplars, part.exemplars);
+  return exemplars;
+}
 
 /** Puts into the first, where it is newer, what the second has. */
 function newest(exemplars: ByBucket, others: ByBucket): ByBucket {

@@ -47,6 +47,11 @@ export class ReportBuilder {
     this.words.push(rest);
   }
 
+  counter(id: number, value: number, rest: number, exemplars: readonly Exemplar[]): void {
+    this.number(id, value, rest);
+    this.exemplars(exemplars);
+  }
+
   /** The buckets that are not as they were before. */
   histogram(
     id: number,
@@ -69,13 +74,18 @@ export class ReportBuilder {
       words.push(held);
       words.fill(changed, words.at(changed) + 1);
     }
-    words.push(exemplars.length);
-    for (const one of exemplars) words.pushExemplar(one);
+    this.exemplars(exemplars);
   }
 
   exponential(id: number, sum: number, rest: number, value: ExponentialHistogram): void {
     this.number(id, sum, rest);
     this.exponentials.push([id, value]);
+  }
+
+  private exemplars(exemplars: readonly Exemplar[]): void {
+    this.words.reserve(1);
+    this.words.push(exemplars.length);
+    for (const one of exemplars) this.words.pushExemplar(one);
   }
 
   retired(id: number): void {

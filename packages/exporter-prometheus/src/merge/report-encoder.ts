@@ -104,19 +104,18 @@ export class ReportEncoder {
     if (typeof value === "number") {
       if (Object.is(value, told.value)) return;
       told.value = value;
-      this.builder.number(told.id, value);
+      if (metric.kind === "counter") this.builder.counter(told.id, value, 0, fresh(told, point));
+      else this.builder.number(told.id, value);
     } else if (value.count !== told.value) {
       told.value = value.count;
-      if ("buckets" in value) this.writeHistogram(told, value, exemplarsOf(point));
+      if ("buckets" in value) this.writeHistogram(told, value, fresh(told, point));
       else this.builder.exponential(told.id, value.sum ?? Number.NaN, 0, value);
     }
   }
 
   private writeHistogram(told: Told, { buckets, sum }: Histogram, exemplars: readonly Exemplar[]): void {
-    const fresh = exemplars.filter((one) => !told.exemplars.includes(one) && canBeTold(one));
-    this.builder.histogram(told.id, sum ?? Number.NaN, 0, buckets.counts, told.counts, fresh);
+    this.builder.histogram(told.id, sum ?? Number.NaN, 0, buckets.counts, told.counts, exemplars);
     told.counts = buckets.counts;
-    told.exemplars = exemplars;
   }
 
   private toldOf(metric: ToldMetric, attributes: Attributes, startTime: HrTime): Told {
@@ -144,6 +143,14 @@ export class ReportEncoder {
     this.freed.push(told.id);
     this.builder.retired(told.id);
   }
+}
+
+/** The exemplars that the other end does not have. */
+function fresh(told: Told, point: AnyPoint): readonly Exemplar[] {
+  const exemplars = exemplarsOf(point);
+  const untold = exemplars.filter((one) => !told.exemplars.includes(one) && canBeTold(one));
+  told.exemplars = exemplars;
+  return untold;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

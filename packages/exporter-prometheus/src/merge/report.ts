@@ -23,7 +23,8 @@ export type SeriesHead = readonly [id: number, metric: number, attributes: Attri
 /**
  * What changed since the report before: values as they are now, not what was added, so that whatever is lost on the way heals with the
  * next one. The numbers that go with it are, one series after the other:
- * - `id, value, rest` of a counter, up-down counter or gauge; of an exponential histogram the sum
+ * - `id, value, rest` of an up-down counter or gauge; of an exponential histogram the sum
+ * - `id, value, rest, m, m × exemplar` of a counter
  * - `id, sum, rest, n, n × (bucket, count), m, m × exemplar` of a histogram, with the buckets that changed; no sum is NaN
  * - `-1 - id` of a series that is no more
  */

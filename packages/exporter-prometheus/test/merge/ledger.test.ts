@@ -384,10 +384,10 @@ test("instruments of the SDK, collected again and again, report only what change
   orders.add(1, { kind: "a" });
   orders.add(1, { kind: "b" });
   sizes.record(3);
-  expect(await words()).toBe(4 * 3 + 7);
+  expect(await words()).toBe(3 * 4 + 3 + 7);
   expect(await words()).toBe(0);
   orders.add(1, { kind: "b" });
-  expect(await words()).toBe(3);
+  expect(await words()).toBe(4);
   sizes.record(3);
   depth = 2;
   expect(await words()).toBe(7 + 3);
@@ -443,33 +443,59 @@ function nonEmpty({
   return counts.map((held, n): [number | undefined, number] => [boundaries[n], held]).filter(([, held]) => held > 0);
 }
 
-test("exemplars: the newest of each bucket, of whatever process", async () => {
-  const at = (value: number, second: number, digit: string) => ({
-    value,
-    timestamp: [second, 500_000_000] as [number, number],
-    traceId: digit.repeat(32),
-    spanId: digit.repeat(16),
-  });
-  const page = (held: number[], exemplars: ReturnType<typeof at>[]): Metrics => {
-    const data = histogram("h", [[{}, buckets([1, 10], held, 1)]]);
-    return [{ ...data, dataPoints: data.dataPoints.map((point) => Object.assign(point, { exemplars })) }] as Metrics;
-  };
+const exemplarAt = (value: number, second: number, digit: string) => ({
+  value,
+  timestamp: [second, 500_000_000] as [number, number],
+  traceId: digit.repeat(32),
+  spanId: digit.repeat(16),
+});
+type TestExemplar = ReturnType<typeof exemplarAt>;
+
+function withExemplars(data: Metrics[number], exemplars: TestExemplar[]): Metrics {
+  return [{ ...data, dataPoints: data.dataPoints.map((point) => Object.assign(point, { exemplars })) }] as Metrics;
+}
+
+async function exemplarsOf(ledger: Ledger): Promise<unknown> {
+  const [data] = (await pageOf(ledger)).scopeMetrics[0]?.metrics ?? [];
+  const [point] = (data?.dataPoints ?? []) as unknown as { exemplars: unknown[] }[];
+  return point?.exemplars;
+}
+
+function twoOf(ledgers: Ledger[]): [Process, Process] {
+  const both: [Process, Process] = [new Process("a"), new Process("b")];
+  for (const [n, one] of both.entries()) one.join(ledgers, `s${n}`);
+  return both;
+}
+
+test("exemplars of histograms: the newest of each bucket, of whatever process", async () => {
+  const page = (held: number[], exemplars: TestExemplar[]): Metrics =>
+    withExemplars(histogram("h", [[{}, buckets([1, 10], held, 1)]]), exemplars);
+  const at = exemplarAt;
   const ledger = new Ledger();
-  const [one, other] = [new Process("a"), new Process("b")];
-  one.join([ledger], "1");
-  other.join([ledger], "2");
+  const [one, other] = twoOf([ledger]);
   one.report([ledger], page([1, 1, 1], [at(0.5, 10, "a"), at(2, 20, "b"), at(11, 10, "c")]));
   other.report([ledger], page([1, 1, 0], [at(0.7, 20, "d"), at(3, 10, "e")]));
-  const exemplars = async () => {
-    const [data] = (await pageOf(ledger)).scopeMetrics[0]?.metrics ?? [];
-    const [point] = (data?.dataPoints ?? []) as unknown as { exemplars: unknown[] }[];
-    return point?.exemplars;
-  };
-  expect(await exemplars()).toEqual([at(0.7, 20, "d"), at(2, 20, "b"), at(11, 10, "c")]);
+  expect(await exemplarsOf(ledger)).toEqual([at(0.7, 20, "d"), at(2, 20, "b"), at(11, 10, "c")]);
   other.report([ledger], page([1, 2, 0], [at(0.7, 20, "d"), at(4, 30, "f")]));
   one.leave([ledger]);
   one.fold([ledger]);
-  expect(await exemplars()).toEqual([at(0.7, 20, "d"), at(4, 30, "f"), at(11, 10, "c")]);
+  expect(await exemplarsOf(ledger)).toEqual([at(0.7, 20, "d"), at(4, 30, "f"), at(11, 10, "c")]);
+});
+
+test("exemplars of counters: the newest, and the heir has it", async () => {
+  const page = (n: number, exemplars: TestExemplar[]): Metrics => withExemplars(counter("c", [[{}, n]]), exemplars);
+  const ledger = new Ledger();
+  const [one, other] = twoOf([ledger]);
+  one.report([ledger], page(3, [exemplarAt(1, 30, "a")]));
+  other.report([ledger], page(4, [exemplarAt(1, 20, "b")]));
+  other.report([ledger], page(5, []));
+  expect(await exemplarsOf(ledger)).toEqual([exemplarAt(1, 30, "a")]);
+  one.leave([ledger]);
+  one.fold([ledger]);
+  const heir = new Ledger();
+  for (const entries of ledger.dump()) for (const [entry, words] of entries) tell([heir], entry, words);
+  expect(await exemplarsOf(heir)).toEqual([exemplarAt(1, 30, "a")]);
+  expect(await valuesOf(heir)).toEqual({ "c{}": 8 });
 });
 
 test("every gauge of ours has a rule, so that no dashboard meets a label that it does not know", () => {
