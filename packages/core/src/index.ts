@@ -13,6 +13,7 @@ export {
   spanNameOf,
   startAttributesOf,
 } from "./describe-span.js";
+export { isExported, keepForFinding } from "./exported.js";
 export type { Finding, FindingKind } from "./finding.js";
 export { createGuard, type Guard } from "./guard.js";
 export {

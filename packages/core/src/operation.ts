@@ -72,9 +72,12 @@ export class DatabaseOperation implements OperationBase {
   /** How long the call waited for a pooled connection, in ms. */
   readonly waitMs: number;
   endMs = 0;
-  /** The text as the app wrote it, and the values bound to it: what tells this call from others of its shape. Recorded nowhere. */
-  readonly text: string | undefined;
-  readonly parameters: unknown;
+  /**
+   * The text as the app wrote it, and the values bound to it: what tells this call from others of its shape. Recorded nowhere, and to be
+   * read when the call ends at the latest: what holds an operation longer lets go of them.
+   */
+  text: string | undefined;
+  parameters: unknown;
   error: unknown = undefined;
   errorType: string | undefined = undefined;
   span: Span | undefined = undefined;

@@ -4,6 +4,7 @@ import {
   epochOriginMs,
   type Finding,
   type FindingKind,
+  keepForFinding,
   type Operation,
   type Request,
 } from "@telltale/core";
@@ -44,6 +45,7 @@ export function makeFinding(
   request: Request | undefined,
   traced: Operation,
 ): Finding {
+  const sampled = keepForFinding(traced);
   const spanContext = traced.span?.spanContext();
   return {
     ...evidence,
@@ -56,7 +58,7 @@ export function makeFinding(
     fingerprint: template.fingerprint,
     traceId: spanContext?.traceId,
     spanId: spanContext?.spanId,
-    sampled: spanContext !== undefined && spanContext.traceFlags % 2 === 1,
+    sampled,
     time: Math.round(epochOriginMs() + traced.endMs),
   };
 }

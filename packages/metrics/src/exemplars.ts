@@ -1,6 +1,5 @@
 import type { HrTime, Span } from "@opentelemetry/api";
-import { TraceFlags } from "@opentelemetry/api";
-import { epochOriginMs, type Operation } from "@telltale/core";
+import { epochOriginMs, isExported, type Operation } from "@telltale/core";
 import { toHrTime } from "./time.js";
 
 /** A measurement whose trace was recorded. */
@@ -47,10 +46,8 @@ export class Exemplars {
   }
 
   private consider(bucket: number, value: number, rank: number, endMs: number, span: Span): void {
-    // Cheaper than its context, which a span that is not sampled would be asked for again and again.
-    if (!span.isRecording()) return;
-    const { traceId, spanId, traceFlags } = span.spanContext();
-    if ((traceFlags & TraceFlags.SAMPLED) === 0) return;
+    if (!isExported(span)) return;
+    const { traceId, spanId } = span.spanContext();
     if (endMs >= this.untilMs) {
       this.ranks.fill(LOWEST);
       this.untilMs = endMs + STAYS_MS;

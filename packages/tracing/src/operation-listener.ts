@@ -3,7 +3,7 @@ import { type Listener, type Operation, describeEnd, spanKindOf, spanNameOf } fr
 import type { Pipeline, Scope } from "./pipeline.js";
 import type { TraceSampler } from "./samplers.js";
 import { EngineSpan } from "./span.js";
-import { isKept, parentOf } from "./tracer.js";
+import { heldFor, hold, isKept, parentOf } from "./tracer.js";
 import { newTrace, randomWord } from "./trace-identity.js";
 
 /**
@@ -16,9 +16,11 @@ export function createOperationListener(pipeline: Pipeline, sampler: TraceSample
     operationStarted(operation) {
       const parent = parentOf(operation.context);
       const identity = parent?.trace ?? newTrace();
-      const kept = isKept(sampler, parent, identity);
-      if (!kept) {
-        pipeline.sampledOut();
+      const kind = spanKindOf(operation);
+      const sampled = isKept(sampler, parent, identity);
+      const held = sampled ? undefined : heldFor(pipeline, parent, kind, operation.startMs);
+      const recorded = sampled || held !== undefined;
+      if (!recorded) {
         // What is called from here on must know that the trace is not kept, unless the parent says so already; a query or a sent request
         // is nobody's parent.
         if (operation.kind !== "http.server" && parent !== undefined && !parent.sampled) return;
@@ -27,21 +29,24 @@ export function createOperationListener(pipeline: Pipeline, sampler: TraceSample
         pipeline,
         scope,
         spanNameOf(operation),
-        spanKindOf(operation),
+        kind,
         parent,
         identity,
         randomWord(),
         randomWord(),
         operation.startMs,
-        kept,
-        kept,
+        sampled,
+        recorded,
       );
-      if (kept) span.operation = operation;
+      if (recorded) span.operation = operation;
+      if (held !== undefined) hold(span, held);
       operation.span = span;
     },
     operationEnded(operation) {
       const { span } = operation;
-      if (span instanceof EngineSpan && span.recording) end(span, operation);
+      if (!(span instanceof EngineSpan) || !span.recording) return;
+      if (span.held === undefined || span.held.wants(span, operation.endMs)) end(span, operation);
+      else span.discardAt(operation.endMs);
     },
   };
 }

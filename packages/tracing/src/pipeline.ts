@@ -6,6 +6,7 @@ import { type AttributeLimits, BoundedAttributes } from "./attributes.js";
 import { noteFailure } from "./failures.js";
 import type { SpanExport } from "./span-export.js";
 import type { EngineSpan } from "./span.js";
+import type { TailKeep } from "./tail-keep.js";
 
 /** An instrumentation scope, as `getTracer` names it. */
 export interface Scope {
@@ -25,6 +26,7 @@ export class Pipeline {
   readonly linkLimits: AttributeLimits;
   readonly processors: readonly SpanProcessor[];
   readonly export: SpanExport | undefined;
+  readonly tailKeep: TailKeep | undefined;
 
   constructor(
     resource: Resource,
@@ -33,6 +35,7 @@ export class Pipeline {
     limits: Required<SpanLimits>,
     processors: readonly SpanProcessor[],
     spanExport: SpanExport | undefined,
+    tailKeep: TailKeep | undefined,
   ) {
     this.resource = resource;
     this.sampler = sampler;
@@ -44,6 +47,7 @@ export class Pipeline {
     this.linkLimits = { count: limits.attributePerLinkCountLimit, valueLength };
     this.processors = processors;
     this.export = spanExport;
+    this.tailKeep = tailKeep;
   }
 
   started(span: EngineSpan, parent: Context): void {
@@ -67,6 +71,11 @@ export class Pipeline {
   }
 
   ended(span: EngineSpan): void {
+    if (span.held?.takes(span) !== true) this.finish(span);
+  }
+
+  /** The end of a span's way here: processors hear it, and the exporter gets it if it is to be exported. */
+  finish(span: EngineSpan): void {
     for (const processor of this.processors) {
       try {
         processor.onEnd(span);
@@ -74,7 +83,7 @@ export class Pipeline {
         processorFailed(processor, error);
       }
     }
-    if (!span.sampled) return;
+    if (!span.sampled && !span.kept) return;
     try {
       this.export?.add(span);
     } catch (error) {

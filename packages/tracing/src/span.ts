@@ -19,6 +19,7 @@ import { type Operation, startAttributesOf } from "@telltale/core";
 import { BoundedAttributes, isSimpleValue } from "./attributes.js";
 import { nameOf, noteFailure } from "./failures.js";
 import type { Pipeline, Scope } from "./pipeline.js";
+import type { HeldRequest, KeepReason } from "./tail-keep.js";
 import { durationOf, hrTimeOf, isTimeInput, type Moment, momentOf } from "./time.js";
 import { type TraceIdentity, toHex } from "./trace-identity.js";
 
@@ -30,6 +31,10 @@ export interface Parent {
   readonly sampled: boolean;
   readonly isRemote: boolean;
 }
+
+/** What a kept span says of itself: it is no part of the sample, so nobody may count it for others that were left out. */
+export const KEPT = "telltale.kept";
+export const MISSING_SPANS = "telltale.kept.missing_spans";
 
 const OPEN = 0;
 /** Ended for the app, while processors may still change it. */
@@ -65,6 +70,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   readonly parent2: number;
   readonly isParentSampled: boolean;
   readonly isParentRemote: boolean;
+  /** What the sampler said, and what those who are called are told. */
   readonly sampled: boolean;
   recording: boolean;
   private phase: typeof OPEN | typeof ENDING | typeof ENDED = OPEN;
@@ -77,6 +83,12 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   /** Attributes that somebody has set, or asked for; undefined while there are those of the operation only. */
   bounded: BoundedAttributes | undefined = undefined;
   extras: Extras | undefined = undefined;
+  /** The request that decides whether this span is exported, where the sampler has said no. */
+  held: HeldRequest | undefined = undefined;
+  /** The one that ended after it, of those that wait for the same decision. */
+  nextHeld: EngineSpan | undefined = undefined;
+  /** Whether it is exported although it was not sampled. */
+  kept = false;
   private context: SpanContext | undefined = undefined;
 
   constructor(
@@ -119,7 +131,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     return (this.context ??= {
       traceId: this.trace.hex,
       spanId: toHex(this.id1) + toHex(this.id2),
-      traceFlags: this.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+      traceFlags: this.sampled || this.kept ? TraceFlags.SAMPLED : TraceFlags.NONE,
       ...(this.trace.state !== undefined && { traceState: this.trace.state }),
     });
   }
@@ -258,6 +270,43 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     this.recording = false;
     this.phase = ENDED;
     this.pipeline.ended(this);
+  }
+
+  /** Ends a span of an operation that nobody gets to see. */
+  discardAt(moment: Moment): void {
+    this.endMoment = moment;
+    this.recording = false;
+    this.phase = ENDED;
+  }
+
+  /** Makes an ended span one to export; from here on its context says that it is sampled, which exporters go by. */
+  keep(reason: KeepReason): void {
+    this.kept = true;
+    this.context = undefined;
+    // The limit on attributes is for those of the app.
+    if (this.bounded === undefined && this.pipeline.processors.length === 0) return;
+    const { values } = this.own();
+    values[KEPT] = reason;
+    if (this.missingSpans > 0) values[MISSING_SPANS] = this.missingSpans;
+  }
+
+  /** Spans of its request that are not exported with it; the request's first span says how many. */
+  get missingSpans(): number {
+    return this.held?.root === this ? this.held.missing : 0;
+  }
+
+  /** Whether it is exported, as far as that is known now: see `isExported` in core. */
+  isExported(): boolean {
+    const { held, operation } = this;
+    if (this.sampled || held === undefined) return this.sampled;
+    // Metrics hear the end of an operation before the listener that makes spans does.
+    if (this.recording && operation !== undefined && operation.endMs !== 0) held.wants(this, operation.endMs);
+    return held.isKept;
+  }
+
+  /** See `keepForFinding` in core. */
+  keepForFinding(): boolean {
+    return this.held === undefined ? this.sampled : this.held.found();
   }
 
   // What the SDK's processors and exporters read.

@@ -7,6 +7,7 @@ import { createOperationListener } from "./operation-listener.js";
 import { fillLimits, Pipeline, type Scope } from "./pipeline.js";
 import { createSampler, TraceSampler } from "./samplers.js";
 import type { SpanExport } from "./span-export.js";
+import { TailKeep, type TailKeepOptions } from "./tail-keep.js";
 import { checkedIds } from "./trace-identity.js";
 import { EngineTracer } from "./tracer.js";
 
@@ -22,6 +23,11 @@ export interface TracerProviderOptions {
   readonly idGenerator?: IdGenerator | undefined;
   /** Encodes and sends sampled spans; not needed where a processor exports. */
   readonly export?: SpanExport | undefined;
+  /**
+   * Exports requests that are not sampled when they failed, were slow, or something was found. Default: none of them. A sampler that is
+   * not of `createSampler` decides alone.
+   */
+  readonly keep?: TailKeepOptions | undefined;
 }
 
 /** The engine's provider. */
@@ -48,7 +54,10 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
   const { resource, sampler = createSampler("parentbased_always_on"), spanProcessors = [], idGenerator } = options;
   const ids = idGenerator && checkedIds(idGenerator);
   const limits = fillLimits(options.spanLimits);
-  const pipeline = new Pipeline(resource, sampler, ids, limits, spanProcessors, options.export);
+  const { keep } = options;
+  const tailKeep =
+    keep !== undefined && keep.reasons.length > 0 && sampler instanceof TraceSampler ? new TailKeep(keep) : undefined;
+  const pipeline = new Pipeline(resource, sampler, ids, limits, spanProcessors, options.export, tailKeep);
   const parts = [...spanProcessors, ...(options.export ? [options.export] : [])];
   const tracers = new Map<string, Tracer>();
 
@@ -82,6 +91,7 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
       if (errors.length > 0) throw errors;
     },
     async shutdown({ timeoutMillis = FLUSH_TIMEOUT_MS } = {}) {
+      tailKeep?.close();
       const work = parts.map(async (part) => within(part.shutdown(), timeoutMillis, "shut down"));
       const [error] = errorsOf(await Promise.allSettled(work));
       if (error !== undefined) throw error;

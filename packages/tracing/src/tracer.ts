@@ -15,6 +15,7 @@ import { BoundedAttributes, NO_LIMITS } from "./attributes.js";
 import { noteFailure } from "./failures.js";
 import type { Pipeline, Scope } from "./pipeline.js";
 import { TraceSampler } from "./samplers.js";
+import type { HeldRequest } from "./tail-keep.js";
 import { EngineSpan, listOf, type Parent } from "./span.js";
 import { momentOf } from "./time.js";
 import { fromHex, newTrace, randomWord, type TraceIdentity, traceOf } from "./trace-identity.js";
@@ -39,6 +40,34 @@ export function parentOf(parent: Context): Parent | undefined {
 /** Whether a sampler that looks at the trace alone keeps a span. */
 export function isKept(sampler: TraceSampler, parent: Parent | undefined, identity: TraceIdentity): boolean {
   return parent !== undefined && sampler.followsParent ? parent.sampled : sampler.keeps(identity);
+}
+
+/**
+ * Where a span that is not sampled waits: with its parent in this process, or as the first of a request or of other work that is traced by
+ * hand. Undefined when it is not recorded, which is counted. A query or a sent request that belongs to nothing does not wait.
+ */
+export function heldFor(
+  pipeline: Pipeline,
+  parent: Parent | undefined,
+  kind: SpanKind,
+  startMs: number,
+): HeldRequest | undefined {
+  const { tailKeep } = pipeline;
+  let held: HeldRequest | undefined;
+  if (tailKeep !== undefined) {
+    if (parent instanceof EngineSpan) held = parent.held;
+    else if (kind !== SpanKind.CLIENT && kind !== SpanKind.PRODUCER)
+      held = tailKeep.begin(startMs, kind === SpanKind.SERVER);
+    if (held !== undefined) return held.admit();
+  }
+  pipeline.sampledOut();
+  return undefined;
+}
+
+/** Makes a span one that waits. */
+export function hold(span: EngineSpan, held: HeldRequest): void {
+  span.held = held;
+  held.root ??= span;
 }
 
 /** The sampler's values of `SamplingDecision`. */
@@ -76,9 +105,11 @@ export class EngineTracer implements Tracer {
     let sampled: boolean;
     let recording: boolean;
     let attributes: BoundedAttributes | undefined;
+    let held: HeldRequest | undefined;
     if (sampler instanceof TraceSampler) {
       sampled = isKept(sampler, parent, identity);
-      recording = sampled;
+      if (!sampled) held = heldFor(pipeline, parent, kind, performance.now());
+      recording = sampled || held !== undefined;
       if (recording && options.attributes !== undefined) {
         attributes = new BoundedAttributes(pipeline.attributeLimits);
         attributes.setAll(options.attributes, true);
@@ -90,6 +121,7 @@ export class EngineTracer implements Tracer {
       const result = this.ask(from, identity.hex, name, kind, offered, links);
       sampled = result.decision === KEEP;
       recording = result.decision !== DROP;
+      if (!recording) pipeline.sampledOut();
       if (result.traceState !== undefined) identity = identity.with(result.traceState);
       attributes = new BoundedAttributes(pipeline.attributeLimits);
       attributes.setAll({ ...offered.values, ...result.attributes }, true);
@@ -108,10 +140,8 @@ export class EngineTracer implements Tracer {
       sampled,
       recording,
     );
-    if (!recording) {
-      pipeline.sampledOut();
-      return span;
-    }
+    if (!recording) return span;
+    if (held !== undefined) hold(span, held);
     span.bounded = attributes;
     if (options.links) span.startWith(options.links);
     pipeline.started(span, from);

@@ -12,7 +12,7 @@ import {
   type HttpServerOperation,
   listenerSlot,
 } from "@telltale/core";
-import type { EngineSpan } from "../span.js";
+import { type EngineSpan, KEPT, MISSING_SPANS } from "../span.js";
 import type { Moment } from "../time.js";
 import { fromHex } from "../trace-identity.js";
 import { ByteWriter, SPAN_ATTRIBUTE, SpanAttributeSink, tagOf } from "./byte-writer.js";
@@ -58,12 +58,13 @@ export class SpanEncoder {
       writer.close(status);
     }
     const isRemote = span.isParentRemote ? FLAG_IS_REMOTE : 0;
-    writer.fixed32(tagOf(16, 5), (span.sampled ? 1 : 0) | FLAG_HAS_IS_REMOTE | isRemote);
+    writer.fixed32(tagOf(16, 5), (span.sampled || span.kept ? 1 : 0) | FLAG_HAS_IS_REMOTE | isRemote);
     writer.close(start);
   }
 
-  private attributes({ bounded, operation }: EngineSpan): void {
+  private attributes(span: EngineSpan): void {
     const { writer } = this;
+    const { bounded, operation } = span;
     if (bounded !== undefined) {
       const { values, dropped } = bounded;
       for (const name of Object.keys(values)) writer.attribute(SPAN_ATTRIBUTE, name, values[name]);
@@ -79,6 +80,9 @@ export class SpanEncoder {
       }
       describeEnd(operation, this.sink);
     }
+    if (!span.kept || bounded !== undefined) return;
+    writer.attribute(SPAN_ATTRIBUTE, KEPT, span.held?.reason);
+    if (span.missingSpans > 0) writer.attribute(SPAN_ATTRIBUTE, MISSING_SPANS, span.missingSpans);
   }
 
   private time(tag: number, moment: Moment): void {

@@ -1,0 +1,254 @@
+import { SpanStatusCode } from "@opentelemetry/api";
+import { counterOf } from "@telltale/core";
+import type { EngineSpan } from "./span.js";
+import { weigh } from "./weigh.js";
+
+/** Why a trace that was not sampled is exported. */
+export type KeepReason = "error" | "slow" | "finding";
+
+export interface TailKeepOptions {
+  /** What a request is exported for: it failed, was slow, or something was found. */
+  readonly reasons: readonly KeepReason[];
+  /** A request that takes so long is slow, in ms. Default 1,000. */
+  readonly slowMs?: number;
+  /** Requests exported per second, on the average and at once. Default 100. */
+  readonly perSecond?: number;
+  /** Spans held of one request; those that start later are not recorded. Default 1,000. */
+  readonly maxRequestSpans?: number;
+  /** Spans held in all. Default 65,536; the oldest request makes room. */
+  readonly maxSpans?: number;
+  /** Bytes held in all, about. Default 32 MB. */
+  readonly maxBytes?: number;
+}
+
+const sampledOut = counterOf("telltale.spans", "telltale.outcome", "sampled_out");
+/** Of requests that a bound gave up, kept or not. */
+const givenUp = counterOf("telltale.spans", "telltale.outcome", "given_up");
+
+/**
+ * Holds the spans of requests that are not sampled until it is known whether they are worth it. What is held are the span objects: they
+ * are encoded when they are exported, and most never are.
+ */
+export class TailKeep {
+  readonly options: Required<TailKeepOptions>;
+  /** Of requests that are not decided on. */
+  spans = 0;
+  bytes = 0;
+  /** The two ends of the line of requests that are not decided on. A Set of them would outgrow its tables, which outlive what is in them. */
+  private oldest: HeldRequest | undefined = undefined;
+  private newest: HeldRequest | undefined = undefined;
+  private allowance: number;
+  private allowedAtMs = 0;
+  private closed = false;
+
+  constructor({
+    reasons,
+    slowMs = 1_000,
+    perSecond = 100,
+    maxRequestSpans = 1_000,
+    maxSpans = 65_536,
+    maxBytes = 32 * 1024 * 1024,
+  }: TailKeepOptions) {
+    this.options = { reasons, slowMs, perSecond, maxRequestSpans, maxSpans, maxBytes };
+    this.allowance = this.maxAllowance;
+  }
+
+  /** A request that begins, or another piece of work; only a request can be slow. */
+  begin(startMs: number, isRequest: boolean): HeldRequest | undefined {
+    if (this.closed) return undefined;
+    const { reasons, slowMs } = this.options;
+    const slowAtMs = isRequest && reasons.includes("slow") ? startMs + slowMs : Infinity;
+    const request = new HeldRequest(this, slowAtMs, this.newest);
+    if (this.newest === undefined) this.oldest = request;
+    else this.newest.newer = request;
+    this.newest = request;
+    return request;
+  }
+
+  /** Makes way for what was added. */
+  makeRoom(): void {
+    const { maxSpans, maxBytes } = this.options;
+    while (this.oldest !== undefined && (this.spans > maxSpans || this.bytes > maxBytes)) this.oldest.giveUp();
+  }
+
+  /** Takes a request that is decided on out of the line. */
+  remove(request: HeldRequest): void {
+    const { older, newer } = request;
+    if (older === undefined) this.oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.newest = older;
+    else newer.older = older;
+    // What is dead in old space would keep its neighbours alive.
+    request.older = undefined;
+    request.newer = undefined;
+    this.spans -= request.spans;
+    this.bytes -= request.bytes;
+  }
+
+  /** Whether one more request may be exported now: when all of them fail, they are not to cost what full sampling costs. */
+  allows(): boolean {
+    const now = performance.now();
+    const { perSecond } = this.options;
+    if (perSecond === Infinity) return true;
+    const gained = ((now - this.allowedAtMs) / 1_000) * perSecond;
+    this.allowance = Math.min(this.maxAllowance, this.allowance + gained);
+    this.allowedAtMs = now;
+    if (this.allowance < 1) return false;
+    this.allowance--;
+    return true;
+  }
+
+  private get maxAllowance(): number {
+    const { perSecond } = this.options;
+    return perSecond > 0 ? Math.max(1, perSecond) : 0;
+  }
+
+  /** Gives up what is not decided on, unless it is slow by now; what begins from here on is not held. */
+  close(): void {
+    this.closed = true;
+    while (this.oldest !== undefined) this.oldest.giveUp();
+  }
+}
+
+const OPEN = 0;
+const KEPT = 1;
+const DROPPED = 2;
+
+/** What is held of one request. It is decided on as soon as something speaks for it, at the latest when its first span ends. */
+export class HeldRequest {
+  private readonly keep: TailKeep;
+  private readonly slowAtMs: number;
+  private state: typeof OPEN | typeof KEPT | typeof DROPPED = OPEN;
+  /** The span that it began with. */
+  root: EngineSpan | undefined = undefined;
+  /** Why it is exported; undefined while it is not. */
+  reason: KeepReason | undefined = undefined;
+  /** Spans that have started, and the weight of those that have ended. */
+  spans = 0;
+  bytes = 0;
+  /** Spans beyond the bound. */
+  missing = 0;
+  /** Those that have ended, in that order, each knowing the next. */
+  private first: EngineSpan | undefined = undefined;
+  private last: EngineSpan | undefined = undefined;
+  older: HeldRequest | undefined;
+  newer: HeldRequest | undefined = undefined;
+
+  constructor(keep: TailKeep, slowAtMs: number, older: HeldRequest | undefined) {
+    this.keep = keep;
+    this.slowAtMs = slowAtMs;
+    this.older = older;
+  }
+
+  /**
+   * Lets a span in that starts; undefined when it is not to be recorded, which is counted. By their starts, so that whoever is let in has
+   * a parent that was.
+   */
+  admit(): this | undefined {
+    const { keep } = this;
+    if (this.state === DROPPED) {
+      sampledOut.total++;
+      return undefined;
+    }
+    if (this.spans >= keep.options.maxRequestSpans) {
+      this.missing++;
+      givenUp.total++;
+      return undefined;
+    }
+    this.spans++;
+    if (this.state === OPEN && ++keep.spans > keep.options.maxSpans) keep.makeRoom();
+    // It may itself have been the oldest.
+    return this.isDropped ? undefined : this;
+  }
+
+  get isKept(): boolean {
+    return this.state === KEPT;
+  }
+
+  private get isDropped(): boolean {
+    return this.state === DROPPED;
+  }
+
+  /** Decides, as far as a span that ends allows it; false when what it belongs to is not exported. */
+  wants(span: EngineSpan, endMs: number): boolean {
+    if (this.state === OPEN) {
+      const isRoot = span === this.root;
+      if (isRoot && hasFailed(span) && this.keep.options.reasons.includes("error")) this.settle("error");
+      else if (endMs >= this.slowAtMs) this.settle("slow");
+      else if (isRoot) this.drop(sampledOut);
+    }
+    return !this.isDropped;
+  }
+
+  /** Something was found in it; true when it is exported. */
+  found(): boolean {
+    if (this.state === OPEN && this.keep.options.reasons.includes("finding")) this.settle("finding");
+    return this.isKept;
+  }
+
+  /** Takes a span that has ended; true when that must wait. */
+  takes(span: EngineSpan): boolean {
+    const { endMoment } = span;
+    if (!this.wants(span, typeof endMoment === "number" ? endMoment : performance.now())) return false;
+    if (this.reason !== undefined) {
+      span.keep(this.reason);
+      return false;
+    }
+    // The values of a query may be of any size, and nobody asks for them any more.
+    const { operation } = span;
+    if (operation?.kind === "database") {
+      operation.text = undefined;
+      operation.parameters = undefined;
+    }
+    if (this.last === undefined) this.first = span;
+    else this.last.nextHeld = span;
+    this.last = span;
+    const bytes = weigh(span);
+    this.bytes += bytes;
+    this.keep.bytes += bytes;
+    if (this.keep.bytes > this.keep.options.maxBytes) this.keep.makeRoom();
+    return true;
+  }
+
+  /** Forgets it for want of room or time, unless it is known to be slow. */
+  giveUp(): void {
+    if (performance.now() >= this.slowAtMs) this.settle("slow");
+    else this.drop(givenUp);
+  }
+
+  private settle(reason: KeepReason): void {
+    if (!this.keep.allows()) {
+      this.drop(givenUp);
+      return;
+    }
+    this.state = KEPT;
+    this.reason = reason;
+    this.keep.remove(this);
+    this.release();
+  }
+
+  private drop(outcome: { total: number }): void {
+    this.state = DROPPED;
+    outcome.total += this.spans;
+    this.keep.remove(this);
+    this.release();
+  }
+
+  /** Lets go of what was held; the links too, as a dead span in old space would keep those after it alive. */
+  private release(): void {
+    let span = this.first;
+    this.first = undefined;
+    this.last = undefined;
+    while (span !== undefined) {
+      const next = span.nextHeld;
+      span.nextHeld = undefined;
+      if (this.reason !== undefined) span.keep(this.reason);
+      span.pipeline.finish(span);
+      span = next;
+    }
+  }
+}
+
+function hasFailed({ statusCode, operation }: EngineSpan): boolean {
+  return statusCode === SpanStatusCode.ERROR || operation?.errorType !== undefined;
+}
