@@ -5,6 +5,7 @@ export const GROUPS: Readonly<Record<string, () => Promise<Micro[]>>> = {
   spans: async () => (await import("./spans.js")).spans(),
   encode: async () => (await import("./encode.js")).encode(),
   operations: async () => (await import("./operations.js")).operations(),
+  keep: async () => (await import("./keep.js")).keep(),
   context: async () => (await import("./contexts.js")).contexts(),
   queries: async () => (await import("./queries.js")).queries(),
   histogram: async () => (await import("./histogram.js")).histogram(),

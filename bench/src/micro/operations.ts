@@ -10,19 +10,7 @@ import { createMetrics } from "@telltale/metrics";
 import { makeTemplates } from "../query-templates.js";
 import type { Micro } from "./micro.js";
 import { engineProvider } from "./providers.js";
-
-const served = {
-  method: "GET",
-  originalMethod: undefined,
-  scheme: "http",
-  path: "/item/7",
-  query: undefined,
-  serverAddress: "127.0.0.1",
-  serverPort: 80,
-  clientAddress: "127.0.0.1",
-  userAgent: "bench",
-  protocolVersion: "1.1",
-} as const;
+import { served } from "./served.js";
 
 /** A query and a request as the instrumentations report them, with more and more listeners. */
 export function operations(): Micro[] {
