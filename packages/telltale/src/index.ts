@@ -6,6 +6,7 @@ export {
   type ForeignInstrumentation,
   type HttpOptions,
   type InstrumentationName,
+  type KeepReason,
   type LogLevel,
   type MetricsExporterName,
   type MetricsOptions,

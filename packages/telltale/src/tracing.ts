@@ -2,8 +2,9 @@ import { createRequire } from "node:module";
 import type { TracerProvider } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { SpanProcessor } from "@opentelemetry/sdk-trace";
-import { createSampler, createTracerProvider, SpanExport } from "@telltale/tracing";
-import type { SourceOptions, TracesExporterName } from "./config/options.js";
+import { say } from "@telltale/core";
+import { createSampler, createTracerProvider, SpanExport, type TailKeepOptions } from "@telltale/tracing";
+import type { SourceOptions, TracesExporterName, TracesOptions } from "./config/options.js";
 import {
   createSpanDelivery,
   createTraceExporter,
@@ -67,6 +68,10 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
   }
   processors.push(...(sdk.spanProcessors ?? []));
   const isWanted = encoded !== undefined || processors.length > 0;
+  const keep = keepOf(traces);
+  if (keep !== undefined && isWanted && (engine === "sdk" || sdk.sampler !== undefined)) {
+    say("info", `traces.keep has no effect ${engine === "sdk" ? 'with engine "sdk"' : "with a sampler of your own"}`);
+  }
   const { sampler: name = "parentbased_always_on", samplerArg } = traces;
   const shared = {
     resource,
@@ -81,6 +86,7 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
         ...shared,
         sampler: sdk.sampler ?? createSampler(name, samplerArg),
         export: encoded,
+        keep,
       });
     }
     const sdkTrace = require("@opentelemetry/sdk-trace") as typeof import("@opentelemetry/sdk-trace");
@@ -95,6 +101,17 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
     destination:
       [...names].map((each) => (each === "otlp" ? destinationOf(traces, "traces") : each)).join(" and ") || "off",
     outlets,
+  };
+}
+
+/** Undefined when nothing is kept that is not sampled. */
+function keepOf({ keep = [], keepSlowMs, keepPerSecond }: TracesOptions): TailKeepOptions | undefined {
+  const reasons = keep.filter((reason) => reason !== "none");
+  if (reasons.length === 0) return undefined;
+  return {
+    reasons,
+    ...(keepSlowMs !== undefined && { slowMs: keepSlowMs }),
+    ...(keepPerSecond !== undefined && { perSecond: keepPerSecond }),
   };
 }
 

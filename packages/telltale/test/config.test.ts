@@ -122,6 +122,14 @@ describe("the environment", () => {
       { traces: { sampler: "traceidratio", samplerArg: 0.25 } },
     ],
     [
+      {
+        TELLTALE_TRACES_KEEP: "error, Slow",
+        TELLTALE_TRACES_KEEP_SLOW_MS: "250",
+        TELLTALE_TRACES_KEEP_PER_SECOND: "0.5",
+      },
+      { traces: { keep: ["error", "slow"], keepSlowMs: 250, keepPerSecond: 0.5 } },
+    ],
+    [
       { OTEL_EXPORTER_OTLP_HEADERS: "a=1,b=2", OTEL_EXPORTER_OTLP_TRACES_HEADERS: "b=3" },
       { traces: { headers: { a: "1", b: "3" } }, metrics: { headers: { a: "1", b: "2" } } },
     ],

@@ -35,6 +35,9 @@ export interface OtlpOptions {
   timeoutMs?: number;
 }
 
+/** Why a request that is not sampled may be exported all the same. */
+export type KeepReason = "error" | "slow" | "finding";
+
 export interface TracesOptions extends OtlpOptions {
   /** Default `["otlp"]`. */
   exporters?: TracesExporterName[];
@@ -42,6 +45,15 @@ export interface TracesOptions extends OtlpOptions {
   sampler?: SamplerName;
   /** Share of traces kept by the ratio samplers, 0 to 1. Default 1. */
   samplerArg?: number;
+  /**
+   * Requests to export although they are not sampled: those that failed, were slow, or had a finding. Default `["none"]`: what the sampler
+   * says is what is sent and paid for.
+   */
+  keep?: (KeepReason | "none")[];
+  /** A request that takes so long is slow, in ms. Default 1,000. */
+  keepSlowMs?: number;
+  /** Requests kept per second; 0 keeps none. Default 100. */
+  keepPerSecond?: number;
 }
 
 export interface MetricsOptions extends OtlpOptions {

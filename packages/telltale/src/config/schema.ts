@@ -93,6 +93,9 @@ export const FILE_SCHEMA: Schema = {
       "parentbased_traceidratio",
     ),
     samplerArg: share,
+    keep: listOf(oneOf("error", "slow", "finding", "none")),
+    keepSlowMs: ms,
+    keepPerSecond: number("a number of requests, 0 or more", 0),
   },
   metrics: {
     ...otlp,
