@@ -27,6 +27,8 @@ export class Pipeline {
   readonly processors: readonly SpanProcessor[];
   readonly export: SpanExport | undefined;
   readonly tailKeep: TailKeep | undefined;
+  /** The scope of spans that are made of operations without the API. */
+  operationScope: Scope = { name: "" };
 
   constructor(
     resource: Resource,

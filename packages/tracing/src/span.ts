@@ -85,8 +85,6 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   extras: Extras | undefined = undefined;
   /** The request that decides whether this span is exported, where the sampler has said no. */
   held: HeldRequest | undefined = undefined;
-  /** The one that ended after it, of those that wait for the same decision. */
-  nextHeld: EngineSpan | undefined = undefined;
   /** Whether it is exported although it was not sampled. */
   kept = false;
   private context: SpanContext | undefined = undefined;
@@ -307,6 +305,11 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   /** See `keepForFinding` in core. */
   keepForFinding(): boolean {
     return this.held === undefined ? this.sampled : this.held.found();
+  }
+
+  /** The same, for what was called from here and has no span yet. */
+  keepCalled(operation: Operation): boolean {
+    return this.held?.foundIn(operation, this) === true;
   }
 
   // What the SDK's processors and exporters read.

@@ -1,7 +1,8 @@
 import { SpanStatusCode } from "@opentelemetry/api";
-import { counterOf } from "@telltale/core";
-import type { EngineSpan } from "./span.js";
-import { weigh } from "./weigh.js";
+import { counterOf, type DatabaseOperation, type Operation, spanOf } from "@telltale/core";
+import { endOperationSpan, makeLateSpan } from "./operation-span.js";
+import { EngineSpan } from "./span.js";
+import { OPERATION_BYTES, weigh } from "./weigh.js";
 
 /** Why a trace that was not sampled is exported. */
 export type KeepReason = "error" | "slow" | "finding";
@@ -128,9 +129,8 @@ export class HeldRequest {
   bytes = 0;
   /** Spans beyond the bound. */
   missing = 0;
-  /** Those that have ended, in that order, each knowing the next. */
-  private first: EngineSpan | undefined = undefined;
-  private last: EngineSpan | undefined = undefined;
+  /** What has ended, in that order; queries without their spans. */
+  private ended: (EngineSpan | DatabaseOperation)[] | undefined = undefined;
   older: HeldRequest | undefined;
   newer: HeldRequest | undefined = undefined;
 
@@ -161,6 +161,11 @@ export class HeldRequest {
     return this.isDropped ? undefined : this;
   }
 
+  /** Whether a query may do without a span until it ends. */
+  get waits(): boolean {
+    return this.state !== KEPT || this.spans >= this.keep.options.maxRequestSpans;
+  }
+
   get isKept(): boolean {
     return this.state === KEPT;
   }
@@ -186,6 +191,27 @@ export class HeldRequest {
     return this.isKept;
   }
 
+  /** Something was found in a call that has no span; true when that is exported, and has one. */
+  foundIn(operation: Operation, caller: EngineSpan): boolean {
+    if (!this.found() || operation.kind !== "database") return false;
+    // A query that waited has one by now.
+    if (operation.span !== undefined) return true;
+    if (this.admit() === undefined) return false;
+    makeLateSpan(operation, caller);
+    return true;
+  }
+
+  /** Takes a query that has ended without a span; true when that must wait, and false when it is to be exported. */
+  takesOperation(operation: DatabaseOperation): boolean {
+    if (this.state === OPEN && operation.endMs >= this.slowAtMs) this.settle("slow");
+    if (this.state !== OPEN) return this.isDropped;
+    // The values of a query may be of any size, and nobody asks for them any more.
+    operation.text = undefined;
+    operation.parameters = undefined;
+    this.add(operation, OPERATION_BYTES);
+    return true;
+  }
+
   /** Takes a span that has ended; true when that must wait. */
   takes(span: EngineSpan): boolean {
     const { endMoment } = span;
@@ -194,20 +220,15 @@ export class HeldRequest {
       span.keep(this.reason);
       return false;
     }
-    // The values of a query may be of any size, and nobody asks for them any more.
-    const { operation } = span;
-    if (operation?.kind === "database") {
-      operation.text = undefined;
-      operation.parameters = undefined;
-    }
-    if (this.last === undefined) this.first = span;
-    else this.last.nextHeld = span;
-    this.last = span;
-    const bytes = weigh(span);
+    this.add(span, weigh(span));
+    return true;
+  }
+
+  private add(one: EngineSpan | DatabaseOperation, bytes: number): void {
+    (this.ended ??= NOTHING.slice()).push(one);
     this.bytes += bytes;
     this.keep.bytes += bytes;
     if (this.keep.bytes > this.keep.options.maxBytes) this.keep.makeRoom();
-    return true;
   }
 
   /** Forgets it for want of room or time, unless it is known to be slow. */
@@ -234,20 +255,25 @@ export class HeldRequest {
     this.release();
   }
 
-  /** Lets go of what was held; the links too, as a dead span in old space would keep those after it alive. */
+  /** Lets go of what was held. */
   private release(): void {
-    let span = this.first;
-    this.first = undefined;
-    this.last = undefined;
-    while (span !== undefined) {
-      const next = span.nextHeld;
-      span.nextHeld = undefined;
-      if (this.reason !== undefined) span.keep(this.reason);
-      span.pipeline.finish(span);
-      span = next;
+    const { ended, reason } = this;
+    this.ended = undefined;
+    if (ended === undefined) return;
+    for (const one of ended) {
+      if (one instanceof EngineSpan) {
+        if (reason !== undefined) one.keep(reason);
+        one.pipeline.finish(one);
+      } else if (reason !== undefined) {
+        const parent = spanOf(one.context);
+        if (parent instanceof EngineSpan) endOperationSpan(makeLateSpan(one, parent), one);
+      }
     }
   }
 }
+
+/** Copied, because V8 may come to make an array literal in a hot function in old space, where it outlives its request. */
+const NOTHING: (EngineSpan | DatabaseOperation)[] = [];
 
 function hasFailed({ statusCode, operation }: EngineSpan): boolean {
   return statusCode === SpanStatusCode.ERROR || operation?.errorType !== undefined;

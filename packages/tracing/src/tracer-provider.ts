@@ -81,7 +81,9 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
         spanProcessors.length === 0 &&
         limits.attributeCountLimit >= OPERATION_ATTRIBUTES &&
         limits.attributeValueLengthLimit === Infinity;
-      return isPlain ? createOperationListener(pipeline, sampler, scope) : undefined;
+      if (!isPlain) return undefined;
+      pipeline.operationScope = scope;
+      return createOperationListener(pipeline, sampler);
     },
     async forceFlush({ timeoutMillis = FLUSH_TIMEOUT_MS } = {}) {
       const results = await Promise.allSettled(

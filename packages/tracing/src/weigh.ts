@@ -2,6 +2,8 @@ import type { EngineSpan } from "./span.js";
 
 /** A span with its operation (measured: `tail-keep.test.ts`), and what each attribute, event or link takes besides its texts. */
 const SPAN_BYTES = 512;
+/** A query without one. */
+export const OPERATION_BYTES = 320;
 const PART_BYTES = 48;
 
 /** About what a span that has ended takes of the heap. */

@@ -24,6 +24,7 @@ import {
   endOperation,
   failOperation,
   keepForFinding,
+  type Operation,
   selfCounters,
   startDatabaseOperation,
   startHttpClientOperation,
@@ -265,7 +266,7 @@ function byRequest(spans: readonly DecodedSpan[]): Map<unknown, unknown[]> {
         const parentSpanId = places.get(span.parentSpanId) ?? span.parentSpanId;
         const events = span.events.map((event) => Object.assign({}, event, { timeUnixNano: undefined }));
         const changed = { parentSpanId, attributes, events, traceId: 0, spanId: 0 };
-        return { ...span, ...changed, startTimeUnixNano: 0, endTimeUnixNano: 0 };
+        return Object.assign({}, span, changed, { startTimeUnixNano: 0, endTimeUnixNano: 0 });
       });
       return [textOf(root, "url.path"), comparable];
     }),
@@ -378,6 +379,30 @@ describe("why", () => {
     // Both providers heard the failing query.
     expect(outcome("sampled_out") - before).toBe(1 + 4);
   });
+
+  test.each(["runs", "has just ended", "has ended long ago"])(
+    "a finding names a query that %s by the span that is exported",
+    async (when) => {
+      // Before the listener that makes spans, as insights are.
+      const finder = { name: "finder", operationEnded: (ended: Operation) => void (isFound && keepForFinding(ended)) };
+      let isFound = false;
+      undo.push(addListener(finder));
+      const { provider, spans } = keeping();
+      const operation = begin();
+      const found = startDatabaseOperation(template, "SELECT 7", [7], contextOf(operation));
+      expect(when === "runs" && keepForFinding(found)).toBe(when === "runs");
+      isFound = when === "has just ended";
+      endOperation(found);
+      isFound = false;
+      query(contextOf(operation));
+      if (when === "has ended long ago") expect(keepForFinding(found)).toBe(true);
+      end(operation);
+      await provider.forceFlush();
+      expect(spans.map(({ name }) => name)).toEqual(["SELECT orders", "SELECT orders", "GET"]);
+      expect(spans[0]?.spanId).toBe(found.span?.spanContext().spanId);
+      expect(spans[0]?.parentSpanId).toBe(spans[2]?.spanId);
+    },
+  );
 
   test("a sampled request says nothing", async () => {
     const { provider, spans } = keeping({}, { sampler: createSampler("parentbased_always_on") });
