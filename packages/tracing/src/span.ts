@@ -85,8 +85,6 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   extras: Extras | undefined = undefined;
   /** The request that decides whether this span is exported, where the sampler has said no. */
   held: HeldRequest | undefined = undefined;
-  /** Whether it is exported although it was not sampled. */
-  kept = false;
   private context: SpanContext | undefined = undefined;
 
   constructor(
@@ -277,15 +275,19 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     this.phase = ENDED;
   }
 
-  /** Makes an ended span one to export; from here on its context says that it is sampled, which exporters go by. */
+  /** Tells an ended span that it is exported; from here on its context says that it is sampled, which exporters go by. */
   keep(reason: KeepReason): void {
-    this.kept = true;
     this.context = undefined;
     // The limit on attributes is for those of the app.
     if (this.bounded === undefined && this.pipeline.processors.length === 0) return;
     const { values } = this.own();
     values[KEPT] = reason;
     if (this.missingSpans > 0) values[MISSING_SPANS] = this.missingSpans;
+  }
+
+  /** Whether it is exported although it was not sampled. */
+  get kept(): boolean {
+    return this.held !== undefined && this.held.isKept && this.phase === ENDED;
   }
 
   /** Spans of its request that are not exported with it; the request's first span says how many. */
