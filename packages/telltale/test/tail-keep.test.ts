@@ -1,7 +1,17 @@
 import { createServer } from "node:http";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { emptyResource } from "@opentelemetry/resources";
-import { addSpanListener, endOperation, setSay, startHttpServerOperation } from "@telltale/core";
+import {
+  addListener,
+  addSpanListener,
+  contextOf,
+  endOperation,
+  type Finding,
+  setSay,
+  startDatabaseOperation,
+  startHttpServerOperation,
+} from "@telltale/core";
+import { createInsights } from "@telltale/insights";
 import { startOtlpReceiver } from "@telltale/testkit";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { resolveConfig } from "../src/config/resolve.js";
@@ -26,6 +36,21 @@ const served = {
   userAgent: undefined,
   protocolVersion: "1.1",
 } as const;
+
+const template = {
+  system: "postgresql",
+  namespace: "shop",
+  operationName: "SELECT",
+  collection: "orders",
+  querySummary: "SELECT orders",
+  queryText: "SELECT * FROM orders WHERE id = $1",
+  fingerprint: "0123456789abcdef",
+  effect: "read" as const,
+  serverAddress: "db.example",
+  serverPort: 5432,
+  poolName: "shop",
+  slots: [] as unknown[],
+};
 
 /** What a collector gets of a request that failed and one that did not, of which none is sampled. */
 async function exportedWith(env: Record<string, string>, code: object = {}) {
@@ -99,4 +124,42 @@ test.each<[string, object]>([
 ])("%s it has no effect, and a line says so", async (what, code) => {
   expect(await exportedWith({ TELLTALE_TRACES_KEEP: "error" }, code)).toEqual([]);
   expect(said).toEqual([`traces.keep has no effect ${what}`]);
+});
+
+test("a finding keeps its request, says so, and names the query's own span", async () => {
+  const receiver = await startOtlpReceiver();
+  onTestFinished(() => receiver.close());
+  const config = resolveConfig(
+    { traces: { endpoint: receiver.url, sampler: "parentbased_always_off", keep: ["finding"] } },
+    {},
+    undefined,
+    "/",
+  );
+  const { provider } = createTracing(config, emptyResource());
+  if (provider === undefined) throw new Error("there is no provider");
+  const findings: Finding[] = [];
+  const undo = [
+    addListener(createInsights({ slowQueryMs: 20 })),
+    addListener({ name: "test", findingMade: (finding) => void findings.push(finding) }),
+    addSpanListener(provider),
+  ];
+  const operation = startHttpServerOperation(served, ROOT_CONTEXT);
+  for (const waits of [0, 25]) {
+    const query = startDatabaseOperation(template, "SELECT 7", [7], contextOf(operation));
+    await new Promise((resolve) => setTimeout(resolve, waits));
+    endOperation(query);
+  }
+  operation.statusCode = 200;
+  endOperation(operation);
+  for (const step of undo) step();
+  await provider.forceFlush();
+  await provider.shutdown();
+  expect(findings).toMatchObject([{ kind: "slow_query", sampled: true }]);
+  const slow = receiver.spans.find(({ attributes }) => attributes["telltale.slow.reason"] === "threshold");
+  expect(slow).toMatchObject({ traceId: findings[0]?.traceId, spanId: findings[0]?.spanId });
+  expect(receiver.spans.map(({ attributes }) => attributes["telltale.kept"])).toEqual([
+    "finding",
+    "finding",
+    "finding",
+  ]);
 });

@@ -18,8 +18,9 @@ import type { ReadableSpan, TimedEvent } from "@opentelemetry/sdk-trace";
 import { type Operation, startAttributesOf } from "@telltale/core";
 import { BoundedAttributes, isSimpleValue } from "./attributes.js";
 import { nameOf, noteFailure } from "./failures.js";
+import type { HeldRequest } from "./held-request.js";
 import type { Pipeline, Scope } from "./pipeline.js";
-import type { HeldRequest, KeepReason } from "./tail-keep.js";
+import type { KeepReason } from "./tail-keep.js";
 import { durationOf, hrTimeOf, isTimeInput, type Moment, momentOf } from "./time.js";
 import { type TraceIdentity, toHex } from "./trace-identity.js";
 
