@@ -30,7 +30,7 @@ export interface Finding {
   /** Trace to look at; undefined while tracing is off. */
   readonly traceId: string | undefined;
   readonly spanId: string | undefined;
-  /** False when the trace was not sampled, so that the id leads nowhere. */
+  /** False when the trace is not exported, so that the id leads nowhere. */
   readonly sampled: boolean;
   /** Wall clock, ms since the epoch. */
   readonly time: number;

@@ -1,5 +1,6 @@
 import { SpanStatusCode } from "@opentelemetry/api";
 import { counterOf, type DatabaseOperation, type Operation, spanOf } from "@telltale/core";
+import { noteFailure } from "./failures.js";
 import { endOperationSpan, makeLateSpan } from "./operation-span.js";
 import { EngineSpan } from "./span.js";
 import type { KeepReason, TailKeep } from "./tail-keep.js";
@@ -159,15 +160,25 @@ export class HeldRequest {
     this.ended = undefined;
     if (ended === undefined) return;
     for (const one of ended) {
-      if (one instanceof EngineSpan) {
-        if (reason !== undefined) one.keep(reason);
-        one.pipeline.finish(one);
-      } else if (reason !== undefined) {
-        const parent = spanOf(one.context);
-        if (parent instanceof EngineSpan) endOperationSpan(makeLateSpan(one, parent), one);
+      try {
+        if (one instanceof EngineSpan) finish(one, reason);
+        else if (reason !== undefined) exportQuery(one);
+      } catch (error) {
+        // Whoever asked whether it is exported is not to blame, and what comes after is exported all the same.
+        noteFailure("span", error);
       }
     }
   }
+}
+
+function finish(span: EngineSpan, reason: KeepReason | undefined): void {
+  if (reason !== undefined) span.keep(reason);
+  span.pipeline.finish(span);
+}
+
+function exportQuery(query: DatabaseOperation): void {
+  const parent = spanOf(query.context);
+  if (parent instanceof EngineSpan) endOperationSpan(makeLateSpan(query, parent), query);
 }
 
 /** Copied, because V8 may come to make an array literal in a hot function in old space, where it outlives its request. */

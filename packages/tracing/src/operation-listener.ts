@@ -1,4 +1,4 @@
-import { type DatabaseOperation, type Listener, spanKindOf } from "@telltale/core";
+import { type DatabaseOperation, type Listener, spanKindOf, spanOf } from "@telltale/core";
 import { endOperationSpan, makeLateSpan, startOperationSpan } from "./operation-span.js";
 import type { Pipeline } from "./pipeline.js";
 import type { TraceSampler } from "./samplers.js";
@@ -40,7 +40,7 @@ export function createOperationListener(pipeline: Pipeline, sampler: TraceSample
 }
 
 function endWithoutSpan(operation: DatabaseOperation): void {
-  const parent = parentOf(operation.context);
+  const parent = spanOf(operation.context);
   if (!(parent instanceof EngineSpan)) return;
   const held = parent.held?.admit();
   if (held === undefined || held.takesOperation(operation)) return;
