@@ -23,7 +23,7 @@ export class HeldRequest {
   root: EngineSpan | undefined = undefined;
   /** Why it is exported; undefined while it is not. */
   reason: KeepReason | undefined = undefined;
-  /** Spans that have started, and the weight of those that have ended. */
+  /** Spans that were let in, and the weight of those that have ended. */
   spans = 0;
   bytes = 0;
   /** Spans beyond the bound. */
@@ -41,7 +41,7 @@ export class HeldRequest {
 
   /**
    * Lets a span in that starts; undefined when it is not to be recorded, which is counted. By their starts, so that whoever is let in has
-   * a parent that was.
+   * a parent that was; queries, which are nobody's parents, when they end.
    */
   admit(): this | undefined {
     const { keep } = this;
