@@ -1,4 +1,5 @@
 import { type Attributes, type AttributeValue, SpanKind } from "@opentelemetry/api";
+import type { CallSite } from "./call-site.js";
 import { listenerSlot } from "./listeners.js";
 import type { DatabaseOperation, DatabaseTemplate, HttpServerOperation, Operation } from "./operation.js";
 
@@ -93,6 +94,7 @@ export function describeEnd(operation: Operation, sink: AttributeSink): void {
     if (operation.statusCode > 0) sink.setAttribute("http.response.status_code", operation.statusCode);
     put(sink, "network.protocol.version", operation.protocolVersion);
   }
+  if (operation.kind !== "http.server" && operation.takenSite !== undefined) describeSite(operation.site, sink);
   put(sink, "error.type", operation.errorType);
   const { attributes } = operation;
   if (attributes !== undefined) for (const name in attributes) put(sink, name, attributes[name]);
@@ -113,6 +115,13 @@ function describeDatabaseEnd(operation: DatabaseOperation, sink: AttributeSink):
 function describeServerEnd(operation: HttpServerOperation, sink: AttributeSink): void {
   put(sink, "http.route", operation.request?.route);
   if (operation.statusCode > 0) sink.setAttribute("http.response.status_code", operation.statusCode);
+}
+
+function describeSite(site: CallSite | undefined, sink: AttributeSink): void {
+  put(sink, "code.file.path", site?.file);
+  put(sink, "code.line.number", site?.line);
+  put(sink, "code.column.number", site?.column);
+  put(sink, "code.function.name", site?.function);
 }
 
 function put(sink: AttributeSink, name: string, value: AttributeValue | undefined): void {

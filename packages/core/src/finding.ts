@@ -1,5 +1,31 @@
+import type { CallSite } from "./call-site.js";
+
 /** What kind of thing was found. */
-export type FindingKind = "slow_query" | "n_plus_one" | "duplicate_query";
+export type FindingKind =
+  | "slow_query"
+  | "n_plus_one"
+  | "duplicate_query"
+  | "repeated_http_call"
+  | "repeated_lookup"
+  | "pool_starved"
+  | "connection_leak"
+  | "pool_timeout"
+  | "cache_low_hit_ratio"
+  | "cache_stampede"
+  | "cache_never_read"
+  | "event_loop_blocked";
+
+/** Where the time of a call went, in ms; the three add up to the call. */
+export interface Why {
+  /** Waiting for a pooled connection. */
+  readonly waitMs: number;
+  /** Kept from being read by work in this process. */
+  readonly loopDelayMs: number;
+  /** The server and the network. */
+  readonly restMs: number;
+  /** True where the parts cannot be told apart exactly: as soon as the event loop had a share in it. */
+  readonly isEstimate: boolean;
+}
 
 /** Something that a person should look at: what, where, how bad, how to repair it. */
 export interface Finding {
@@ -11,7 +37,8 @@ export interface Finding {
   /** `http.route` of the request, with its method: `GET /orders`; undefined outside of a request. */
   readonly endpoint: string | undefined;
   readonly route: string | undefined;
-  readonly system: string;
+  /** `db.system.name`; undefined for kinds that are about no query, as are the fields that follow. */
+  readonly system: string | undefined;
   readonly namespace: string | undefined;
   readonly querySummary: string | undefined;
   /** Sanitised text. */
@@ -25,7 +52,7 @@ export interface Finding {
   readonly waitMs: number;
   /** What it was measured against: the threshold of a slow query, the duration of the request for repeated ones; in ms. */
   readonly againstMs: number;
-  /** For slow queries: `threshold`. */
+  /** For slow queries: `threshold` or `baseline`. */
   readonly reason: string | undefined;
   /** Trace to look at; undefined while tracing is off. */
   readonly traceId: string | undefined;
@@ -34,4 +61,11 @@ export interface Finding {
   readonly sampled: boolean;
   /** Wall clock, ms since the epoch. */
   readonly time: number;
+  /** Where in the app's code the call was made, once its shape is armed (see `wantSite`). */
+  readonly callSite?: CallSite | undefined;
+  readonly why?: Why | undefined;
+  /** What only this kind has: flat, for people and for attributes. */
+  readonly evidence?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** The plan of the query, as the server's EXPLAIN gives it. */
+  readonly plan?: string | undefined;
 }

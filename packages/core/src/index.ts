@@ -1,4 +1,15 @@
 export { Attached } from "./attached.js";
+export {
+  type CallSite,
+  lastSiteOf,
+  type SiteHolder,
+  siteKey,
+  sitesWanted,
+  siteWanted,
+  type TakenSite,
+  takeSite,
+  wantSite,
+} from "./call-site.js";
 export { type CacheLookup, type CacheResult, cacheNameOf, nameCaches, reportLookup, reportLookupOf } from "./cache.js";
 export { epochOriginMs } from "./clock.js";
 export { requestOf, spanOf, withRequest, withSpan } from "./context.js";
@@ -14,7 +25,7 @@ export {
   startAttributesOf,
 } from "./describe-span.js";
 export { isExported, keepForFinding } from "./exported.js";
-export type { Finding, FindingKind } from "./finding.js";
+export type { Finding, FindingKind, Why } from "./finding.js";
 export { createGuard, type Guard } from "./guard.js";
 export {
   defineInstrumentation,

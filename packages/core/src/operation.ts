@@ -1,5 +1,6 @@
 import type { Attributes, Context, Span } from "@opentelemetry/api";
 import { context } from "@opentelemetry/api";
+import type { CallSite, TakenSite } from "./call-site.js";
 import { requestOf, withRequest, withSpan } from "./context.js";
 import { operationEnded, operationStarted } from "./listeners.js";
 import { Request } from "./request.js";
@@ -93,6 +94,8 @@ export class DatabaseOperation implements OperationBase {
   cacheMisses = 0;
   /** The cache's bounded name, when the call is a lookup in one cache. */
   cacheName: string | undefined = undefined;
+  /** The stack of the call, where one was wanted (see `wantSite`). */
+  takenSite: TakenSite | undefined = undefined;
 
   constructor(
     template: DatabaseTemplate,
@@ -109,6 +112,11 @@ export class DatabaseOperation implements OperationBase {
     this.waitMs = waitMs;
     this.text = text;
     this.parameters = parameters;
+  }
+
+  /** Where in the app's code the call was made. */
+  get site(): CallSite | undefined {
+    return this.takenSite?.resolve();
   }
 }
 
@@ -198,6 +206,8 @@ export class HttpClientOperation implements OperationBase, HttpClientStart {
   readonly serverPort: number | undefined;
   protocolVersion: string | undefined = undefined;
   statusCode = 0;
+  /** The stack of the call, where one was wanted (see `wantSite`). */
+  takenSite: TakenSite | undefined = undefined;
 
   constructor(start: HttpClientStart, parent: Context) {
     this.context = parent;
@@ -208,6 +218,11 @@ export class HttpClientOperation implements OperationBase, HttpClientStart {
     this.url = start.url;
     this.serverAddress = start.serverAddress;
     this.serverPort = start.serverPort;
+  }
+
+  /** Where in the app's code the request was sent. */
+  get site(): CallSite | undefined {
+    return this.takenSite?.resolve();
   }
 }
 

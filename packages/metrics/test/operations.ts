@@ -11,6 +11,7 @@ const base = {
   span: undefined,
   attributes: undefined,
 };
+const unsited = { takenSite: undefined, site: undefined };
 
 export function template(changes: Partial<DatabaseTemplate> = {}): DatabaseTemplate {
   return {
@@ -48,6 +49,7 @@ export function query(of: DatabaseTemplate, ms: number, errorType?: string): Dat
     cacheHits: 0,
     cacheMisses: 0,
     cacheName: undefined,
+    ...unsited,
   };
 }
 
@@ -82,6 +84,7 @@ export function sent(ms: number, changes: Partial<HttpClientOperation> = {}): Ht
     endMs: 1000 + ms,
     method: "POST",
     originalMethod: undefined,
+    ...unsited,
     url: "https://pay.example/charge",
     serverAddress: "pay.example",
     serverPort: 443,

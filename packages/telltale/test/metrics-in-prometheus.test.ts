@@ -47,6 +47,8 @@ function query(ms: number): DatabaseOperation {
     rows: undefined,
     statusCode: undefined,
     batchSize: undefined,
+    takenSite: undefined,
+    site: undefined,
   };
   const cache = { cacheHits: 0, cacheMisses: 0, cacheName: undefined };
   return { ...base, kind: "database", template: orders, endMs: 1000 + ms, waitMs: 0, ...nothing, ...cache };

@@ -1,0 +1,77 @@
+import { fileURLToPath } from "node:url";
+import type { CallSite } from "./call-site.js";
+import { mapPosition } from "./source-position.js";
+
+/** Telltale's own files while they are not in node_modules: `…/packages/core/dist/index.cjs` stands for all packages. */
+const ownFiles = /^(.*[\\/])[^\\/]+[\\/](?:src|dist)[\\/]/.exec(pathOf(import.meta.url));
+const ownFolder = ownFiles?.[1] ?? "\0";
+const OWN_PACKAGE =
+  /^(?:core|insights|tracing|metrics|telltale|testkit|exporter-prometheus|instrumentation-[a-z0-9-]+)[\\/](?:src|dist)[\\/]/;
+
+const nodesHook = Error.prepareStackTrace;
+
+/** The innermost frame of the app's own code, as its sources have it. */
+export function findSite(captured: object): { site: CallSite | undefined; isPending: boolean } {
+  for (const frame of framesOf(captured)) {
+    const url = frame.getFileName();
+    const line = frame.getLineNumber();
+    if (typeof url !== "string" || line === null || !isAppFile(url)) continue;
+    const column = frame.getColumnNumber() ?? 1;
+    const position = mapByHook(frame) ?? mapPosition(pathOf(url), url, line, column);
+    if (position === undefined) return { site: undefined, isPending: true };
+    const name = nameOf(frame);
+    return { site: { ...position, ...(name !== undefined && { function: name }) }, isPending: false };
+  }
+  return { site: undefined, isPending: false };
+}
+
+function isAppFile(url: string): boolean {
+  if (url.startsWith("node:") || url === "evalmachine.<anonymous>") return false;
+  const file = pathOf(url);
+  if (/[\\/]node_modules[\\/]/.test(file)) return false;
+  return !file.startsWith(ownFolder) || !OWN_PACKAGE.test(file.slice(ownFolder.length));
+}
+
+function pathOf(url: string): string {
+  try {
+    return url.startsWith("file:") ? fileURLToPath(url) : url;
+  } catch {
+    return url;
+  }
+}
+
+/** A stack is formatted when it is first read, by this hook; the app's own is put back at once. */
+function framesOf(captured: { stack?: unknown }): readonly NodeJS.CallSite[] {
+  const hook = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
+  try {
+    Error.prepareStackTrace = (_, frames) => frames;
+    const frames = captured.stack;
+    return Array.isArray(frames) ? (frames as NodeJS.CallSite[]) : [];
+  } catch {
+    return [];
+  } finally {
+    if (hook !== undefined) Object.defineProperty(Error, "prepareStackTrace", hook);
+    else Reflect.deleteProperty(Error, "prepareStackTrace");
+  }
+}
+
+/** As what has compiled the app while it was loaded (ts-node, a test runner) writes the frame; only that knows the source. */
+function mapByHook(frame: NodeJS.CallSite): { file: string; line: number; column: number } | undefined {
+  const hook = Error.prepareStackTrace;
+  if (hook === nodesHook || typeof hook !== "function") return undefined;
+  try {
+    const text: unknown = hook(new Error("call site"), [frame]);
+    const found = typeof text === "string" ? /(?:\(|at (?:async )?)([^()\n]+):(\d+):(\d+)\)?\s*$/.exec(text) : null;
+    if (found?.[1] === undefined) return undefined;
+    return { file: pathOf(found[1]), line: Number(found[2]), column: Number(found[3]) };
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(frame: NodeJS.CallSite): string | undefined {
+  const name = frame.getFunctionName();
+  if (name === null || name === "") return undefined;
+  const type = frame.isToplevel() || frame.isConstructor() ? null : frame.getTypeName();
+  return type === null || type === "Object" || type === "Function" || name.includes(".") ? name : `${type}.${name}`;
+}

@@ -1,0 +1,138 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, mkdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire, SourceMap } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, expect, test } from "vitest";
+import { lastSiteOf, type SiteHolder, siteKey, sitesWanted, siteWanted, takeSite, wantSite } from "../src/index.js";
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), "call-site-")));
+afterAll(() => rmSync(folder, { recursive: true }));
+const core = pathToFileURL(createRequire(import.meta.url).resolve("../dist/index.cjs")).href;
+
+/** Calls whose stack is taken while a shape is armed, all of one shape. */
+function takeAll(holder: SiteHolder, calls: number): number {
+  let taken = 0;
+  function query(): void {
+    if (!siteWanted(holder)) return;
+    takeSite(holder, query);
+    taken++;
+  }
+  for (let n = 0; n < calls; n++) query();
+  return taken;
+}
+
+test("nothing is taken unless armed, three when armed, and no more within a minute", () => {
+  const holder = { slots: [] };
+  expect(takeAll(holder, 100)).toBe(0);
+  wantSite(holder, 1_000);
+  expect(sitesWanted()).toBe(true);
+  expect(takeAll(holder, 100)).toBe(3);
+  expect(sitesWanted()).toBe(false);
+  wantSite(holder, 60_000);
+  expect(takeAll(holder, 100)).toBe(0);
+  wantSite(holder, 61_000);
+  expect(takeAll(holder, 100)).toBe(3);
+});
+
+test("of all calls while armed, one in a hundred gives its stack, beside the first thirty", () => {
+  let taken = 0;
+  for (let n = 0; n < 500; n++) {
+    const holder = { slots: [] };
+    wantSite(holder);
+    taken += takeAll(holder, 20);
+  }
+  expect(taken).toBeLessThanOrEqual(30 + (500 * 20) / 100);
+  expect(taken).toBeGreaterThanOrEqual((500 * 20) / 100);
+});
+
+test("one key stands for one kind of call", () => {
+  expect(siteKey("GET api:443")).toBe(siteKey("GET api:443"));
+  expect(siteKey("GET api:443")).not.toBe(siteKey("GET api:80"));
+  expect(lastSiteOf(siteKey("GET api:443"))).toBeUndefined();
+});
+
+/** Runs a program that has a driver in node_modules, and prints the sites that it was called from. */
+function run(files: Record<string, string>, ...flags: string[]): unknown {
+  const driver = `
+    import { takeSite, wantSite, siteWanted, lastSiteOf } from ${JSON.stringify(core)};
+    const shape = { slots: [] };
+    export const hook = Error.prepareStackTrace;
+    function patched() { if (siteWanted(shape)) takeSite(shape, patched); }
+    export function query() { patched(); }
+    export async function orm() { await null; query(); }
+    export async function site() {
+      lastSiteOf(shape);
+      await new Promise((done) => setTimeout(done, 100));
+      return lastSiteOf(shape) ?? null;
+    }
+    wantSite(shape);`;
+  const here = mkdtempSync(join(folder, "app-"));
+  for (const [name, text] of Object.entries({ "node_modules/driver/index.mjs": driver, ...files })) {
+    mkdirSync(join(here, name, ".."), { recursive: true });
+    writeFileSync(join(here, name), text);
+  }
+  writeFileSync(join(here, "node_modules/driver/package.json"), `{"exports":"./index.mjs"}`);
+  const printed = execFileSync(process.execPath, [...flags, join(here, "app.mjs")], { encoding: "utf8" });
+  return JSON.parse(printed.replaceAll(here, "/app"));
+}
+
+const PRINT = `console.log(JSON.stringify(await site()));`;
+
+test.each<[string, string, object | null]>([
+  ["a function of the app's", `function load() {\n  query();\n}\nload();`, { line: 3, column: 3, function: "load" }],
+  ["a method", `class Orders {\n  list() { query(); }\n}\nnew Orders().list();`, { line: 3, function: "Orders.list" }],
+  ["the top level", `query();`, { line: 2, column: 1 }],
+  [
+    "through an async library",
+    `async function show() {\n  await orm();\n}\nawait show();`,
+    { line: 3, function: "show" },
+  ],
+  [
+    "a callback that Node calls",
+    `await new Promise((done) => setImmediate(() => {\n query(); done(); }));`,
+    { line: 3 },
+  ],
+  ["no code of the app's", `setImmediate(query); await new Promise((done) => setTimeout(done, 20));`, null],
+])("the site is the app's own frame: %s", (_, code, expected) => {
+  const site = run({ "app.mjs": `import { query, orm, site } from "driver";\n${code}\n${PRINT}` });
+  if (expected === null) expect(site).toBeNull();
+  else expect(site).toMatchObject({ file: "/app/app.mjs", ...expected });
+});
+
+// Line 1, column 1 of the program is line 41, column 3 of the source: one segment, by hand.
+const MAP = { version: 3, sources: ["src/orders.ts"], names: [], mappings: ";AAwCE" };
+
+test("the map's own words, as Node reads them", () => {
+  expect(new SourceMap(MAP as never).findEntry(1, 0)).toMatchObject({ originalLine: 40, originalColumn: 2 });
+});
+
+test.each<[string, string, Record<string, string>, string[]]>([
+  ["a map beside the file", "app.mjs.map", { "app.mjs.map": JSON.stringify(MAP) }, []],
+  ["a map inside the file", `data:application/json;base64,${btoa(JSON.stringify(MAP))}`, {}, []],
+  ["as Node reads it", "app.mjs.map", { "app.mjs.map": JSON.stringify(MAP) }, ["--enable-source-maps"]],
+])("source maps are honoured: %s", (_, address, files, flags) => {
+  const code = `import { query, site } from "driver";\nquery(); ${PRINT}\n//# sourceMappingURL=${address}\n`;
+  const site = run({ "app.mjs": code, ...files }, ...flags);
+  expect(site).toMatchObject({ file: "/app/src/orders.ts", line: 41, column: 3 });
+});
+
+test.each([
+  ["a map that is missing", "gone.map", {}],
+  ["a map that is none", "app.mjs.map", { "app.mjs.map": "{" }],
+])("the compiled position stands where there is %s", (_, address, files) => {
+  const code = `import { query, site } from "driver";\nquery(); ${PRINT}\n//# sourceMappingURL=${address}\n`;
+  expect(run({ "app.mjs": code, ...files })).toMatchObject({ file: "/app/app.mjs", line: 2, column: 1 });
+});
+
+test("the app's own stacks stay as they are", () => {
+  const code = `import { query, site, hook } from "driver";
+    Error.stackTraceLimit = 2;
+    query(); await site();
+    const same = Error.prepareStackTrace === hook && Error.stackTraceLimit === 2;
+    Error.prepareStackTrace = () => "mine";
+    const mine = new Error().stack;
+    console.log(JSON.stringify({ same, mine }));`;
+  expect(run({ "app.mjs": code })).toEqual({ same: true, mine: "mine" });
+});
