@@ -1,3 +1,4 @@
+import type { HttpClientOperation } from "./operation.js";
 import { limitOf } from "./self.js";
 import { findSite } from "./stack-frames.js";
 
@@ -12,7 +13,7 @@ export interface CallSite {
   readonly function?: string;
 }
 
-/** What calls can be told apart by: a database template, or `siteKey` of a request sent. */
+/** What calls can be told apart by: a database template, or `siteKeyOf` a request sent. */
 export interface SiteHolder {
   readonly slots: unknown[];
 }
@@ -136,8 +137,9 @@ const MAX_KEYS = 500;
 const keys = new Map<string, SiteHolder>();
 const unkeyed: SiteHolder = { slots: [] };
 
-/** Stands for calls that have no template, such as requests to one server: `GET api.example:443`. */
-export function siteKey(text: string): SiteHolder {
+/** Stands for the requests sent to one server with one method: they have no template. */
+export function siteKeyOf({ method, serverAddress, serverPort }: HttpClientOperation): SiteHolder {
+  const text = `${method} ${serverAddress}:${serverPort}`;
   const known = keys.get(text);
   if (known !== undefined) return known;
   // Never armed: those beyond have no sites.

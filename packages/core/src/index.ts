@@ -3,7 +3,7 @@ export {
   type CallSite,
   lastSiteOf,
   type SiteHolder,
-  siteKey,
+  siteKeyOf,
   sitesWanted,
   siteWanted,
   type TakenSite,

@@ -4,8 +4,17 @@ import { createRequire, SourceMap } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { afterAll, expect, test } from "vitest";
-import { lastSiteOf, type SiteHolder, siteKey, sitesWanted, siteWanted, takeSite, wantSite } from "../src/index.js";
+import {
+  type SiteHolder,
+  siteKeyOf,
+  sitesWanted,
+  siteWanted,
+  startHttpClientOperation,
+  takeSite,
+  wantSite,
+} from "../src/index.js";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "call-site-")));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -47,10 +56,15 @@ test("of all calls while armed, one in a hundred gives its stack, beside the fir
   expect(taken).toBeGreaterThanOrEqual((500 * 20) / 100);
 });
 
-test("one key stands for one kind of call", () => {
-  expect(siteKey("GET api:443")).toBe(siteKey("GET api:443"));
-  expect(siteKey("GET api:443")).not.toBe(siteKey("GET api:80"));
-  expect(lastSiteOf(siteKey("GET api:443"))).toBeUndefined();
+test("one key stands for the requests to one server with one method", () => {
+  const sent = (method: string, serverPort: number) =>
+    startHttpClientOperation(
+      { method, originalMethod: undefined, url: "http://api/", serverAddress: "api", serverPort },
+      ROOT_CONTEXT,
+    );
+  expect(siteKeyOf(sent("GET", 443))).toBe(siteKeyOf(sent("GET", 443)));
+  expect(siteKeyOf(sent("GET", 443))).not.toBe(siteKeyOf(sent("GET", 80)));
+  expect(siteKeyOf(sent("GET", 443))).not.toBe(siteKeyOf(sent("POST", 443)));
 });
 
 /** Runs a program that has a driver in node_modules, and prints the sites that it was called from. */

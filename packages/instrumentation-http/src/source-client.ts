@@ -11,7 +11,11 @@ import {
   type HttpClientOperation,
   isSuppressed,
   replaceMethod,
+  siteKeyOf,
+  sitesWanted,
+  siteWanted,
   startHttpClientOperation,
+  takeSite,
   undoAll,
 } from "@telltale/core";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
@@ -104,6 +108,10 @@ function begin(request: ClientRequest, parent: Context): void {
     parent,
   );
   SentMessage.set(request, operation);
+  if (sitesWanted()) {
+    const key = siteKeyOf(operation);
+    if (siteWanted(key)) operation.takenSite = takeSite(key, begin);
+  }
   // Headers given as an array are already written.
   if (!request.headersSent) propagation.inject(contextOf(operation), request, headers);
 }

@@ -9,7 +9,11 @@ import {
   hasListeners,
   type HttpClientOperation,
   isSuppressed,
+  siteKeyOf,
+  sitesWanted,
+  siteWanted,
   startHttpClientOperation,
+  takeSite,
   undoAll,
 } from "@telltale/core";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
@@ -93,6 +97,10 @@ function begin({ request }: UndiciEvent): void {
   const { method, path } = request;
   const operation = startHttpClientOperation(describeOutgoing({ method, protocol, host, port, path }), parent);
   SentRequest.set(request, operation);
+  if (sitesWanted()) {
+    const key = siteKeyOf(operation);
+    if (siteWanted(key)) operation.takenSite = takeSite(key, begin);
+  }
   propagation.inject(contextOf(operation), request, headers);
 }
 

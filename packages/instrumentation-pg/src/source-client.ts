@@ -7,7 +7,9 @@ import {
   hasListeners,
   isSuppressed,
   replaceMethod,
+  siteWanted,
   startDatabaseOperation,
+  takeSite,
   undoAll,
 } from "@telltale/core";
 import { stateOf } from "./client-state.js";
@@ -79,6 +81,8 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
               call.startMs,
               Math.max(0, state.takenMs - call.startMs),
             );
+      if (call !== undefined) operation.takenSite = call.takenSite;
+      else if (siteWanted(template)) operation.takenSite = takeSite(template, patchedQuery);
       if (isSubmittable(config)) follow(config, operation);
       return operation;
     } catch (error) {

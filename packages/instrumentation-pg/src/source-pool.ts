@@ -6,7 +6,11 @@ import {
   hasListeners,
   registerPool,
   type PoolReporter,
+  sitesWanted,
+  siteWanted,
   startDatabaseOperation,
+  type TakenSite,
+  takeSite,
 } from "@telltale/core";
 import { stateOf } from "./client-state.js";
 import type { Client, ConnectCallback, Pool } from "./driver.js";
@@ -17,6 +21,8 @@ export class PoolCall {
   readonly context: Context;
   readonly startMs: number;
   readonly text: string | undefined;
+  /** Where it was called, if that is wanted; on its way to the client the caller leaves the stack. */
+  takenSite: TakenSite | undefined = undefined;
 
   constructor(context: Context, text: string | undefined) {
     this.context = context;
@@ -93,6 +99,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     query: function patchedQuery(this: Pool, config: unknown, values: unknown, callback: unknown): unknown {
       if (!isOn() || !hasListeners()) return Reflect.apply(query, this, arguments);
       calling = new PoolCall(context.active(), textOf(config));
+      if (sitesWanted()) noteSite(this, calling, patchedQuery);
       // It runs when another caller's query ends or a connection is handed on: it gets its own context.
       if (typeof values === "function") arguments[1] = context.bind(calling.context, values);
       else if (typeof callback === "function") arguments[2] = context.bind(calling.context, callback);
@@ -141,6 +148,17 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       return _release.call(this, client, idle, error);
     },
   };
+
+  function noteSite(pool: Pool, call: PoolCall, below: (...args: never[]) => unknown): void {
+    try {
+      const known = pools.get(pool);
+      if (known === undefined || call.text === undefined) return;
+      const template = known.target.templateOf(call.text);
+      if (siteWanted(template)) call.takenSite = takeSite(template, below);
+    } catch (error) {
+      guard.failed(error);
+    }
+  }
 
   /** The pool's first connection tells where it leads, whatever the options were. Its name is `host:port/database`. */
   function know(pool: Pool, client: Client): KnownPool {
@@ -206,6 +224,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       call.startMs,
       performance.now() - call.startMs,
     );
+    operation.takenSite = call.takenSite;
     failOperation(operation, error);
     endOperation(operation);
   }

@@ -6,7 +6,9 @@ import {
   type Guard,
   isSuppressed,
   reportLookupOf,
+  siteWanted,
   startDatabaseOperation,
+  takeSite,
 } from "@telltale/core";
 import { type Argument, type CommandFacts, firstKey } from "./commands.js";
 import { type Connection, connectionOf } from "./connection.js";
@@ -93,6 +95,7 @@ function startCall(client: Client, command: Command, caller: Context, pipeline: 
   const cache = key === undefined ? "" : cacheNameOf(key);
   const template = key === undefined ? shape.keyless : templateOf(target, shape, key, cache);
   const operation = startDatabaseOperation(template, undefined, command.args, caller);
+  if (siteWanted(template)) operation.takenSite = takeSite(template, beginCall);
   const retried = pipeline?.isCluster === true ? pipeline : undefined;
   return new Call(operation, shape.facts, command, cache, connection, retried);
 }
