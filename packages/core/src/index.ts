@@ -79,5 +79,5 @@ export { count, counterOf, limitOf, type SelfCounter, selfCounters, type SelfMet
 export { Slices } from "./slices.js";
 export { addSpanListener, createSpanListener } from "./spans.js";
 export { undoAll } from "./undo.js";
-export { startImmediate, startTimer, stopTimer } from "./timers.js";
+export { startImmediate, startInterval, startTimer, stopInterval, stopTimer } from "./timers.js";
 export { VERSION } from "./version.js";

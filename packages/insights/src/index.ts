@@ -1,3 +1,4 @@
 export { createFindingLog } from "./finding-log.js";
-export { createInsights } from "./insights.js";
+export { createInsights, type Insights } from "./insights.js";
 export type { InsightsOptions } from "./options.js";
+export type { QueryCost } from "./query-history.js";

@@ -1,25 +1,51 @@
 import type { Listener } from "@telltale/core";
+import { createBlockFinder } from "./event-loop.js";
+import { UNWATCHED, watchLoop } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
+import { QueryHistories, type QueryCost } from "./query-history.js";
 import { createRepeatFinder } from "./repeated-query.js";
 import { createSlowQueryFinder } from "./slow-query.js";
 
+/** The listener, and what it can be asked. */
+export interface Insights extends Listener {
+  /** The query shapes whose calls took most time together since the start, the first first. Default 10. */
+  topQueries(limit?: number): QueryCost[];
+  /** Ends what it does besides listening. */
+  stop(): void;
+}
+
 /**
- * The listener that finds slow, repeated and duplicate queries. It works on operations only, so sampling and exporters make no
- * difference. Add it before the listener that makes spans: what it notes on an operation goes onto its span.
+ * The listener that finds slow, repeated and duplicate queries, and blocks of the event loop. It works on operations only, so sampling and
+ * exporters make no difference. Add it before the listener that makes spans: what it notes on an operation goes onto its span.
  */
-export function createInsights(options: InsightsOptions = {}): Listener {
-  const findSlow = createSlowQueryFinder(options);
+export function createInsights(options: InsightsOptions = {}): Insights {
+  const blocks = createBlockFinder(options);
+  const loop = options.eventLoop?.blockMs === 0 ? UNWATCHED : watchLoop(blocks.blocked);
+  const histories = new QueryHistories();
+  const findSlow = createSlowQueryFinder(options, histories, loop);
   const repeats = createRepeatFinder(options);
   return {
     name: "insights",
+    operationStarted(operation) {
+      blocks.ran(
+        operation.request,
+        operation.kind === "database" ? operation.startMs + operation.waitMs : operation.startMs,
+      );
+    },
     operationEnded(operation) {
       const { request } = operation;
+      blocks.ran(request, operation.endMs);
       if (operation.kind === "database") {
         findSlow(operation);
         if (request !== undefined) repeats.heard(operation, request);
       } else if (operation.kind === "http.server" && request !== undefined) {
         repeats.requestEnded(operation, request);
       }
+    },
+    topQueries: (limit = 10) => histories.top(limit),
+    stop() {
+      loop.stop();
+      blocks.stop();
     },
   };
 }

@@ -7,6 +7,12 @@ export interface InsightsOptions {
     readonly bySystem?: Readonly<Record<string, number>>;
     /** Thresholds in ms by `db.query.summary`, stronger than `bySystem`. */
     readonly bySummary?: Readonly<Record<string, number>>;
+    /** Whether calls are also held against what calls of their shape usually take. Default true. */
+    readonly baseline?: boolean;
+  };
+  readonly eventLoop?: {
+    /** Work that keeps the event loop so long is a finding, in ms; 0 leaves the event loop alone. Default 50. */
+    readonly blockMs?: number;
   };
   readonly nPlusOne?: {
     /** Calls of one shape in one request that make a finding. Default 5. */

@@ -2,58 +2,141 @@ import {
   annotateOperation,
   type DatabaseOperation,
   type DatabaseTemplate,
+  type Finding,
   findingMade,
+  lastSiteOf,
   listenerSlot,
+  wantSite,
+  type Why,
 } from "@telltale/core";
 import { endpointOf, formatMs, makeFinding, summaryOf, workMs } from "./describe.js";
+import type { LoopWatch } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
+import type { QueryHistories, QueryHistory } from "./query-history.js";
+import { annotateWhy, describeWhy, divideTime } from "./why.js";
+
+/** What is known of the calls of one template. */
+class Watched {
+  /** A call that takes so long is slow, whatever its past; Infinity for never. */
+  readonly thresholdMs: number;
+  readonly history: QueryHistory | undefined;
+
+  constructor(thresholdMs: number, history: QueryHistory | undefined) {
+    this.thresholdMs = thresholdMs;
+    this.history = history;
+  }
+}
 
 /**
- * Finds calls slower than their threshold. The wait for a connection is not counted, so that what is found here is what the
- * server's own log says; BEGIN, SET, BLPOP and their like are never slow.
+ * Finds calls slower than their threshold, or than calls of their shape usually are. The wait for a connection is not counted, so that
+ * what is found by the threshold is what the server's own log says; BEGIN, SET, BLPOP and their like are never slow.
  */
-export function createSlowQueryFinder(options: InsightsOptions): (operation: DatabaseOperation) => void {
-  const { slowQueryMs = 100, slowQueries: { bySystem = {}, bySummary = {} } = {} } = options;
+export function createSlowQueryFinder(
+  options: InsightsOptions,
+  histories: QueryHistories,
+  loop: LoopWatch,
+): (operation: DatabaseOperation) => void {
+  const { slowQueryMs = 100, slowQueries: { bySystem = {}, bySummary = {}, baseline: byBaseline = true } = {} } =
+    options;
   const slot = listenerSlot();
 
-  function thresholdOf(template: DatabaseTemplate): number {
-    const known = template.slots[slot] as number | undefined;
-    if (known !== undefined) return known;
+  function watch(template: DatabaseTemplate): Watched {
+    const isControl = template.effect === "control";
     const threshold = bySummary[summaryOf(template)] ?? bySystem[template.system] ?? slowQueryMs;
-    const inForce = threshold === 0 || template.effect === "control" ? Number.POSITIVE_INFINITY : threshold;
-    template.slots[slot] = inForce;
-    return inForce;
+    const watched = new Watched(
+      threshold === 0 || isControl ? Number.POSITIVE_INFINITY : threshold,
+      isControl ? undefined : histories.of(template),
+    );
+    template.slots[slot] = watched;
+    return watched;
+  }
+
+  function judge(operation: DatabaseOperation, durationMs: number, { thresholdMs, history }: Watched): void {
+    const why = divideTime(operation, loop, history?.baseline.medianMs ?? 0);
+    const { usualMs = 0, limitMs = Number.POSITIVE_INFINITY } = history?.baseline ?? {};
+    // Against its own past counts what the server took: when this process was busy, all its queries were late.
+    const reason = durationMs >= thresholdMs ? "threshold" : why.restMs >= limitMs ? "baseline" : undefined;
+    if (reason === "baseline" && !byBaseline) return;
+    if (reason === undefined && durationMs + operation.waitMs < thresholdMs) return;
+    annotateWhy(operation, why);
+    if (reason === undefined) return;
+    annotateOperation(operation, "telltale.slow.reason", reason);
+    annotateOperation(operation, "telltale.slow.threshold_ms", thresholdMs);
+    if (usualMs > 0) {
+      annotateOperation(operation, "telltale.slow.baseline_ms", limitMs);
+      annotateOperation(operation, "telltale.slow.usual_ms", usualMs);
+    }
+    const { template } = operation;
+    findingMade(describeSlow(operation, durationMs, reason, thresholdMs, usualMs, limitMs, why));
+    wantSite(template);
   }
 
   return (operation) => {
-    const { template, request, waitMs } = operation;
+    const { template, waitMs } = operation;
+    const watched = (template.slots[slot] as Watched | undefined) ?? watch(template);
+    const { thresholdMs, history } = watched;
     const durationMs = workMs(operation);
-    const againstMs = thresholdOf(template);
-    if (durationMs < againstMs) return;
-    annotateOperation(operation, "telltale.slow.reason", "threshold");
-    annotateOperation(operation, "telltale.slow.threshold_ms", againstMs);
-    const endpoint = endpointOf(request);
-    const waited = waitMs >= 1 ? `, after ${formatMs(waitMs)} waiting for a connection` : "";
-    const where = endpoint === undefined ? "" : ` in ${endpoint}`;
-    findingMade(
-      makeFinding(
-        {
-          kind: "slow_query",
-          title: `${summaryOf(template)} took ${formatMs(durationMs)}${where}${waited} (threshold ${formatMs(againstMs)})`,
-          advice: adviceFor(template),
-          count: 1,
-          durationMs,
-          waitMs,
-          againstMs,
-          reason: "threshold",
-        },
-        template,
-        request,
-        operation,
-      ),
-    );
+    if (history === undefined) {
+      if (durationMs + waitMs >= thresholdMs) judge(operation, durationMs, watched);
+      return;
+    }
+    const { baseline } = history;
+    if (
+      durationMs + waitMs >= thresholdMs ||
+      (durationMs >= baseline.limitMs && thresholdMs !== Number.POSITIVE_INFINITY)
+    )
+      judge(operation, durationMs, watched);
+    history.calls++;
+    history.totalMs += durationMs;
+    history.waitMs += waitMs;
+    if (durationMs > history.maxMs) history.maxMs = durationMs;
+    // What failed at once, or at a time-out, says nothing of how long it takes.
+    if (operation.errorType === undefined) baseline.add(durationMs);
   };
 }
+
+function describeSlow(
+  operation: DatabaseOperation,
+  durationMs: number,
+  reason: "threshold" | "baseline",
+  thresholdMs: number,
+  usualMs: number,
+  limitMs: number,
+  why: Why,
+): Finding {
+  const { template, request, waitMs, endMs, startMs } = operation;
+  const endpoint = endpointOf(request);
+  const where = endpoint === undefined ? "" : ` in ${endpoint}`;
+  const parts = describeWhy(why);
+  const against =
+    reason === "threshold"
+      ? `threshold ${formatMs(thresholdMs)}`
+      : `usually ${formatMs(usualMs)} at most, limit ${formatMs(limitMs)}`;
+  const took = parts === undefined ? durationMs : endMs - startMs;
+  return {
+    ...makeFinding(
+      {
+        kind: "slow_query",
+        title: `${summaryOf(template)} took ${formatMs(took)}${where}${parts === undefined ? "" : `: ${parts}`} (${against})`,
+        advice: why.loopDelayMs > why.restMs ? FREE_THE_LOOP : adviceFor(template),
+        count: 1,
+        durationMs,
+        waitMs,
+        againstMs: reason === "threshold" ? thresholdMs : limitMs,
+        reason,
+      },
+      template,
+      request,
+      operation,
+    ),
+    why,
+    callSite: operation.site ?? lastSiteOf(template),
+    evidence: { threshold_ms: thresholdMs, ...(usualMs > 0 && { baseline_ms: limitMs, usual_ms: usualMs }) },
+  };
+}
+
+const FREE_THE_LOOP =
+  "The server had probably answered long before: something else kept this process busy. Look for event_loop_blocked, and divide or move that work.";
 
 function adviceFor({ system, effect, collection }: DatabaseTemplate): string {
   if (system === "redis") {

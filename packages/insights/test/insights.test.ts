@@ -19,7 +19,8 @@ let options: InsightsOptions = {};
 
 beforeEach(() => {
   findings = [];
-  options = {};
+  // The clock of these tests is not that of the event loop.
+  options = { eventLoop: { blockMs: 0 } };
 });
 afterEach(() => {
   for (const stop of stops) stop();
@@ -126,7 +127,7 @@ describe("slow queries", () => {
     ["a write", {}, { effect: "write" }, 100.5, 0, true],
     ["control statements never", {}, { effect: "control" }, 5_000, 0, false],
   ])("%s", (_, chosen, changes, ms, waitMs, found) => {
-    options = chosen;
+    options = { ...options, ...chosen };
     listen();
     run(undefined, template(changes), [], 0, ms, waitMs);
     expect(findings.map(({ kind }) => kind)).toEqual(found ? ["slow_query"] : []);
@@ -137,7 +138,8 @@ describe("slow queries", () => {
     const served = request("/search");
     const operation = run(served, template(), [], 0, 250, 50);
     expect(findings[0]).toMatchObject({
-      title: "SELECT items took 200 ms in GET /search, after 50.0 ms waiting for a connection (threshold 100 ms)",
+      title:
+        "SELECT items took 250 ms in GET /search: 50.0 ms waiting for a connection, 200 ms server and network (threshold 100 ms)",
       endpoint: "GET /search",
       durationMs: expect.closeTo(200, 6),
       waitMs: 50,
@@ -146,7 +148,14 @@ describe("slow queries", () => {
       traceId: undefined,
       sampled: false,
     });
-    expect(operation.attributes).toEqual({ "telltale.slow.reason": "threshold", "telltale.slow.threshold_ms": 100 });
+    expect(operation.attributes).toEqual({
+      "telltale.slow.reason": "threshold",
+      "telltale.slow.threshold_ms": 100,
+      "telltale.why.wait_ms": 50,
+      "telltale.why.loop_delay_ms": 0,
+      "telltale.why.rest_ms": expect.closeTo(200, 6),
+      "telltale.why.is_estimate": false,
+    });
   });
 });
 

@@ -134,7 +134,8 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   }
 
   // Insights first: what they note on an operation must be there when its span ends, which the last listener does.
-  undo.push(addListener(createInsights(config)), addListener(metrics.listener));
+  const insights = createInsights(config);
+  undo.push(insights.stop, addListener(insights), addListener(metrics.listener));
   if (config.findingsLog === true) undo.push(addListener(createFindingLog(writeLine)));
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));
   if (tracing.provider !== undefined) undo.push(addSpanListener(tracing.provider));

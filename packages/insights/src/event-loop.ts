@@ -1,0 +1,103 @@
+import { annotateOperation, type CallSite, epochOriginMs, findingMade, type Request } from "@telltale/core";
+import { endpointOf, formatMs } from "./describe.js";
+import type { Block } from "./loop-watch.js";
+import type { InsightsOptions } from "./options.js";
+
+/** Before this, in ms, the app loads its modules: that blocks, and once. */
+const STARTED_MS = 10_000;
+/** How exactly the beginning of a block is known, in ms. */
+const SLACK_MS = 2;
+
+/** Finds out which request ran while the event loop was blocked. */
+interface BlockFinder {
+  /** Something of a request began or ended just now. */
+  ran(request: Request | undefined, nowMs: number): void;
+  blocked(block: Block): void;
+  stop(): void;
+}
+
+/**
+ * Work that blocks the event loop follows, in the same turn, on what called it: a request that arrived, an answer that was read. So the
+ * request is that of the operation after which nothing was heard for most of the block. A loop that was idle in between leaves it open.
+ */
+export function createBlockFinder(options: InsightsOptions): BlockFinder {
+  const { blockMs = 50 } = options.eventLoop ?? {};
+  const createdMs = performance.now();
+  /** The longest silence is wanted, but one that is long enough is the only one in its block. */
+  const silenceMs = blockMs / 2;
+  let lastMs = createdMs;
+  let lastRequest: Request | undefined;
+  let silentMs = 0;
+  let silentUntilMs = 0;
+  let silentRequest: Request | undefined;
+
+  /** The request after whose last operation nothing was heard for most of the block. */
+  function culpritOf({ fromMs, toMs }: Block): Request | undefined {
+    const isMost = (sinceMs: number, untilMs: number): boolean =>
+      sinceMs >= fromMs - SLACK_MS && Math.min(untilMs, toMs) - sinceMs > (toMs - fromMs) / 2;
+    if (isMost(lastMs, toMs)) return lastRequest;
+    return isMost(silentMs, silentUntilMs) ? silentRequest : undefined;
+  }
+
+  return {
+    ran(request, nowMs) {
+      if (nowMs - lastMs > silenceMs) {
+        silentMs = lastMs;
+        silentUntilMs = nowMs;
+        silentRequest = lastRequest;
+      }
+      lastMs = nowMs;
+      lastRequest = request;
+    },
+    blocked(block) {
+      const durationMs = block.toMs - block.fromMs;
+      if (blockMs === 0 || durationMs < blockMs) return;
+      const request = culpritOf(block);
+      if (request === undefined && block.fromMs - createdMs < STARTED_MS) return;
+      report(request, block, durationMs, blockMs, undefined);
+    },
+    stop() {},
+  };
+}
+
+function report(
+  request: Request | undefined,
+  block: Block,
+  durationMs: number,
+  againstMs: number,
+  callSite: CallSite | undefined,
+): void {
+  const endpoint = endpointOf(request);
+  const operation = request?.operation;
+  if (operation !== undefined) {
+    annotateOperation(operation, "telltale.finding.kind", "event_loop_blocked");
+    annotateOperation(operation, "telltale.finding.blocked_ms", durationMs);
+  }
+  const spanContext = operation?.span?.spanContext();
+  findingMade({
+    kind: "event_loop_blocked",
+    title:
+      endpoint === undefined
+        ? `The event loop was blocked for ${formatMs(durationMs)} outside of any request that is known`
+        : `${endpoint} blocked the event loop for ${formatMs(durationMs)}`,
+    advice:
+      "Nothing else was answered meanwhile: divide the work into steps with setImmediate between them, or move it to a worker thread.",
+    endpoint,
+    route: request?.route,
+    system: undefined,
+    namespace: undefined,
+    querySummary: undefined,
+    queryText: undefined,
+    fingerprint: undefined,
+    count: 1,
+    durationMs,
+    waitMs: 0,
+    againstMs,
+    reason: undefined,
+    traceId: spanContext?.traceId,
+    spanId: spanContext?.spanId,
+    sampled: spanContext !== undefined && spanContext.traceFlags % 2 === 1,
+    time: Math.round(epochOriginMs() + block.toMs),
+    callSite,
+  });
+}
