@@ -8,8 +8,6 @@ const ownFolder = ownFiles?.[1] ?? "\0";
 const OWN_PACKAGE =
   /^(?:core|insights|tracing|metrics|telltale|testkit|exporter-prometheus|instrumentation-[a-z0-9-]+)[\\/](?:src|dist)[\\/]/;
 
-const nodesHook = Error.prepareStackTrace;
-
 /** The innermost frame of the app's own code, as its sources have it. */
 export function findSite(captured: object): { site: CallSite | undefined; isPending: boolean } {
   for (const frame of framesOf(captured)) {
@@ -17,7 +15,10 @@ export function findSite(captured: object): { site: CallSite | undefined; isPend
     const line = frame.getLineNumber();
     if (typeof url !== "string" || line === null || !isAppFile(url)) continue;
     const column = frame.getColumnNumber() ?? 1;
-    const position = mapByHook(frame) ?? mapPosition(pathOf(url), url, line, column);
+    const hooked = mapByHook(frame);
+    // A hook that leaves the position as it is knows no source, as Node's own.
+    const isMapped = hooked !== undefined && (hooked.line !== line || hooked.file !== pathOf(url));
+    const position = isMapped ? hooked : mapPosition(pathOf(url), url, line, column);
     if (position === undefined) return { site: undefined, isPending: true };
     const name = nameOf(frame);
     return { site: { ...position, ...(name !== undefined && { function: name }) }, isPending: false };
@@ -58,7 +59,7 @@ function framesOf(captured: { stack?: unknown }): readonly NodeJS.CallSite[] {
 /** As what has compiled the app while it was loaded (ts-node, a test runner) writes the frame; only that knows the source. */
 function mapByHook(frame: NodeJS.CallSite): { file: string; line: number; column: number } | undefined {
   const hook = Error.prepareStackTrace;
-  if (hook === nodesHook || typeof hook !== "function") return undefined;
+  if (typeof hook !== "function") return undefined;
   try {
     const text: unknown = hook(new Error("call site"), [frame]);
     const found = typeof text === "string" ? /(?:\(|at (?:async )?)([^()\n]+):(\d+):(\d+)\)?\s*$/.exec(text) : null;

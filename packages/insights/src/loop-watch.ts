@@ -18,7 +18,7 @@ export interface Block {
 }
 
 export interface LoopWatch {
-  /** How long something that became known at `atMs`, and not before `sinceMs`, may have been kept by the event loop, in ms: an upper bound. */
+  /** For how long something that became known at `atMs`, and was asked for at `sinceMs`, was kept by the event loop, in ms: an estimate. */
   delayBefore(atMs: number, sinceMs: number): number;
   stop(): void;
 }
@@ -26,52 +26,71 @@ export interface LoopWatch {
 /** For options that turn it off. */
 export const UNWATCHED: LoopWatch = { delayBefore: () => 0, stop() {} };
 
+interface Seen extends Block {
+  /** How long the event loop had waited since the process began, in ms, when the block ended. */
+  readonly idleMs: number;
+}
+
 /**
  * Looks at the event loop every 10 ms, and at how late it came to look. How much of the time between two looks the loop was waiting is
- * known exactly; where a look was late, it is taken to have waited first and worked then, in one piece. Holds no process open.
+ * known exactly; where a look was late, the loop is taken to have waited first and worked then, in one piece. A block is told of once it is
+ * over. Holds no process open.
  */
 export function watchLoop(blocked: (block: Block) => void): LoopWatch {
-  const blocks: { fromMs: number; toMs: number; idle: number }[] = [];
+  const blocks: Seen[] = [];
   let lookedMs = performance.now();
   let last = performance.eventLoopUtilization();
+  let untold: Seen | undefined;
 
   /** The block that lasts until now, if one does. */
-  function current(nowMs: number): { fromMs: number; toMs: number; idle: number } | undefined {
-    const late = nowMs - lookedMs - PERIOD_MS;
-    if (late < LATE_MS) return undefined;
+  function blockUntil(nowMs: number): Seen | undefined {
+    const sinceMs = nowMs - lookedMs;
+    if (sinceMs < PERIOD_MS + LATE_MS) return undefined;
     const loop = performance.eventLoopUtilization();
-    const workedMs = Math.min(loop.active - last.active, nowMs - lookedMs);
-    // Late, but waiting: the machine slept.
-    if (workedMs < late) return undefined;
+    // Late, but waiting all the while: the machine slept, or was busy elsewhere.
+    const workedMs = Math.min(loop.active - last.active, sinceMs);
+    if (workedMs < PERIOD_MS + LATE_MS) return undefined;
     const before = blocks.at(-1);
     const goesOn =
-      before !== undefined && loop.idle - before.idle < RESTED_MS && nowMs - workedMs - before.toMs < AFTER_MS;
-    return { fromMs: goesOn ? before.fromMs : nowMs - workedMs, toMs: nowMs, idle: loop.idle };
+      before !== undefined && loop.idle - before.idleMs < RESTED_MS && nowMs - workedMs - before.toMs < AFTER_MS;
+    return { fromMs: goesOn ? before.fromMs : nowMs - workedMs, toMs: nowMs, idleMs: loop.idle };
   }
 
   function look(): void {
     const nowMs = performance.now();
-    const block = current(nowMs);
+    const block = blockUntil(nowMs);
     lookedMs = nowMs;
     last = performance.eventLoopUtilization();
+    const goesOn = untold !== undefined && untold.fromMs === block?.fromMs;
+    if (untold !== undefined && !goesOn) blocked(untold);
+    untold = block;
     if (block === undefined) return;
-    if (blocks.at(-1)?.fromMs === block.fromMs) blocks.pop();
+    if (goesOn) blocks.pop();
     blocks.push(block);
     if (blocks.length > MAX_BLOCKS) blocks.shift();
-    blocked(block);
+  }
+
+  /** The block in which something fell. */
+  function blockAt(atMs: number): Block | undefined {
+    const now = blockUntil(performance.now());
+    if (now !== undefined && now.fromMs < atMs) return now;
+    for (let n = blocks.length - 1; n >= 0; n--) {
+      const block = blocks[n];
+      if (block === undefined || block.toMs + AFTER_MS < atMs) return undefined;
+      if (block.fromMs < atMs) return block;
+    }
+    return undefined;
   }
 
   const timer = startInterval(look, PERIOD_MS).unref();
   return {
     delayBefore(atMs, sinceMs) {
-      const now = current(performance.now());
-      for (let n = blocks.length; n >= 0; n--) {
-        const block = n === blocks.length ? now : blocks[n];
-        if (block === undefined) continue;
-        if (block.toMs + AFTER_MS < atMs) return 0;
-        if (block.fromMs < atMs) return Math.max(0, Math.min(atMs, block.toMs) - Math.max(sinceMs, block.fromMs));
-      }
-      return 0;
+      const block = blockAt(atMs);
+      if (block === undefined) return 0;
+      const toMs = Math.min(atMs, block.toMs);
+      const delayMs = Math.max(0, toMs - Math.max(sinceMs, block.fromMs));
+      // It had run for longer than the block lasts: when in the block it was over is anybody's guess, and the middle is never far off.
+      return block.fromMs - sinceMs > delayMs ? delayMs / 2 : delayMs;
     },
     stop: () => stopInterval(timer),
   };
