@@ -8,6 +8,7 @@ export const GROUPS: Readonly<Record<string, () => Promise<Micro[]>>> = {
   keep: async () => (await import("./keep.js")).keep(),
   context: async () => (await import("./contexts.js")).contexts(),
   queries: async () => (await import("./queries.js")).queries(),
+  insights: async () => (await import("./insights.js")).insights(),
   histogram: async () => (await import("./histogram.js")).histogram(),
   scrape: async () => (await import("./scrape.js")).scrape(),
 };

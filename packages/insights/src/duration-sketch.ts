@@ -60,7 +60,8 @@ export class DurationSketch {
   }
 
   private recount(): void {
-    this.count = this.buckets.reduce((sum, count) => sum + count, 0);
+    this.count = 0;
+    for (let n = 0; n < SIZE; n++) this.count += this.buckets[n] ?? 0;
   }
 }
 

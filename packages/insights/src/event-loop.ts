@@ -1,4 +1,11 @@
-import { annotateOperation, type CallSite, epochOriginMs, findingMade, type Request } from "@telltale/core";
+import {
+  annotateOperation,
+  type CallSite,
+  epochOriginMs,
+  findingMade,
+  type Operation,
+  type Request,
+} from "@telltale/core";
 import { endpointOf, formatMs } from "./describe.js";
 import type { Block } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
@@ -10,10 +17,30 @@ const SLACK_MS = 2;
 
 /** Finds out which request ran while the event loop was blocked. */
 interface BlockFinder {
-  /** Something of a request began or ended just now. */
-  ran(request: Request | undefined, nowMs: number): void;
+  /** Something of a request began just now. */
+  began(operation: Operation): void;
+  ended(operation: Operation): void;
   blocked(block: Block): void;
   stop(): void;
+}
+
+/** What was heard last, and the last silence worth a question. Fields, as variables of a function would make a number on the heap each time. */
+class Heard {
+  lastMs = performance.now();
+  lastRequest: Request | undefined = undefined;
+  silentMs = performance.now();
+  silentUntilMs = performance.now();
+  silentRequest: Request | undefined = undefined;
+
+  hear(request: Request | undefined, nowMs: number, silenceMs: number): void {
+    if (nowMs - this.lastMs > silenceMs) {
+      this.silentMs = this.lastMs;
+      this.silentUntilMs = nowMs;
+      this.silentRequest = this.lastRequest;
+    }
+    this.lastMs = nowMs;
+    this.lastRequest = request;
+  }
 }
 
 /**
@@ -23,31 +50,26 @@ interface BlockFinder {
 export function createBlockFinder(options: InsightsOptions): BlockFinder {
   const { blockMs = 50 } = options.eventLoop ?? {};
   const createdMs = performance.now();
-  /** The longest silence is wanted, but one that is long enough is the only one in its block. */
+  /** No two silences so long can be most of one block. */
   const silenceMs = blockMs / 2;
-  let lastMs = createdMs;
-  let lastRequest: Request | undefined;
-  let silentMs = 0;
-  let silentUntilMs = 0;
-  let silentRequest: Request | undefined;
+  const heard = new Heard();
 
   /** The request after whose last operation nothing was heard for most of the block. */
   function culpritOf({ fromMs, toMs }: Block): Request | undefined {
     const isMost = (sinceMs: number, untilMs: number): boolean =>
       sinceMs >= fromMs - SLACK_MS && Math.min(untilMs, toMs) - sinceMs > (toMs - fromMs) / 2;
-    if (isMost(lastMs, toMs)) return lastRequest;
-    return isMost(silentMs, silentUntilMs) ? silentRequest : undefined;
+    if (isMost(heard.lastMs, toMs)) return heard.lastRequest;
+    return isMost(heard.silentMs, heard.silentUntilMs) ? heard.silentRequest : undefined;
   }
 
+  // The operation is given and not the time: a number that is no integer is an object on the heap wherever it is passed on.
   return {
-    ran(request, nowMs) {
-      if (nowMs - lastMs > silenceMs) {
-        silentMs = lastMs;
-        silentUntilMs = nowMs;
-        silentRequest = lastRequest;
-      }
-      lastMs = nowMs;
-      lastRequest = request;
+    began(operation) {
+      const waitMs = operation.kind === "database" ? operation.waitMs : 0;
+      heard.hear(operation.request, operation.startMs + waitMs, silenceMs);
+    },
+    ended(operation) {
+      heard.hear(operation.request, operation.endMs, silenceMs);
     },
     blocked(block) {
       const durationMs = block.toMs - block.fromMs;

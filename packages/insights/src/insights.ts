@@ -27,14 +27,11 @@ export function createInsights(options: InsightsOptions = {}): Insights {
   return {
     name: "insights",
     operationStarted(operation) {
-      blocks.ran(
-        operation.request,
-        operation.kind === "database" ? operation.startMs + operation.waitMs : operation.startMs,
-      );
+      blocks.began(operation);
     },
     operationEnded(operation) {
       const { request } = operation;
-      blocks.ran(request, operation.endMs);
+      blocks.ended(operation);
       if (operation.kind === "database") {
         findSlow(operation);
         if (request !== undefined) repeats.heard(operation, request);
