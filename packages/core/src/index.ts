@@ -78,6 +78,7 @@ export { say, type SayLevel, sayOnce, setSay } from "./say.js";
 export { count, counterOf, limitOf, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
 export { Slices } from "./slices.js";
 export { addSpanListener, createSpanListener } from "./spans.js";
+export { locateFrame } from "./stack-frames.js";
 export { undoAll } from "./undo.js";
 export { startImmediate, startInterval, startTimer, stopInterval, stopTimer } from "./timers.js";
 export { VERSION } from "./version.js";

@@ -26,6 +26,13 @@ export function findSite(captured: object): { site: CallSite | undefined; isPend
   return { site: undefined, isPending: false };
 }
 
+/** The site of a frame that a profile shows, if it is the app's own. While its source map is being read, where it is in the compiled file. */
+export function locateFrame(url: string, line: number, column: number, name: string): CallSite | undefined {
+  if (url === "" || !isAppFile(url)) return undefined;
+  const position = mapPosition(pathOf(url), url, line, column) ?? { file: pathOf(url), line, column };
+  return { ...position, ...(name !== "" && { function: name }) };
+}
+
 function isAppFile(url: string): boolean {
   if (url.startsWith("node:") || url === "evalmachine.<anonymous>") return false;
   const file = pathOf(url);

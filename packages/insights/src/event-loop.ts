@@ -1,11 +1,5 @@
-import {
-  annotateOperation,
-  type CallSite,
-  epochOriginMs,
-  findingMade,
-  type Operation,
-  type Request,
-} from "@telltale/core";
+import { annotateOperation, epochOriginMs, findingMade, type Operation, type Request } from "@telltale/core";
+import { type BlockProfile, createBlockProfiler } from "./block-profile.js";
 import { endpointOf, formatMs } from "./describe.js";
 import type { Block } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
@@ -48,7 +42,8 @@ class Heard {
  * request is that of the operation after which nothing was heard for most of the block. A loop that was idle in between leaves it open.
  */
 export function createBlockFinder(options: InsightsOptions): BlockFinder {
-  const { blockMs = 50 } = options.eventLoop ?? {};
+  const { blockMs = 50, profile = false } = options.eventLoop ?? {};
+  const profiler = profile ? createBlockProfiler() : undefined;
   const createdMs = performance.now();
   /** No two silences so long can be most of one block. */
   const silenceMs = blockMs / 2;
@@ -76,9 +71,10 @@ export function createBlockFinder(options: InsightsOptions): BlockFinder {
       if (blockMs === 0 || durationMs < blockMs) return;
       const request = culpritOf(block);
       if (request === undefined && block.fromMs - createdMs < STARTED_MS) return;
-      report(request, block, durationMs, blockMs, undefined);
+      report(request, block, durationMs, blockMs, profiler?.take(block));
+      profiler?.arm();
     },
-    stop() {},
+    stop: () => profiler?.stop(),
   };
 }
 
@@ -87,7 +83,7 @@ function report(
   block: Block,
   durationMs: number,
   againstMs: number,
-  callSite: CallSite | undefined,
+  profile: BlockProfile | undefined,
 ): void {
   const endpoint = endpointOf(request);
   const operation = request?.operation;
@@ -120,6 +116,7 @@ function report(
     spanId: spanContext?.spanId,
     sampled: spanContext !== undefined && spanContext.traceFlags % 2 === 1,
     time: Math.round(epochOriginMs() + block.toMs),
-    callSite,
+    callSite: profile?.callSite,
+    evidence: profile && { stack: profile.stack },
   });
 }

@@ -13,6 +13,11 @@ export interface InsightsOptions {
   readonly eventLoop?: {
     /** Work that keeps the event loop so long is a finding, in ms; 0 leaves the event loop alone. Default 50. */
     readonly blockMs?: number;
+    /**
+     * Whether, after such a finding, V8's CPU profiler runs until the next one (10 s at most, once a minute), to say which function it was. It
+     * makes the app a few per cent slower meanwhile. Default false.
+     */
+    readonly profile?: boolean;
   };
   readonly nPlusOne?: {
     /** Calls of one shape in one request that make a finding. Default 5. */

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { addListener, endOperation, type Finding, startHttpServerOperation } from "@telltale/core";
+import { waitFor } from "@telltale/testkit";
+import { afterEach, expect, test } from "vitest";
+import { createInsights, type InsightsOptions } from "../src/index.js";
+import { watchLoop } from "../src/loop-watch.js";
+
+const findings: Finding[] = [];
+let stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops) stop();
+  stops = [];
+  findings.length = 0;
+});
+
+function listen(options: InsightsOptions): void {
+  const insights = createInsights(options);
+  const stop = addListener({ name: "test", findingMade: (finding) => void findings.push(finding) });
+  stops.push(insights.stop, addListener(insights), stop);
+}
+
+function busyWork(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+/** A request whose handler does something at once. */
+function serve(route: string, act: () => void): void {
+  const operation = startHttpServerOperation(
+    {
+      method: "GET",
+      originalMethod: undefined,
+      scheme: "http",
+      path: route,
+      query: undefined,
+      serverAddress: undefined,
+      serverPort: undefined,
+      clientAddress: undefined,
+      userAgent: undefined,
+      protocolVersion: "1.1",
+    },
+    ROOT_CONTEXT,
+  );
+  if (operation.request !== undefined) operation.request.route = route;
+  act();
+  endOperation(operation);
+}
+
+const routes = () => findings.map(({ route }) => route);
+
+test("a block is a finding with its route, its length and what it is against", async () => {
+  listen({});
+  await sleep(30);
+  serve("/report", () => busyWork(90));
+  await waitFor(() => findings.length > 0, "a finding");
+  expect(findings[0]).toMatchObject({
+    kind: "event_loop_blocked",
+    route: "/report",
+    endpoint: "GET /report",
+    againstMs: 50,
+    title: expect.stringMatching(/^GET \/report blocked the event loop for \d+(\.\d)? ms$/),
+    callSite: undefined,
+  });
+  expect(findings[0]?.durationMs).toBeGreaterThanOrEqual(89);
+});
+
+test.each<[string, InsightsOptions, number]>([
+  ["below the threshold", { eventLoop: { blockMs: 1_000 } }, 90],
+  ["turned off", { eventLoop: { blockMs: 0 } }, 90],
+])("none: %s", async (_, options, ms) => {
+  listen(options);
+  await sleep(30);
+  serve("/report", () => busyWork(ms));
+  await sleep(50);
+  expect(findings).toEqual([]);
+});
+
+test("what runs while the app starts, outside of requests, is none", async () => {
+  listen({});
+  await sleep(30);
+  busyWork(90);
+  await sleep(50);
+  expect(findings).toEqual([]);
+});
+
+test("a request that was over, or only waited, is not blamed", async () => {
+  listen({});
+  serve("/before", () => {});
+  await sleep(40);
+  busyWork(90);
+  await sleep(50);
+  expect(routes()).not.toContain("/before");
+});
+
+test("with a profile, the second block says which function it was", async () => {
+  listen({ eventLoop: { profile: true } });
+  await sleep(30);
+  for (const route of ["/first", "/second"]) {
+    serve(route, () => busyWork(120));
+    await waitFor(() => routes().includes(route), route);
+    await sleep(20);
+  }
+  const [first, second] = ["/first", "/second"].map((route) => findings.find((finding) => finding.route === route));
+  expect(first).toMatchObject({ callSite: undefined, evidence: undefined });
+  expect(second?.callSite).toMatchObject({ file: import.meta.filename, function: "busyWork" });
+  expect(second?.evidence?.["stack"]).toMatch(/busyWork \(.*event-loop\.test\.ts:\d+\)/);
+});
+
+test("a delay is that of the block in which something became known", async () => {
+  const loop = watchLoop(() => {});
+  stops.push(loop.stop);
+  await sleep(30);
+  const sentMs = performance.now();
+  busyWork(100);
+  const blockedMs = performance.now() - sentMs;
+  // While it lasts, and nobody has looked yet.
+  expect(Math.abs(loop.delayBefore(performance.now(), sentMs) - blockedMs)).toBeLessThan(5);
+  const overMs = performance.now();
+  await sleep(60);
+  expect(Math.abs(loop.delayBefore(overMs, sentMs) - blockedMs)).toBeLessThan(5);
+  // Asked for long before: half of it, as it may have been over at any time within.
+  expect(loop.delayBefore(overMs, sentMs - 5_000)).toBeGreaterThan(blockedMs * 0.45);
+  expect(loop.delayBefore(overMs, sentMs - 5_000)).toBeLessThan(blockedMs * 0.75);
+  expect(loop.delayBefore(sentMs - 30, sentMs - 50)).toBe(0);
+  expect(loop.delayBefore(overMs + 40, sentMs)).toBe(0);
+});
