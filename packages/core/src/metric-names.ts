@@ -106,8 +106,18 @@ export const METRICS = {
     DB_BUCKETS,
   ),
   cacheLookups: metric("counter", "telltale.cache.lookups", "{lookup}", "Keys looked up in a cache, by result."),
-  findings: metric("counter", "telltale.findings", "{finding}", "Findings: slow queries, N+1, duplicate queries."),
-  slowQueries: metric("counter", "telltale.db.slow_queries", "{query}", "Queries slower than their threshold."),
+  findings: metric(
+    "counter",
+    "telltale.findings",
+    "{finding}",
+    "Findings, by kind: slow queries, N+1, blocks of the event loop and others.",
+  ),
+  slowQueries: metric(
+    "counter",
+    "telltale.db.slow_queries",
+    "{query}",
+    "Queries slower than their threshold, or than usual.",
+  ),
   spans: metric("counter", "telltale.spans", "{span}", "Spans by what became of them."),
   labelsOverflow: metric(
     "counter",

@@ -110,6 +110,18 @@ export interface SlowQueryOptions {
   bySystem?: Record<string, number>;
   /** Thresholds in ms by query summary: `{ "SELECT reports": 2000 }`; stronger than `bySystem`. */
   bySummary?: Record<string, number>;
+  /** Whether queries are also held against what queries of their shape usually take. Default true. */
+  baseline?: boolean;
+}
+
+export interface EventLoopOptions {
+  /** Work that keeps the event loop so long is a finding, in ms; 0 leaves the event loop alone. Default 50. */
+  blockMs?: number;
+  /**
+   * After such a finding, runs V8's CPU profiler until the next one (10 s at most, once a minute), to say which function it was. The app is
+   * a few per cent slower meanwhile. Default false.
+   */
+  profile?: boolean;
 }
 
 /** What makes spans: Telltale's own engine, or the tracer of the OpenTelemetry SDK. */
@@ -173,6 +185,7 @@ export interface FileOptions {
   /** Queries slower than this are findings, in ms; 0 turns them off. Default 100. */
   slowQueryMs?: number;
   slowQueries?: SlowQueryOptions;
+  eventLoop?: EventLoopOptions;
   nPlusOne?: NPlusOneOptions;
   /** One JSON line on stderr per finding. Default false. */
   findingsLog?: boolean;

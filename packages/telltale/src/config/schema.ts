@@ -111,7 +111,8 @@ export const FILE_SCHEMA: Schema = {
     gauges: mapOf(oneOf("sum", "min", "max", "mean", "each")),
   },
   slowQueryMs: ms,
-  slowQueries: { bySystem: mapOf(ms), bySummary: mapOf(ms) },
+  slowQueries: { bySystem: mapOf(ms), bySummary: mapOf(ms), baseline: flag },
+  eventLoop: { blockMs: ms, profile: flag },
   nPlusOne: {
     minCount: number("a number of calls, 2 or more", 2),
     minTotalMs: ms,
