@@ -1,7 +1,7 @@
 import { type DatabaseTemplate, limitOf } from "@telltale/core";
 import { Baseline } from "./baseline.js";
 
-/** Query shapes that are followed: 700 bytes each. */
+/** Query shapes that are followed: 2 KB each with all that hangs on it, so 10 MB at most. */
 const MAX_SHAPES = 5_000;
 const unfollowed = limitOf("query.histories");
 
