@@ -2,7 +2,14 @@ import type { FindingKind } from "@telltale/core";
 import { atMost, type DashboardPlan, type Material, none, plain, type StatPanel } from "../panel.js";
 
 const ROUTE = { "http.route": "=~$route" } as const;
-const KINDS: Readonly<Record<FindingKind, { title: string; shows: string; otherwise: string }>> = {
+
+interface Kind {
+  readonly title: string;
+  readonly shows: string;
+  readonly otherwise: string;
+}
+/** Those with a panel of their own. */
+const KINDS: Readonly<Partial<Record<FindingKind, Kind>>> = {
   n_plus_one: {
     title: "N+1",
     shows: "Requests in the chosen time that ran one query again and again with other parameters.",
@@ -10,13 +17,19 @@ const KINDS: Readonly<Record<FindingKind, { title: string; shows: string; otherw
   },
   slow_query: {
     title: "Slow queries",
-    shows: "Calls in the chosen time that took longer than slowQueryMs (100 ms unless you set it).",
+    shows: "Calls in the chosen time that took longer than slowQueryMs (100 ms unless you set it), or than usual.",
     otherwise: "Slow queries by query names them: look at their plans, an index is missing most often.",
   },
   duplicate_query: {
     title: "Duplicate queries",
     shows: "Requests in the chosen time that ran one query again and again with the same parameters.",
     otherwise: "Read it once for each request and pass it on, or cache it.",
+  },
+  event_loop_blocked: {
+    title: "Event loop blocked",
+    shows:
+      "Times in the chosen time that work in the process let nothing else run for eventLoop.blockMs (50 ms unless you set it).",
+    otherwise: "Divide the work into steps, or move it to a worker thread. The table says which route.",
   },
 };
 
@@ -26,7 +39,7 @@ export function planFindings({ q }: Material): DashboardPlan {
   const route = q.label("http.route");
   // 0 where something is watched; nothing where Telltale does not run.
   const watched = `0 * ${q.sum([], q.value("uptime"))}`;
-  const stat = ([of, { title, shows, otherwise }]: [FindingKind, (typeof KINDS)[FindingKind]]): StatPanel => ({
+  const stat = ([of, { title, shows, otherwise }]: [FindingKind, Kind]): StatPanel => ({
     type: "stat",
     title,
     shows,
@@ -34,7 +47,7 @@ export function planFindings({ q }: Material): DashboardPlan {
     otherwise,
     unit: "short",
     steps: none,
-    width: 8,
+    width: 6,
     query: {
       expression: `${range.sum([], range.increase("findings", { ...ROUTE, "telltale.finding.kind": `=${of}` }))} or ${watched}`,
       legend: title,
@@ -45,12 +58,12 @@ export function planFindings({ q }: Material): DashboardPlan {
     uid: "telltale-findings",
     title: "Findings",
     description:
-      "What Telltale has found: slow queries, N+1, duplicate queries. Each one is on the span concerned and, with findingsLog, in the log.",
+      "What Telltale has found: slow queries, N+1, duplicate queries, blocks of the event loop and more. Each one is on the span concerned and, with findingsLog, in the log.",
     variables: ["service", "instance", "route"],
     rows: [
       {
         title: "At a glance",
-        panels: (Object.entries(KINDS) as [FindingKind, (typeof KINDS)[FindingKind]][]).map(stat),
+        panels: (Object.entries(KINDS) as [FindingKind, Kind][]).map(stat),
       },
       {
         title: "What and where",
