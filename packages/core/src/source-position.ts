@@ -1,4 +1,3 @@
-import { readFile, stat } from "node:fs/promises";
 import { findSourceMap, SourceMap } from "node:module";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -77,6 +76,8 @@ async function readMap(file: string): Promise<Mapping | null> {
 }
 
 async function readText(path: string): Promise<string | undefined> {
+  // Loaded with the first map: few processes ever need it.
+  const { readFile, stat } = process.getBuiltinModule("node:fs/promises");
   const { size } = await stat(path);
   return size > MAX_BYTES ? undefined : await readFile(path, "utf8");
 }
