@@ -80,5 +80,5 @@ export { Slices } from "./slices.js";
 export { addSpanListener, createSpanListener } from "./spans.js";
 export { locateFrame } from "./stack-frames.js";
 export { undoAll } from "./undo.js";
-export { startImmediate, startInterval, startTimer, stopInterval, stopTimer } from "./timers.js";
+export { startImmediate, startTimer, stopTimer } from "./timers.js";
 export { VERSION } from "./version.js";

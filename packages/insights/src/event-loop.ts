@@ -15,6 +15,8 @@ interface BlockFinder {
   began(operation: Operation): void;
   ended(operation: Operation): void;
   blocked(block: Block): void;
+  /** When something was heard last. */
+  lastHeardMs(): number;
   stop(): void;
 }
 
@@ -74,6 +76,7 @@ export function createBlockFinder(options: InsightsOptions): BlockFinder {
       report(request, block, durationMs, blockMs, profiler?.take(block));
       profiler?.arm();
     },
+    lastHeardMs: () => heard.lastMs,
     stop: () => profiler?.stop(),
   };
 }

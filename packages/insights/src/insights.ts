@@ -20,13 +20,14 @@ export interface Insights extends Listener {
  */
 export function createInsights(options: InsightsOptions = {}): Insights {
   const blocks = createBlockFinder(options);
-  const loop = options.eventLoop?.blockMs === 0 ? UNWATCHED : watchLoop(blocks.blocked);
+  const loop = options.eventLoop?.blockMs === 0 ? UNWATCHED : watchLoop(blocks.blocked, blocks.lastHeardMs);
   const histories = new QueryHistories();
   const findSlow = createSlowQueryFinder(options, histories, loop);
   const repeats = createRepeatFinder(options);
   return {
     name: "insights",
     operationStarted(operation) {
+      if (loop.isDozing) loop.wake();
       blocks.began(operation);
     },
     operationEnded(operation) {

@@ -1,7 +1,10 @@
-import { startInterval, stopInterval } from "@telltale/core";
+import { startTimer, stopTimer } from "@telltale/core";
 
 /** From one look at the event loop to the next, in ms; a look takes about 1 µs. */
 const PERIOD_MS = 10;
+/** The same where no operation was heard for a second: 100 looks a second would take 0.5 % of a processor that has nothing else to do. */
+const DOZING_PERIOD_MS = 100;
+const AWAKE_MS = 1_000;
 /** How late a look must come to tell of a block. */
 const LATE_MS = 5;
 /** After a block, answers are read in turn; this long after it they are still those that waited for it. */
@@ -18,13 +21,16 @@ export interface Block {
 }
 
 export interface LoopWatch {
+  /** True while looks are rare: whoever hears an operation calls `wake` first. */
+  readonly isDozing: boolean;
+  wake(): void;
   /** For how long something that became known at `atMs`, and was asked for at `sinceMs`, was kept by the event loop, in ms: an estimate. */
   delayBefore(atMs: number, sinceMs: number): number;
   stop(): void;
 }
 
 /** For options that turn it off. */
-export const UNWATCHED: LoopWatch = { delayBefore: () => 0, stop() {} };
+export const UNWATCHED: LoopWatch = { isDozing: false, wake() {}, delayBefore: () => 0, stop() {} };
 
 interface Seen extends Block {
   /** How long the event loop had waited since the process began, in ms, when the block ended. */
@@ -34,10 +40,11 @@ interface Seen extends Block {
 /**
  * Looks at the event loop every 10 ms, and at how late it came to look. How much of the time between two looks the loop was waiting is
  * known exactly; where a look was late, the loop is taken to have waited first and worked then, in one piece. A block is told of once it is
- * over. Holds no process open.
+ * over. `lastHeardMs` is when the last operation began or ended. Holds no process open.
  */
-export function watchLoop(blocked: (block: Block) => void): LoopWatch {
+export function watchLoop(blocked: (block: Block) => void, lastHeardMs: () => number): LoopWatch {
   const blocks: Seen[] = [];
+  let periodMs = PERIOD_MS;
   let lookedMs = performance.now();
   let last = performance.eventLoopUtilization();
   let untold: Seen | undefined;
@@ -45,7 +52,7 @@ export function watchLoop(blocked: (block: Block) => void): LoopWatch {
   /** The block that lasts until now, if one does. */
   function blockUntil(nowMs: number): Seen | undefined {
     const sinceMs = nowMs - lookedMs;
-    if (sinceMs < PERIOD_MS + LATE_MS) return undefined;
+    if (sinceMs < periodMs + LATE_MS) return undefined;
     const loop = performance.eventLoopUtilization();
     // Late, but waiting all the while: the machine slept, or was busy elsewhere.
     const workedMs = Math.min(loop.active - last.active, sinceMs);
@@ -59,8 +66,8 @@ export function watchLoop(blocked: (block: Block) => void): LoopWatch {
   function look(): void {
     const nowMs = performance.now();
     const block = blockUntil(nowMs);
-    lookedMs = nowMs;
-    last = performance.eventLoopUtilization();
+    watch.isDozing = nowMs - lastHeardMs() > AWAKE_MS;
+    lookAgain(nowMs);
     const goesOn = untold !== undefined && untold.fromMs === block?.fromMs;
     if (untold !== undefined && !goesOn) blocked(untold);
     untold = block;
@@ -68,6 +75,13 @@ export function watchLoop(blocked: (block: Block) => void): LoopWatch {
     if (goesOn) blocks.pop();
     blocks.push(block);
     if (blocks.length > MAX_BLOCKS) blocks.shift();
+  }
+
+  function lookAgain(nowMs: number): void {
+    lookedMs = nowMs;
+    last = performance.eventLoopUtilization();
+    periodMs = watch.isDozing ? DOZING_PERIOD_MS : PERIOD_MS;
+    timer = startTimer(look, periodMs).unref();
   }
 
   /** The block in which something fell. */
@@ -82,9 +96,15 @@ export function watchLoop(blocked: (block: Block) => void): LoopWatch {
     return undefined;
   }
 
-  const timer = startInterval(look, PERIOD_MS).unref();
-  return {
-    delayBefore(atMs, sinceMs) {
+  let timer = startTimer(look, PERIOD_MS).unref();
+  const watch = {
+    isDozing: false,
+    wake() {
+      stopTimer(timer);
+      watch.isDozing = false;
+      lookAgain(performance.now());
+    },
+    delayBefore(atMs: number, sinceMs: number) {
       const block = blockAt(atMs);
       if (block === undefined) return 0;
       const toMs = Math.min(atMs, block.toMs);
@@ -92,6 +112,7 @@ export function watchLoop(blocked: (block: Block) => void): LoopWatch {
       // It had run for longer than the block lasts: when in the block it was over is anybody's guess, and the middle is never far off.
       return block.fromMs - sinceMs > delayMs ? delayMs / 2 : delayMs;
     },
-    stop: () => stopInterval(timer),
+    stop: () => stopTimer(timer),
   };
+  return watch;
 }

@@ -76,6 +76,14 @@ test.each<[string, InsightsOptions, number]>([
   expect(findings).toEqual([]);
 });
 
+test("a request that comes after a long rest is seen as well", async () => {
+  listen({});
+  await sleep(1_300);
+  serve("/rare", () => busyWork(70));
+  await waitFor(() => findings.length > 0, "a finding");
+  expect(routes()).toEqual(["/rare"]);
+});
+
 test("what runs while the app starts, outside of requests, is none", async () => {
   listen({});
   await sleep(30);
@@ -108,7 +116,10 @@ test("with a profile, the second block says which function it was", async () => 
 });
 
 test("a delay is that of the block in which something became known", async () => {
-  const loop = watchLoop(() => {});
+  const loop = watchLoop(
+    () => {},
+    () => performance.now(),
+  );
   stops.push(loop.stop);
   await sleep(30);
   const sentMs = performance.now();
