@@ -1,7 +1,7 @@
 import { annotateOperation, epochOriginMs, findingMade, type Operation, type Request } from "@telltale/core";
 import { type BlockProfile, createBlockProfiler } from "./block-profile.js";
 import { endpointOf, formatMs } from "./describe.js";
-import type { Block } from "./loop-watch.js";
+import type { Block, BlockListener } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
 
 /** Before this, in ms, the app loads its modules: that blocks, and once. */
@@ -10,13 +10,10 @@ const STARTED_MS = 10_000;
 const SLACK_MS = 2;
 
 /** Finds out which request ran while the event loop was blocked. */
-interface BlockFinder {
+interface BlockFinder extends BlockListener {
   /** Something of a request began just now. */
   began(operation: Operation): void;
   ended(operation: Operation): void;
-  blocked(block: Block): void;
-  /** When something was heard last. */
-  lastHeardMs(): number;
   stop(): void;
 }
 
@@ -50,6 +47,8 @@ export function createBlockFinder(options: InsightsOptions): BlockFinder {
   /** No two silences so long can be most of one block. */
   const silenceMs = blockMs / 2;
   const heard = new Heard();
+  /** Who ran in the block that was seen last: told at once, as what is heard later hides it. */
+  let culprit: Request | undefined;
 
   /** The request after whose last operation nothing was heard for most of the block. */
   function culpritOf({ fromMs, toMs }: Block): Request | undefined {
@@ -68,10 +67,14 @@ export function createBlockFinder(options: InsightsOptions): BlockFinder {
     ended(operation) {
       heard.hear(operation.request, operation.endMs, silenceMs);
     },
-    blocked(block) {
+    seen(block) {
+      culprit = culpritOf(block) ?? culprit;
+    },
+    over(block) {
+      const request = culprit;
+      culprit = undefined;
       const durationMs = block.toMs - block.fromMs;
       if (blockMs === 0 || durationMs < blockMs) return;
-      const request = culpritOf(block);
       if (request === undefined && block.fromMs - createdMs < STARTED_MS) return;
       report(request, block, durationMs, blockMs, profiler?.take(block));
       profiler?.arm();

@@ -20,7 +20,7 @@ export interface Insights extends Listener {
  */
 export function createInsights(options: InsightsOptions = {}): Insights {
   const blocks = createBlockFinder(options);
-  const loop = options.eventLoop?.blockMs === 0 ? UNWATCHED : watchLoop(blocks.blocked, blocks.lastHeardMs);
+  const loop = options.eventLoop?.blockMs === 0 ? UNWATCHED : watchLoop(blocks);
   const histories = new QueryHistories();
   const findSlow = createSlowQueryFinder(options, histories, loop);
   const repeats = createRepeatFinder(options);

@@ -20,6 +20,16 @@ export interface Block {
   readonly toMs: number;
 }
 
+/** Who wants to know of blocks. */
+export interface BlockListener {
+  /** A block was seen; it may go on, and is then seen again with the same beginning. */
+  seen(block: Block): void;
+  /** The block that was seen last is over. */
+  over(block: Block): void;
+  /** When the last operation began or ended. */
+  lastHeardMs(): number;
+}
+
 export interface LoopWatch {
   /** True while looks are rare: whoever hears an operation calls `wake` first. */
   readonly isDozing: boolean;
@@ -40,9 +50,9 @@ interface Seen extends Block {
 /**
  * Looks at the event loop every 10 ms, and at how late it came to look. How much of the time between two looks the loop was waiting is
  * known exactly; where a look was late, the loop is taken to have waited first and worked then, in one piece. A block is told of once it is
- * over. `lastHeardMs` is when the last operation began or ended. Holds no process open.
+ * over. Holds no process open.
  */
-export function watchLoop(blocked: (block: Block) => void, lastHeardMs: () => number): LoopWatch {
+export function watchLoop(listener: BlockListener): LoopWatch {
   const blocks: Seen[] = [];
   let periodMs = PERIOD_MS;
   let lookedMs = performance.now();
@@ -66,15 +76,16 @@ export function watchLoop(blocked: (block: Block) => void, lastHeardMs: () => nu
   function look(): void {
     const nowMs = performance.now();
     const block = blockUntil(nowMs);
-    watch.isDozing = nowMs - lastHeardMs() > AWAKE_MS;
+    watch.isDozing = nowMs - listener.lastHeardMs() > AWAKE_MS;
     lookAgain(nowMs);
     const goesOn = untold !== undefined && untold.fromMs === block?.fromMs;
-    if (untold !== undefined && !goesOn) blocked(untold);
+    if (untold !== undefined && !goesOn) listener.over(untold);
     untold = block;
     if (block === undefined) return;
     if (goesOn) blocks.pop();
     blocks.push(block);
     if (blocks.length > MAX_BLOCKS) blocks.shift();
+    listener.seen(block);
   }
 
   function lookAgain(nowMs: number): void {
