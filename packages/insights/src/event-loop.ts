@@ -1,4 +1,11 @@
-import { annotateOperation, epochOriginMs, findingMade, type Operation, type Request } from "@telltale/core";
+import {
+  annotateOperation,
+  epochOriginMs,
+  findingMade,
+  keepForFinding,
+  type Operation,
+  type Request,
+} from "@telltale/core";
 import { type BlockProfile, createBlockProfiler } from "./block-profile.js";
 import { endpointOf, formatMs } from "./describe.js";
 import type { Block, BlockListener } from "./loop-watch.js";
@@ -97,6 +104,7 @@ function report(
     annotateOperation(operation, "telltale.finding.kind", "event_loop_blocked");
     annotateOperation(operation, "telltale.finding.blocked_ms", durationMs);
   }
+  const sampled = operation !== undefined && keepForFinding(operation);
   const spanContext = operation?.span?.spanContext();
   findingMade({
     kind: "event_loop_blocked",
@@ -120,7 +128,7 @@ function report(
     reason: undefined,
     traceId: spanContext?.traceId,
     spanId: spanContext?.spanId,
-    sampled: spanContext !== undefined && spanContext.traceFlags % 2 === 1,
+    sampled,
     time: Math.round(epochOriginMs() + block.toMs),
     callSite: profile?.callSite,
     evidence: profile && { stack: profile.stack },
