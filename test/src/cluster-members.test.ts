@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { waitFor } from "@telltale/testkit";
 import { afterEach, expect, test } from "vitest";
 import { request } from "./load.js";
-import { fixture } from "./run-program.js";
+import { fixture, REGISTER, runProgram } from "./run-program.js";
 import { fallen, type Scraped, scrape, scrapeOf, seriesOf, sumOf, tryScrape } from "./scrape.js";
 import { freePort } from "./servers/index.js";
 import { type RunningProgram, startProgram } from "./start-program.js";
@@ -25,6 +25,12 @@ async function startServer(port: number, env: Record<string, string> = {}) {
   await program.said(/ watches /, 1);
   return { program, url: `http://127.0.0.1:${app}/x` };
 }
+
+test("a program alone has its endpoint when it listens itself", async () => {
+  const env = { OTEL_EXPORTER_PROMETHEUS_PORT: String(await freePort()), TELLTALE_LOG: "silent" };
+  const { stdout } = await runProgram(fixture("scrape-at-once.cjs"), { nodeOptions: ["--require", REGISTER], env });
+  expect(stdout).toBe("200\n");
+});
 
 const served = (page: Scraped): number => sumOf(page, "served_total");
 

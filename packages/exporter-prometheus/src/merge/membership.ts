@@ -117,6 +117,8 @@ export class Membership {
 
   private async live(): Promise<void> {
     const { isThread, parent } = this.options;
+    // Most programs are alone: the port is theirs before the app listens, too.
+    if (!isThread && parent === undefined && (await this.serve(0))) return;
     for (let tries = 0; !this.isClosed; tries++) {
       // Whoever has inherited tries the port first, all others whether somebody has it.
       if (this.inherited !== undefined && (await this.serve(tries))) return;
