@@ -34,6 +34,7 @@ export {
   type InstrumentationState,
   type InstrumentedModule,
 } from "./instrumentation.js";
+export type { Loan, Waiter } from "./loans.js";
 export { createLabelSet, type LabelSet, OVERFLOW_LABEL } from "./labels.js";
 export { addListener, findingMade, hasListeners, type Listener, listenerSlot, operationStarted } from "./listeners.js";
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
@@ -56,7 +57,16 @@ export {
   startHttpClientOperation,
   startHttpServerOperation,
 } from "./operation.js";
-export { type Pool, type PoolReading, type PoolReporter, type PoolTiming, readPools, registerPool } from "./pool.js";
+export {
+  allPools,
+  type Pool,
+  type PoolReading,
+  type PoolReporter,
+  type PoolSource,
+  type PoolTiming,
+  readPools,
+  registerPool,
+} from "./pool.js";
 export {
   type FamilyType,
   type Named,

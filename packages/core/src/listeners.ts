@@ -2,6 +2,7 @@ import type { CacheLookup } from "./cache.js";
 import type { Finding } from "./finding.js";
 import { createGuard, type Guard } from "./guard.js";
 import type { Operation } from "./operation.js";
+import type { Loan, Waiter } from "./loans.js";
 import type { Pool, PoolTiming } from "./pool.js";
 
 /**
@@ -15,8 +16,17 @@ export interface Listener {
   operationEnded?(operation: Operation): void;
   cacheLooked?(lookup: CacheLookup): void;
   poolTimed?(pool: Pool, what: PoolTiming, ms: number): void;
-  poolTimedOut?(pool: Pool): void;
+  /** `waiter` where it is known that it waited for the connections that others hold. */
+  poolTimedOut?(pool: Pool, waiter: Waiter | undefined): void;
+  /** Somebody who waited for others has a connection now. Who listens to this makes pools note their loans. */
+  poolWaited?(pool: Pool, waiter: Waiter): void;
+  /** A connection comes back while somebody waits; the loan is written anew after this. */
+  poolReturned?(pool: Pool, loan: Loan): void;
   findingMade?(finding: Finding): void;
+  /** It listens from now on. */
+  added?(): void;
+  /** It hears nothing more. */
+  removed?(): void;
 }
 
 interface Subscription {
@@ -28,28 +38,46 @@ let subscriptions: readonly Subscription[] = [];
 /** Of them, those who hear operations start, and end. */
 let startSubscriptions: readonly Subscription[] = [];
 let endSubscriptions: readonly Subscription[] = [];
+let loansHeard = false;
 let nextSlot = 0;
 
 /** Adds a listener at the end of the line; the result removes it. */
 export function addListener(listener: Listener): () => void {
   const subscription = { listener, guard: createGuard(listener.name, () => remove(subscription)) };
   subscribe([...subscriptions, subscription]);
+  try {
+    listener.added?.();
+  } catch (error) {
+    subscription.guard.failed(error);
+  }
   return () => remove(subscription);
 }
 
 function remove(subscription: Subscription): void {
+  if (!subscriptions.includes(subscription)) return;
   subscribe(subscriptions.filter((other) => other !== subscription));
+  try {
+    subscription.listener.removed?.();
+  } catch (error) {
+    subscription.guard.failed(error);
+  }
 }
 
 function subscribe(all: readonly Subscription[]): void {
   subscriptions = all;
   startSubscriptions = all.filter(({ listener }) => listener.operationStarted !== undefined);
   endSubscriptions = all.filter(({ listener }) => listener.operationEnded !== undefined);
+  loansHeard = all.some(({ listener }) => listener.poolWaited !== undefined);
 }
 
 /** False while nobody listens: instrumentations then pass calls straight through. */
 export function hasListeners(): boolean {
   return subscriptions.length > 0;
+}
+
+/** Whether anybody asks who holds connections. */
+export function hearsLoans(): boolean {
+  return loansHeard;
 }
 
 /** An index into the `slots` of templates and requests that no other listener uses; taken once, at module load. */
@@ -100,10 +128,30 @@ export function poolTimed(pool: Pool, what: PoolTiming, ms: number): void {
   }
 }
 
-export function poolTimedOut(pool: Pool): void {
+export function poolTimedOut(pool: Pool, waiter: Waiter | undefined): void {
   for (const { listener, guard } of subscriptions) {
     try {
-      listener.poolTimedOut?.(pool);
+      listener.poolTimedOut?.(pool, waiter);
+    } catch (error) {
+      guard.failed(error);
+    }
+  }
+}
+
+export function poolWaited(pool: Pool, waiter: Waiter): void {
+  for (const { listener, guard } of subscriptions) {
+    try {
+      listener.poolWaited?.(pool, waiter);
+    } catch (error) {
+      guard.failed(error);
+    }
+  }
+}
+
+export function poolReturned(pool: Pool, loan: Loan): void {
+  for (const { listener, guard } of subscriptions) {
+    try {
+      listener.poolReturned?.(pool, loan);
     } catch (error) {
       guard.failed(error);
     }

@@ -36,6 +36,8 @@ export interface DatabaseTemplate {
    * has (`= ANY ($1)`).
    */
   readonly batch?: boolean | "array" | undefined;
+  /** `kept`: its session must live on, as after LISTEN or with a lock of the session; `freed`: it need no more. */
+  readonly session?: "kept" | "freed" | undefined;
   readonly serverAddress: string | undefined;
   readonly serverPort: number | undefined;
   /** `db.client.connection.pool.name` of the pool the connection belongs to. */

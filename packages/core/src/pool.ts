@@ -1,4 +1,6 @@
-import { poolTimed, poolTimedOut } from "./listeners.js";
+import type { Context } from "@opentelemetry/api";
+import { hearsLoans, poolReturned, poolTimed, poolTimedOut, poolWaited } from "./listeners.js";
+import { Line, Loan, Waiter } from "./loans.js";
 import { sayOnce } from "./say.js";
 import { count } from "./self.js";
 
@@ -16,8 +18,8 @@ export interface PoolReading {
   readonly idleMin?: number | undefined;
 }
 
-/** A pool of connections (or anything else that is lent and given back). */
-export interface Pool {
+/** A pool of connections (or anything else that is lent and given back), as its owner shows it. */
+export interface PoolSource {
   /** `db.client.connection.pool.name`; unique in the process. */
   readonly name: string;
   /** `db.system.name`; undefined for pools of other things. */
@@ -26,14 +28,37 @@ export interface Pool {
   read(): PoolReading | undefined;
 }
 
+/** A registered pool. Both lines are empty where its owner does not tell of single loans. */
+export interface Pool extends PoolSource {
+  /** Connections that are lent, the oldest loan first. */
+  readonly loans: Line<Loan>;
+  /** Who waits because all are lent, the one who asked first in front. */
+  readonly waiters: Line<Waiter>;
+}
+
 /** `wait`: from asking to having; `create`: opening a connection; `use`: from having to giving back. */
 export type PoolTiming = "wait" | "create" | "use";
 
-/** What the owner of a pool reports while the pool lives. */
+/**
+ * What the owner of a pool reports while the pool lives. Who holds connections and who waits is optional, to be told with `addConnection`,
+ * `taken`, `returned`, and `waits` followed by one of `waited`, `timedOut`, `stoppedWaiting`; it is noted while somebody listens to it.
+ */
 export interface PoolReporter {
   readonly pool: Pool;
   timed(what: PoolTiming, ms: number): void;
-  timedOut(): void;
+  /** A caller gave up. Without a waiter it did not wait for others to return a connection, but for one to open, or nobody knows. */
+  timedOut(waiter?: Waiter): void;
+  /** For a new connection: keep it with the connection, and tell it what runs there (`loan.runs`). */
+  addConnection(): Loan;
+  /** A connection was handed out, to whom is in the caller's context, not in the one in which another gave it back. */
+  taken(loan: Loan, caller: Context, takenMs: number): void;
+  returned(loan: Loan): void;
+  /** All connections are lent, and a caller begins to wait for one. */
+  waits(caller: Context, askedMs: number): Waiter | undefined;
+  /** It has one now. To be told before `taken`. */
+  waited(waiter: Waiter): void;
+  /** It failed for another reason than time. */
+  stoppedWaiting(waiter: Waiter): void;
   /** Takes the pool out of the registry; its gauges end. */
   close(): void;
 }
@@ -42,24 +67,58 @@ const pools = new Set<Pool>();
 const names = new Set<string>();
 
 /** Registers a pool. A name that is taken gets `#2`, `#3`, … so that two pools never share a series. */
-export function registerPool(wanted: Pool): PoolReporter {
+export function registerPool(wanted: PoolSource): PoolReporter {
   let name = wanted.name;
   // A pool that has ended gives its name back when it is read; nobody may have read since.
   if (names.has(name)) readPools();
   for (let n = 2; names.has(name); n++) name = `${wanted.name}#${n}`;
   names.add(name);
-  const pool: Pool = { name, system: wanted.system, read: () => wanted.read() };
+  const loans = new Line<Loan>();
+  const waiters = new Line<Waiter>();
+  const pool: Pool = { name, system: wanted.system, read: () => wanted.read(), loans, waiters };
   pools.add(pool);
   return {
     pool,
     timed: (what, ms) => poolTimed(pool, what, ms),
-    timedOut: () => poolTimedOut(pool),
+    timedOut(waiter) {
+      if (waiter !== undefined) waiters.leave(waiter);
+      poolTimedOut(pool, waiter);
+    },
+    addConnection: () => new Loan(),
+    taken(loan, caller, takenMs) {
+      if (!hearsLoans()) return;
+      if (loan.takenMs !== 0) loans.leave(loan);
+      loan.take(caller, takenMs);
+      loans.enter(loan);
+    },
+    returned(loan) {
+      if (loan.takenMs === 0) return;
+      loans.leave(loan);
+      if (waiters.first !== undefined) poolReturned(pool, loan);
+      loan.return();
+    },
+    waits(caller, askedMs) {
+      if (!hearsLoans()) return undefined;
+      const waiter = new Waiter(caller, askedMs);
+      waiters.enter(waiter);
+      return waiter;
+    },
+    waited(waiter) {
+      waiters.leave(waiter);
+      poolWaited(pool, waiter);
+    },
+    stoppedWaiting: (waiter) => waiters.leave(waiter),
     close: () => closePool(pool),
   };
 }
 
 function closePool(pool: Pool): void {
   if (pools.delete(pool)) names.delete(pool.name);
+}
+
+/** Every registered pool; one that has ended may still be among them. */
+export function allPools(): Iterable<Pool> {
+  return pools;
 }
 
 /** Every living pool with what it says now. One that throws (it may be the user's own) is left out and said once. */

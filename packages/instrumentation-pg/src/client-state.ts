@@ -1,4 +1,4 @@
-import { Attached } from "@telltale/core";
+import { Attached, type Loan } from "@telltale/core";
 import type { Client } from "./driver.js";
 import type { Target } from "./target.js";
 
@@ -10,6 +10,8 @@ export class ClientState {
   poolName: string | undefined = undefined;
   /** When its pool began to open it, in ms of `performance.now()`; 0 where no pool did. */
   createdMs = 0;
+  /** Who has it; undefined where no pool opened it. */
+  loan: Loan | undefined = undefined;
   /** When it was last handed out; 0 while it is idle. */
   takenMs = 0;
 }

@@ -83,6 +83,7 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
             );
       if (call !== undefined) operation.takenSite = call.takenSite;
       else if (siteWanted(template)) operation.takenSite = takeSite(template, patchedQuery);
+      state.loan?.runs(operation);
       if (isSubmittable(config)) follow(config, operation);
       return operation;
     } catch (error) {

@@ -11,6 +11,7 @@ import {
   startDatabaseOperation,
   type TakenSite,
   takeSite,
+  type Waiter,
 } from "@telltale/core";
 import { stateOf } from "./client-state.js";
 import type { Client, ConnectCallback, Pool } from "./driver.js";
@@ -69,16 +70,18 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       calling = undefined;
       if (!isOn() || (callback !== undefined && typeof callback !== "function")) return connect.call(this, callback);
       const askedMs = call?.startMs ?? performance.now();
+      const caller = call?.context ?? context.active();
+      const waiter = beginWait(this, caller, askedMs);
       const heard = (error: unknown, client: Client | undefined): void => {
         try {
-          endWait(this, askedMs, error, client, call);
+          endWait(this, caller, askedMs, waiter, error, client);
+          if (isGiven(error) && call?.text !== undefined) failUnsent(this, call, call.text, error);
         } catch (failure) {
           guard.failed(failure);
         }
       };
       if (callback === undefined) return connectWithPromise(this, connect, heard);
       if (call === undefined) {
-        const caller = context.active();
         return connect.call(this, (error, client, release) => {
           heard(error, client);
           return context.with(caller, callback, undefined, error, client, release);
@@ -87,7 +90,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       // The pool's own callback: it calls `query` of the client at once, which takes the call and its context from the link.
       return connect.call(this, (error, client, release) => {
         heard(error, client);
-        link.handedOver = error === undefined || error === null ? call : undefined;
+        link.handedOver = isGiven(error) ? undefined : call;
         try {
           return callback(error, client, release);
         } finally {
@@ -119,7 +122,9 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
         if (client === undefined) return;
         const state = stateOf(client);
         state.createdMs = startMs;
-        state.poolName = know(this, client).reporter.pool.name;
+        const { reporter } = know(this, client);
+        state.poolName = reporter.pool.name;
+        state.loan = reporter.addConnection();
       } catch (error) {
         guard.failed(error);
       }
@@ -142,8 +147,10 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     _release: function patchedRelease(this: Pool, client: Client, idle: unknown, error: unknown): unknown {
       if (isOn()) {
         const state = stateOf(client);
-        if (state.takenMs !== 0) pools.get(this)?.reporter.timed("use", performance.now() - state.takenMs);
+        const reporter = pools.get(this)?.reporter;
+        if (state.takenMs !== 0) reporter?.timed("use", performance.now() - state.takenMs);
         state.takenMs = 0;
+        if (state.loan !== undefined) reporter?.returned(state.loan);
       }
       return _release.call(this, client, idle, error);
     },
@@ -191,23 +198,39 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     return now;
   }
 
+  /** Only where all connections are lent: one that is still to be opened is nobody's to give back. */
+  function beginWait(pool: Pool, caller: Context, askedMs: number): Waiter | undefined {
+    try {
+      const { totalCount, options, idleCount, waitingCount } = pool;
+      if (idleCount > waitingCount || options.max === undefined || totalCount < options.max) return undefined;
+      return pools.get(pool)?.reporter.waits(caller, askedMs);
+    } catch (error) {
+      guard.failed(error);
+      return undefined;
+    }
+  }
+
   /** Use begins here, and not where the pool takes a client: it does so for itself too, when one is too old or came too late. */
   function endWait(
     pool: Pool,
+    caller: Context,
     askedMs: number,
+    waiter: Waiter | undefined,
     error: unknown,
     client: Client | undefined,
-    call: PoolCall | undefined,
   ): void {
     const reporter = pools.get(pool)?.reporter;
-    if (error === undefined || error === null) {
+    if (!isGiven(error)) {
       const now = performance.now();
-      if (client !== undefined) stateOf(client).takenMs = now;
+      if (waiter !== undefined) reporter?.waited(waiter);
+      if (client !== undefined) {
+        const state = stateOf(client);
+        state.takenMs = now;
+        if (state.loan !== undefined) reporter?.taken(state.loan, caller, now);
+      }
       reporter?.timed("wait", now - askedMs);
-      return;
-    }
-    if (error instanceof Error && TIMEOUTS.has(error.message)) reporter?.timedOut();
-    if (call?.text !== undefined) failUnsent(pool, call, call.text, error);
+    } else if (error instanceof Error && TIMEOUTS.has(error.message)) reporter?.timedOut(waiter);
+    else if (waiter !== undefined) reporter?.stoppedWaiting(waiter);
   }
 
   /** A query that never got a connection is a failed call all the same. */
@@ -278,6 +301,10 @@ function connectWithPromise(
   });
   connect.call(pool, settle);
   return result;
+}
+
+function isGiven(error: unknown): boolean {
+  return error !== undefined && error !== null;
 }
 
 function textOf(config: unknown): string | undefined {

@@ -75,10 +75,20 @@ function createTarget(
       fingerprint: shape.fingerprint,
       effect: shape.effect,
       batch: shape.batch,
+      session: sessionOf(shape),
       serverAddress,
       serverPort,
       poolName,
       slots: [],
     };
   }
+}
+
+/** Channels and locks of a session are lost with its connection: who has them holds it on purpose. */
+function sessionOf({ operationName, queryText }: QueryShape): "kept" | "freed" | undefined {
+  if (operationName === "LISTEN") return "kept";
+  if (operationName === "UNLISTEN") return "freed";
+  const lock = /\bpg_(?:try_)?advisory_(lock|unlock)/i.exec(queryText)?.[1];
+  if (lock === undefined) return undefined;
+  return lock.toLowerCase() === "lock" ? "kept" : "freed";
 }
