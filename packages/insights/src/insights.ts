@@ -3,6 +3,7 @@ import { createBlockFinder } from "./event-loop.js";
 import { UNWATCHED, watchLoop } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
 import { QueryHistories, type QueryCost } from "./query-history.js";
+import { createPoolHolders } from "./pool-holders.js";
 import { createRepeatFinder } from "./repeated-query.js";
 import { createSlowQueryFinder } from "./slow-query.js";
 
@@ -30,6 +31,7 @@ export function createInsights(options: InsightsOptions = {}): Insights {
       if (loop.isDozing) loop.wake();
       blocks.began(operation);
     },
+    ...createPoolHolders(options),
     operationEnded(operation) {
       const { request } = operation;
       blocks.ended(operation);

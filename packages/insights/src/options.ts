@@ -31,4 +31,19 @@ export interface InsightsOptions {
     /** Fingerprints that may repeat. */
     readonly ignoreFingerprints?: readonly string[];
   };
+  readonly pools?: PoolOptions;
+}
+
+/** When the holders of pooled connections are findings. A time-out of a pool always is one. */
+export interface PoolOptions {
+  /** Waits for a connection longer than this, in ms; 0 turns them off. Default 100. */
+  readonly waitMs?: number;
+  /** Connections held so long without a query, in ms; 0 turns it off. Default 30,000. */
+  readonly idleMs?: number;
+  /** The same, counted from the end of the request that took the connection. Default 5,000. */
+  readonly afterRequestMs?: number;
+  /** Names of pools (`db.client.connection.pool.name`) whose connections are held for long on purpose. */
+  readonly ignorePools?: readonly string[];
+  /** Routes (`/events/:id`) that hold a connection for long on purpose. */
+  readonly ignoreRoutes?: readonly string[];
 }

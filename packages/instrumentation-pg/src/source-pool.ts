@@ -201,8 +201,8 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
   /** Only where all connections are lent: one that is still to be opened is nobody's to give back. */
   function beginWait(pool: Pool, caller: Context, askedMs: number): Waiter | undefined {
     try {
-      const { totalCount, options, idleCount, waitingCount } = pool;
-      if (idleCount > waitingCount || options.max === undefined || totalCount < options.max) return undefined;
+      if (pool.idleCount > pool.waitingCount) return undefined;
+      if (pool.options.max === undefined || pool.totalCount < pool.options.max) return undefined;
       return pools.get(pool)?.reporter.waits(caller, askedMs);
     } catch (error) {
       guard.failed(error);

@@ -1,0 +1,195 @@
+import { epochOriginMs, type Finding, type Pool, type Waiter } from "@telltale/core";
+import { endpointOf, formatMs, summaryOf } from "./describe.js";
+import { type Blame, describeWaiters, nameOf, type Stint } from "./pool-stint.js";
+
+/**
+ * What keeps connections from those who wait: a query that takes long, an app that holds one and does nothing, a request that is over, one
+ * that wants a second connection while it holds one, or nobody in particular: there are more callers than connections.
+ */
+export type PoolReason = "busy" | "idle" | "after_request" | "nested" | "load";
+
+const CURES: Readonly<Record<PoolReason, string>> = {
+  busy: "Make that query faster or let it run elsewhere: it has the connection for as long as it takes. A larger pool only helps while the server has capacity to spare.",
+  idle: "Take the connection just before the queries and give it back right after them: no calls to other services, no computing and no waiting while it is held.",
+  after_request:
+    "The request has ended and its connection is still out: give it back in a `finally`, on every way out of the function.",
+  nested:
+    "Pass the connection that the request has on to what runs inside of it, instead of asking the pool for a second one: with enough of these at once, each waits for the other.",
+  load: "Nobody holds a connection for long, there are more callers than connections: let fewer run at once, take fewer connections per request, or raise the pool's maximum if the server has capacity to spare.",
+};
+
+/** A wait, as it is told. */
+interface Wait {
+  readonly waiter: Waiter;
+  readonly now: number;
+  readonly blame: Blame | undefined;
+  readonly reason: PoolReason;
+  readonly againstMs: number;
+  readonly count: number;
+}
+
+/** Why one waits: of its holder, who has had half of the wait, what it does; else the load. */
+export function reasonOf({ stint }: Blame, fromMs: number, isNested: boolean): PoolReason {
+  const { party, takenMs, untilMs, busyMs } = stint;
+  if (untilMs - Math.max(takenMs, fromMs) < (untilMs - fromMs) / 2) return "load";
+  if (isNested) return "nested";
+  if (party.requestEndMs !== 0) return "after_request";
+  return busyMs >= (untilMs - takenMs) / 2 ? "busy" : "idle";
+}
+
+export function starvedFinding(pool: Pool, wait: Wait): Finding {
+  const { waiter, now, blame, reason, againstMs } = wait;
+  const waited = `${victimOf(waiter)} waits ${formatMs(now - waiter.askedMs)} for one`;
+  const title =
+    blame === undefined ? `${nameOfPool(pool)} is empty, ${waited}` : `${accuse(pool, blame, reason)}; ${waited}`;
+  return waitFinding("pool_starved", title, pool, wait, againstMs);
+}
+
+export function timeoutFinding(pool: Pool, wait: Wait): Finding {
+  const { waiter, now, blame, reason } = wait;
+  const waited = `${victimOf(waiter)} gave up waiting for one after ${formatMs(now - waiter.askedMs)}`;
+  const title =
+    blame === undefined
+      ? `All connections of ${nameOfPool(pool)} were still being opened; ${waited}`
+      : `${accuse(pool, blame, reason)}; ${waited}`;
+  return waitFinding("pool_timeout", title, pool, wait, now - waiter.askedMs);
+}
+
+/** A time-out for which no holder is to blame. */
+export function unopenedFinding(pool: Pool, now: number, count: number): Finding {
+  return {
+    ...about(pool, undefined, now),
+    kind: "pool_timeout",
+    title: `A connection of ${nameOfPool(pool)} could not be had in time, though not for want of one that others gave back`,
+    advice: "Look at the way to the server, at its own limit of connections, and at how long it takes to accept one.",
+    count,
+    durationMs: 0,
+    waitMs: 0,
+    againstMs: 0,
+    reason: "opening",
+    evidence: evidenceOf(pool, undefined, undefined),
+  };
+}
+
+export function leakFinding(pool: Pool, stint: Stint, againstMs: number, count: number): Finding {
+  const { party, takenMs, untilMs, sinceMs, template } = stint;
+  const isOver = party.requestEndMs !== 0;
+  const lastQuery = template === undefined ? "no query was sent on it" : `the last was ${summaryOf(template)}`;
+  const ended = isOver ? `; its request ended ${formatMs(untilMs - party.requestEndMs)} ago` : "";
+  return {
+    ...about(pool, stint, untilMs),
+    kind: "connection_leak",
+    title: `${nameOf(party.endpoint)} took a connection of ${nameOfPool(pool)} ${formatMs(untilMs - takenMs)} ago and has not given it back: no query for ${formatMs(untilMs - sinceMs)}, ${lastQuery}${ended}`,
+    advice: isOver
+      ? CURES.after_request
+      : "Give it back in a `finally`. If it is held on purpose, name its route or its pool in `pools.ignoreRoutes` or `pools.ignorePools`.",
+    count,
+    durationMs: untilMs - takenMs,
+    waitMs: 0,
+    againstMs,
+    reason: isOver ? "after_request" : "idle",
+    evidence: evidenceOf(pool, stint, undefined),
+  };
+}
+
+function waitFinding(
+  kind: "pool_starved" | "pool_timeout",
+  title: string,
+  pool: Pool,
+  { waiter, now, blame, reason, count }: Wait,
+  againstMs: number,
+): Finding {
+  const { stint } = blame ?? {};
+  return {
+    ...about(pool, stint, now),
+    kind,
+    title,
+    advice: CURES[reason],
+    count,
+    durationMs: stint === undefined ? 0 : stint.untilMs - stint.takenMs,
+    waitMs: now - waiter.askedMs,
+    againstMs,
+    reason,
+    evidence: {
+      ...evidenceOf(pool, stint, waiter),
+      ...(blame && { holders: blame.holders, held: blame.held, heldShare: Math.round(blame.share * 100) / 100 }),
+    },
+  };
+}
+
+/** `GET /report holds 2 of 2 connections of pool db:5432/shop (3.20 s, running SELECT orders)`. */
+function accuse(pool: Pool, { stint, held }: Blame, reason: PoolReason): string {
+  const limit = pool.read()?.limit;
+  const all = limit === undefined ? "" : ` of ${limit}`;
+  const verb = stint.goesOn ? "holds" : "held";
+  // Where the longest is back already, it was at least that one.
+  const connections = `${Math.max(held, 1)}${all} connection${(limit ?? held) === 1 ? "" : "s"}`;
+  const nested = reason === "nested" ? " and wants another one in the same request" : "";
+  return `${nameOf(stint.party.endpoint)} ${verb} ${connections} of ${nameOfPool(pool)} (${formatMs(stint.untilMs - stint.takenMs)}, ${doing(stint)})${nested}`;
+}
+
+function doing({ isRunning, busyMs, takenMs, untilMs, sinceMs, template, goesOn }: Stint): string {
+  const summary = template === undefined ? undefined : summaryOf(template);
+  if (isRunning) return `running ${summary} for ${formatMs(untilMs - sinceMs)}`;
+  if (summary === undefined) return "no query on it";
+  if (busyMs >= (untilMs - takenMs) / 2) return `${formatMs(busyMs)} of it running queries, the last ${summary}`;
+  return goesOn
+    ? `idle in the app's hands for ${formatMs(untilMs - sinceMs)} after ${summary}`
+    : `idle in the app's hands for ${formatMs(untilMs - takenMs - busyMs)} of it, the last query ${summary}`;
+}
+
+function victimOf({ request }: Waiter): string {
+  return nameOf(endpointOf(request));
+}
+
+function nameOfPool({ name }: Pool): string {
+  return `pool ${name}`;
+}
+
+/** The finding is about the holder: its route, its trace, its query. */
+function about(pool: Pool, stint: Stint | undefined, now: number) {
+  const party = stint?.party;
+  const template = stint?.template;
+  return {
+    endpoint: party?.endpoint,
+    route: party?.route,
+    system: pool.system,
+    namespace: template?.namespace,
+    querySummary: template?.querySummary,
+    queryText: template?.queryText,
+    fingerprint: template?.fingerprint,
+    traceId: party?.traceId,
+    spanId: party?.spanId,
+    sampled: party?.sampled === true,
+    time: Math.round(epochOriginMs() + now),
+  };
+}
+
+function evidenceOf(
+  pool: Pool,
+  stint: Stint | undefined,
+  waiter: Waiter | undefined,
+): Record<string, string | number | boolean> {
+  const evidence: Record<string, string | number | boolean> = { pool: pool.name };
+  const reading = pool.read();
+  if (reading !== undefined) {
+    evidence["used"] = reading.used;
+    evidence["pending"] = reading.pending;
+    if (reading.limit !== undefined) evidence["limit"] = reading.limit;
+  }
+  if (stint !== undefined) {
+    const { isRunning, busyMs, takenMs, untilMs, sinceMs, party } = stint;
+    evidence["heldMs"] = Math.round(untilMs - takenMs);
+    evidence["busyMs"] = Math.round(busyMs);
+    evidence["doing"] = isRunning ? "running" : "idle";
+    evidence["doingMs"] = Math.round(untilMs - sinceMs);
+    if (party.requestEndMs !== 0) evidence["requestEndedMs"] = Math.round(untilMs - party.requestEndMs);
+  }
+  if (waiter !== undefined) {
+    evidence["victim"] = victimOf(waiter);
+    const { count, names } = describeWaiters(pool.waiters.first);
+    evidence["waiting"] = count;
+    if (count > 0) evidence["waiters"] = names;
+  }
+  return evidence;
+}

@@ -1,0 +1,193 @@
+import {
+  allPools,
+  createGuard,
+  findingMade,
+  type Listener,
+  type Loan,
+  type Pool,
+  type Request,
+  startTimer,
+  stopTimer,
+  type Waiter,
+} from "@telltale/core";
+import { endpointOf } from "./describe.js";
+import type { InsightsOptions } from "./options.js";
+import { createOncePerCause } from "./once-per-cause.js";
+import { leakFinding, reasonOf, starvedFinding, timeoutFinding, unopenedFinding } from "./pool-finding.js";
+import { blame, type Party, partyOf, type Stint, stintOf } from "./pool-stint.js";
+
+/** Loans that ended while somebody waited, remembered per pool; of shorter ones more end in a wait than one would look at. */
+const MAX_PAST = 64;
+/** Waiters compared with holders: is it the same request? */
+const MAX_COMPARED = 1_000;
+/** A pool's waits are looked into no more often. */
+const LOOK_EVERY_MS = 100;
+const LOOK_LEAKS_EVERY_MS = 1_000;
+
+/** Shorter loans make nobody wait. */
+const MIN_STINT_MS = 2;
+
+type PoolHolders = Required<Pick<Listener, "added" | "removed" | "poolReturned" | "poolWaited" | "poolTimedOut">>;
+
+/** What is remembered of a loan. */
+interface Note {
+  readonly takenMs: number;
+  /** Once its request was let go. */
+  party: Party | undefined;
+  isTold: boolean;
+}
+
+type Kind = "pool_starved" | "pool_timeout";
+
+/** What is remembered of a pool while somebody waits. */
+interface History {
+  readonly past: Stint[];
+  /** The next of them to be overwritten. */
+  next: number;
+  /** What came out when its waits were last looked into. */
+  readonly looked: Partial<Record<Kind, { readonly atMs: number; readonly cause: string }>>;
+}
+
+/**
+ * Finds who holds the connections of a pool that others wait for, and connections that nobody gives back. Pools note their loans
+ * themselves; they are read when a long wait ends, at a time-out, and once a second.
+ */
+export function createPoolHolders(options: InsightsOptions): PoolHolders {
+  const { waitMs = 100, idleMs = 30_000, afterRequestMs = 5_000, ignorePools, ignoreRoutes } = options.pools ?? {};
+  const ignored = { pools: new Set(ignorePools), routes: new Set(ignoreRoutes) };
+  const notes = new WeakMap<Loan, Note>();
+  const histories = new WeakMap<Pool, History>();
+  const causes = createOncePerCause();
+  const guard = createGuard("pool holders");
+  const limits = [idleMs, afterRequestMs].filter((ms) => ms > 0);
+  const periodMs = Math.max(10, Math.min(LOOK_LEAKS_EVERY_MS, ...limits.map((ms) => ms / 4)));
+  let timer: NodeJS.Timeout | undefined;
+
+  function noteOf(loan: Loan): Note {
+    const known = notes.get(loan);
+    if (known?.takenMs === loan.takenMs) return known;
+    const note = { takenMs: loan.takenMs, party: undefined, isTold: false };
+    notes.set(loan, note);
+    return note;
+  }
+
+  function historyOf(pool: Pool): History {
+    const known = histories.get(pool);
+    if (known !== undefined) return known;
+    const history: History = { past: [], next: 0, looked: {} };
+    histories.set(pool, history);
+    return history;
+  }
+
+  function* stintsOf(pool: Pool, now: number): Generator<Stint> {
+    for (let loan = pool.loans.first; loan !== undefined; loan = loan.after) {
+      yield stintOf(loan, noteOf(loan).party ?? partyOf(loan), now, true);
+    }
+    yield* historyOf(pool).past;
+  }
+
+  function tellWait(kind: Kind, pool: Pool, waiter: Waiter, now: number): void {
+    const { looked } = historyOf(pool);
+    const last = looked[kind];
+    if (last !== undefined && now - last.atMs < LOOK_EVERY_MS) {
+      causes.cameAgain(last.cause);
+      return;
+    }
+    const blamed = blame(stintsOf(pool, now), waiter.askedMs);
+    const party = blamed?.stint.party;
+    const reason =
+      blamed === undefined ? "load" : reasonOf(blamed, waiter.askedMs, isNested(pool, waiter, party?.endpoint));
+    const query = reason === "busy" ? blamed?.stint.template?.fingerprint : undefined;
+    const cause = `${kind}\n${pool.name}\n${party?.endpoint}\n${reason}\n${query}`;
+    looked[kind] = { atMs: now, cause };
+    const count = causes.timesToTell(cause, now);
+    if (count === 0) return;
+    const tell = kind === "pool_starved" ? starvedFinding : timeoutFinding;
+    findingMade(tell(pool, { waiter, now, blame: blamed, reason, againstMs: waitMs, count }));
+  }
+
+  function lookAtWait(pool: Pool, waiter: Waiter, now: number): void {
+    if (waitMs !== 0 && now - waiter.askedMs >= waitMs) tellWait("pool_starved", pool, waiter, now);
+  }
+
+  /** Since when the connection has been of no use to who holds it, and how long it may be; undefined where it is no leak. */
+  function uselessOf(loan: Loan, party: Party): { readonly sinceMs: number; readonly maxMs: number } | undefined {
+    if (loan.isRunning() || loan.isShared || loan.keepsSession) return undefined;
+    if (party.route !== undefined && ignored.routes.has(party.route)) return undefined;
+    const sinceMs = Math.max(loan.sinceMs(), party.requestEndMs);
+    const maxMs = party.requestEndMs === 0 ? idleMs : afterRequestMs;
+    return maxMs === 0 ? undefined : { sinceMs, maxMs };
+  }
+
+  function lookAtLoan(pool: Pool, loan: Loan, now: number): void {
+    loan.forgetQuery();
+    const note = noteOf(loan);
+    const party = note.party ?? partyOf(loan);
+    // What is over will not change any more: its name is kept, and the request let go.
+    if (loan.request === undefined || party.requestEndMs !== 0) {
+      note.party = party;
+      loan.forgetCaller();
+    }
+    if (note.isTold || ignored.pools.has(pool.name)) return;
+    const useless = uselessOf(loan, party);
+    if (useless === undefined || now - useless.sinceMs < useless.maxMs) return;
+    note.isTold = true;
+    const cause = `connection_leak\n${pool.name}\n${party.endpoint}\n${loan.template?.fingerprint}`;
+    const count = causes.timesToTell(cause, now);
+    if (count > 0) findingMade(leakFinding(pool, stintOf(loan, party, now, true), useless.maxMs, count));
+  }
+
+  function lookAtPools(): void {
+    try {
+      const now = performance.now();
+      for (const pool of allPools()) {
+        for (let loan = pool.loans.first; loan !== undefined; loan = loan.after) lookAtLoan(pool, loan, now);
+        const waiter = pool.waiters.first;
+        if (waiter === undefined) histories.delete(pool);
+        else lookAtWait(pool, waiter, now);
+      }
+    } catch (error) {
+      guard.failed(error);
+    }
+    if (guard.on) start();
+  }
+
+  function start(): void {
+    timer = startTimer(lookAtPools, periodMs);
+    timer.unref();
+  }
+
+  return {
+    added: start,
+    removed: () => stopTimer(timer),
+    poolReturned(pool, loan) {
+      const now = performance.now();
+      if (now - loan.takenMs < MIN_STINT_MS) return;
+      const history = historyOf(pool);
+      history.past[history.next] = stintOf(loan, noteOf(loan).party ?? partyOf(loan), now, false);
+      history.next = (history.next + 1) % MAX_PAST;
+    },
+    poolWaited: (pool, waiter) => lookAtWait(pool, waiter, performance.now()),
+    poolTimedOut(pool, waiter) {
+      const now = performance.now();
+      if (waiter !== undefined) {
+        tellWait("pool_timeout", pool, waiter, now);
+        return;
+      }
+      const count = causes.timesToTell(`pool_timeout\n${pool.name}\nopening`, now);
+      if (count > 0) findingMade(unopenedFinding(pool, now, count));
+    },
+  };
+}
+
+/** A request that waits for a connection while it, or another one of its endpoint that also waits, holds one. */
+function isNested(pool: Pool, waiter: Waiter, endpoint: string | undefined): boolean {
+  const waiting = new Set<Request | undefined>([waiter.request]);
+  for (let other = pool.waiters.first; other !== undefined && waiting.size < MAX_COMPARED; other = other.after) {
+    waiting.add(other.request);
+  }
+  for (let loan = pool.loans.first; loan !== undefined; loan = loan.after) {
+    if (loan.request !== undefined && waiting.has(loan.request) && endpointOf(loan.request) === endpoint) return true;
+  }
+  return false;
+}
