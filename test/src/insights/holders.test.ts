@@ -1,0 +1,354 @@
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { type AddressInfo, createServer } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { context, ROOT_CONTEXT } from "@opentelemetry/api";
+import { activeRequest, contextOf, endOperation, type Finding, startHttpServerOperation } from "@telltale/core";
+import { createInsights } from "@telltale/insights";
+import { pgInstrumentation } from "@telltale/instrumentation-pg";
+import { collect, type Collection } from "@telltale/testkit";
+import type { PoolClient, PoolConfig } from "pg";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { describeWith } from "../describe-with.js";
+import { type PostgresServer, startPostgres } from "../servers/index.js";
+import { createRandom } from "./random.js";
+import { score } from "./scoreboard.js";
+
+const instrumentation = pgInstrumentation();
+instrumentation.enable();
+const require = createRequire(import.meta.url);
+const pg = require("pg") as typeof import("pg");
+const QueryStream = require("pg-query-stream") as new (
+  text: string,
+  values: unknown[],
+  config: { batchSize: number; highWaterMark: number },
+) => import("pg").Submittable & AsyncIterable<unknown>;
+
+const WAIT_MS = 40;
+const IDLE_MS = 400;
+const AFTER_REQUEST_MS = 200;
+
+/** Work inside of a served request, whose trace id it hears; the request ends with it. */
+async function serve<Result>(route: string, work: (traceId: string | undefined) => Promise<Result>): Promise<Result> {
+  const served = startHttpServerOperation(
+    {
+      method: "GET",
+      originalMethod: undefined,
+      scheme: "http",
+      path: route,
+      query: undefined,
+      serverAddress: undefined,
+      serverPort: undefined,
+      clientAddress: undefined,
+      userAgent: undefined,
+      protocolVersion: "1.1",
+    },
+    ROOT_CONTEXT,
+  );
+  if (served.request !== undefined) served.request.route = route;
+  try {
+    return await context.with(contextOf(served), work, undefined, served.span?.spanContext().traceId);
+  } finally {
+    endOperation(served);
+  }
+}
+
+describeWith(["postgres"], "pool holders", () => {
+  let server: PostgresServer;
+  let collected: Collection;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(async () => {
+    instrumentation.disable();
+    await server.stop();
+  });
+  afterEach(() => collected.stop());
+
+  const open = (config: PoolConfig): import("pg").Pool => {
+    const pool = new pg.Pool({ connectionString: server.url, ...config });
+    pool.on("error", () => {});
+    return pool;
+  };
+  const found = (kind: Finding["kind"]): Finding[] => collected.findings.filter((finding) => finding.kind === kind);
+
+  /** How one holds a connection for `ms`, and what is to be said of it. */
+  const HOLDS = {
+    busy: async (client: PoolClient, ms: number) => void (await client.query("SELECT pg_sleep($1)", [ms / 1000])),
+    idle: async (client: PoolClient, ms: number) => {
+      await client.query("BEGIN");
+      await pause(ms);
+      await client.query("COMMIT");
+    },
+  } as const;
+
+  test("the holder is named right in 100 of 100 random starvation runs", { timeout: 60_000 }, async () => {
+    collected = collect([createInsights({ pools: { waitMs: WAIT_MS } })]);
+    const random = createRandom(20);
+    const runs = Array.from({ length: 100 }, (_, n) => {
+      const max = random.between(1, 4);
+      // More than half of the connections are held by one endpoint, the others each by another.
+      const held = random.between(Math.floor(max / 2) + 1, max);
+      const reason = random.pick(["busy", "idle", "after_request"] as const);
+      return {
+        n,
+        max,
+        held,
+        reason,
+        ms: random.between(90, 160),
+        queue: random.between(0, max),
+        victims: random.between(1, 6),
+      };
+    });
+    const wrong: unknown[] = [];
+    const named: string[] = [];
+    const run = async ({ n, max, held, reason, ms, queue, victims }: (typeof runs)[number]): Promise<void> => {
+      const pool = open({ max });
+      await Promise.all(Array.from({ length: max }, () => pool.query("SELECT 1")));
+      const traces: (string | undefined)[] = [];
+      let late: Promise<unknown> = Promise.resolve();
+      const holders = Array.from({ length: max }, (_, i) =>
+        serve(i < held ? `/report/${n}` : `/other${i}/${n}`, async (traceId) => {
+          if (i < held) traces.push(traceId);
+          const client = await pool.connect();
+          const hold = HOLDS[reason === "busy" ? "busy" : "idle"](client, ms).then(() => client.release());
+          if (reason === "after_request") late = Promise.all([late, hold]);
+          else await hold;
+        }),
+      );
+      await pause(random.between(5, 15));
+      // Some are served in between, and hold a connection for a short time, when the victims' waits end.
+      const next = Array.from({ length: queue }, () => serve(`/next/${n}`, () => pool.query("SELECT pg_sleep(0.01)")));
+      const victimsDone = Array.from({ length: victims }, () => serve(`/victim/${n}`, () => pool.query("SELECT 1")));
+      await Promise.all([...holders, ...next, ...victimsDone]);
+      await late;
+      await pool.end();
+      const starved = found("pool_starved").filter(({ evidence }) => String(evidence?.["victim"]).endsWith(`/${n}`));
+      const right =
+        starved.length === 1 &&
+        starved.every(
+          (finding) =>
+            finding.endpoint === `GET /report/${n}` &&
+            finding.reason === reason &&
+            traces.includes(finding.traceId) &&
+            finding.durationMs >= finding.waitMs &&
+            finding.waitMs >= WAIT_MS &&
+            (reason === "busy" ? ["SELECT"] : ["BEGIN", "COMMIT"]).includes(finding.querySummary ?? ""),
+        );
+      if (!right) wrong.push({ n, max, held, reason, ms, queue, victims, starved });
+      named.push(...starved.map(({ endpoint }) => String(endpoint)));
+    };
+    for (let n = 0; n < runs.length; n += 5) await Promise.all(runs.slice(n, n + 5).map(run));
+    // Waits that are short, and pools that are busy without one.
+    for (let n = 0; n < 20; n++) {
+      const pool = open({ max: 2 });
+      await Promise.all(Array.from({ length: 6 }, () => serve(`/brief/${n}`, () => pool.query("SELECT 1"))));
+      await pool.end();
+    }
+    named.push(...found("pool_starved").flatMap(({ endpoint }) => (endpoint?.includes("brief") ? endpoint : [])));
+    const holders = runs.map(({ n }) => `GET /report/${n}`);
+    const none = Array.from({ length: 20 }, (_, n) => `GET /brief/${n}`);
+    expect(score("pool_starved", holders, named, none)).toMatchObject({ found: 100, precision: 1, recall: 1 });
+    expect(wrong).toEqual([]);
+  });
+
+  test("time-outs are the holder's, also where it has just given its connection to another one", async () => {
+    collected = collect([createInsights({ pools: { waitMs: 0 } })]);
+    const random = createRandom(7);
+    const gaveUp: string[] = [];
+    const run = async (n: number): Promise<void> => {
+      const max = random.between(1, 3);
+      const isPassedOn = n % 2 === 0;
+      const pool = open({ max, connectionTimeoutMillis: 120 });
+      await Promise.all(Array.from({ length: max }, () => pool.query("SELECT 1")));
+      const ms = isPassedOn ? 90 : 160;
+      const holders = Array.from({ length: max }, () =>
+        serve(`/export/${n}`, async () => {
+          const client = await pool.connect();
+          await HOLDS[random.pick(["busy", "idle"])](client, ms);
+          client.release();
+        }),
+      );
+      await pause(5);
+      const next = Array.from({ length: isPassedOn ? max : 0 }, () =>
+        serve(`/next/${n}`, () => pool.query("SELECT pg_sleep(0.08)")),
+      );
+      const victims = await Promise.allSettled(
+        Array.from({ length: 4 }, () => serve(`/victim/${n}`, () => pool.query("SELECT 1"))),
+      );
+      if (victims.every(({ status }) => status === "rejected")) gaveUp.push(`GET /export/${n}`);
+      await Promise.all([...holders, ...next]);
+      await pool.end();
+    };
+    for (let n = 0; n < 40; n += 5) await Promise.all(Array.from({ length: 5 }, (_, i) => run(n + i)));
+    const timeouts = found("pool_timeout");
+    expect(gaveUp).toHaveLength(40);
+    const blamed = timeouts.map(({ endpoint }) => String(endpoint));
+    expect(score("pool_timeout", gaveUp, blamed)).toMatchObject({ found: 40, precision: 1, recall: 1 });
+    for (const { route, evidence, waitMs } of timeouts) {
+      expect(evidence?.["victim"]).toBe(`GET /victim/${route?.split("/").at(-1)}`);
+      expect(waitMs).toBeGreaterThan(115);
+    }
+  });
+
+  test("a server that does not answer is nobody's fault in the app", async () => {
+    collected = collect([createInsights()]);
+    const mute = createServer(() => {}).listen(0, "127.0.0.1");
+    await once(mute, "listening");
+    const { port } = mute.address() as AddressInfo;
+    const pool = new pg.Pool({ host: "127.0.0.1", port, user: "nobody", max: 2, connectionTimeoutMillis: 100 });
+    await expect(serve("/mute", () => pool.query("SELECT 1"))).rejects.toThrow("timeout");
+    mute.close();
+    expect(found("pool_timeout")).toMatchObject([{ reason: "opening", endpoint: undefined, count: 1 }]);
+  });
+
+  test("requests that want a second connection while they hold one", async () => {
+    collected = collect([createInsights({ pools: { waitMs: WAIT_MS } })]);
+    const pool = open({ max: 3, connectionTimeoutMillis: 300 });
+    const done = await Promise.allSettled(
+      Array.from({ length: 3 }, () =>
+        serve("/checkout", async () => {
+          const client = await pool.connect();
+          try {
+            await client.query("BEGIN");
+            // All three have one by now.
+            await pause(50);
+            await pool.query("SELECT 1");
+          } finally {
+            client.release();
+          }
+        }),
+      ),
+    );
+    expect(done.some(({ status }) => status === "rejected")).toBe(true);
+    await pool.end();
+    expect(found("pool_timeout")).toMatchObject([{ endpoint: "GET /checkout", reason: "nested" }]);
+    expect(found("pool_timeout")[0]?.title).toContain("wants another one in the same request");
+  });
+
+  test("leaks are found, each once; nothing else in a soak of normal traffic is one", { timeout: 60_000 }, async () => {
+    collected = collect([createInsights({ pools: { waitMs: 0, idleMs: IDLE_MS, afterRequestMs: AFTER_REQUEST_MS } })]);
+    const random = createRandom(3);
+    const pool = open({ max: 30, idleTimeoutMillis: 0 });
+    const listener = await pool.connect();
+    await listener.query("LISTEN news");
+    await listener.query("SELECT 1");
+    const locker = await pool.connect();
+    await locker.query("SELECT pg_try_advisory_lock($1)", [42]);
+    /** Taken once for all: at the start, and by the first request that needs it. */
+    const shared = await pool.connect();
+    let lazy: Promise<PoolClient> | undefined;
+    const endMs = performance.now() + 6_000;
+    let served = 0;
+
+    const NORMAL: Readonly<Record<string, () => Promise<unknown>>> = {
+      "/simple": () => pool.query("SELECT 1"),
+      async "/transaction"() {
+        const client = await pool.connect();
+        await client.query("BEGIN");
+        for (let n = 0; n < 5; n++) {
+          await client.query("SELECT pg_sleep($1)", [random.between(1, 100) / 1000]);
+          await pause(random.between(1, IDLE_MS / 4));
+        }
+        await client.query("COMMIT");
+        client.release();
+      },
+      "/slow": () => pool.query("SELECT pg_sleep($1)", [(IDLE_MS * 2) / 1000]),
+      async "/stream"() {
+        const client = await pool.connect();
+        const text = "SELECT * FROM generate_series(1, $1)";
+        const rows = client.query(new QueryStream(text, [6], { batchSize: 1, highWaterMark: 1 }));
+        for await (const _ of rows) await pause(IDLE_MS / 3);
+        client.release();
+      },
+      async "/after"() {
+        const client = await pool.connect();
+        void (async () => {
+          for (let n = 0; n < 5; n++) {
+            await client.query("SELECT pg_sleep($1)", [AFTER_REQUEST_MS / 1000]);
+            await pause(AFTER_REQUEST_MS / 4);
+          }
+          client.release();
+        })();
+      },
+      async "/shared"() {
+        await shared.query("SELECT 1");
+        lazy ??= pool.connect();
+        await (await lazy).query("SELECT 1");
+      },
+    };
+    const worker = async (route: string): Promise<void> => {
+      const work = NORMAL[route];
+      while (work !== undefined && performance.now() < endMs) {
+        await serve(route, work);
+        served++;
+        await pause(route === "/shared" ? IDLE_MS * 1.2 : random.between(1, 40));
+      }
+    };
+    // A request that uses it again within the limit shows that it is shared; without one in time it is as good as lost.
+    const warm = serve("/shared", NORMAL["/shared"] ?? (async () => {}));
+    await warm;
+    await serve("/shared", NORMAL["/shared"] ?? (async () => {}));
+    await Promise.all(Object.keys(NORMAL).flatMap((route) => [worker(route), worker(route)]));
+    expect(served).toBeGreaterThan(150);
+    const falseAlarms = found("connection_leak").map(({ endpoint }) => String(endpoint));
+
+    const lost: PoolClient[] = [];
+    const leak = async (text: string): Promise<void> => {
+      const client = await pool.connect();
+      lost.push(client);
+      await client.query(text);
+    };
+    const expected = Array.from({ length: 10 }, (_, n) => `GET /leak/${n}`);
+    await Promise.all(expected.map((endpoint) => serve(endpoint.slice(4), () => leak("SELECT 1"))));
+    await serve("/leak/unused", async () => void lost.push(await pool.connect()));
+    // Outside of any request, and in one that goes on.
+    await leak("SELECT 2");
+    await serve("/leak/long", async () => {
+      await leak("SELECT 3");
+      await pause(IDLE_MS * 1.5);
+    });
+    expected.push("GET /leak/unused", "undefined", "GET /leak/long");
+    await pause(AFTER_REQUEST_MS * 2);
+    const leaks = found("connection_leak").map(({ endpoint }) => String(endpoint));
+    const none = [...Object.keys(NORMAL).map((route) => `GET ${route}`), "LISTEN", "advisory lock"];
+    expect(score("connection_leak", expected, leaks, none)).toMatchObject({ found: 13, precision: 1, recall: 1 });
+    expect(leaks).toHaveLength(expected.length);
+    expect(falseAlarms).toEqual([]);
+    for (const client of [...lost, listener, locker, shared, await lazy]) client?.release();
+    await pool.end();
+  });
+
+  test("a connection that is lost keeps nothing of its request", async () => {
+    collected = collect([createInsights({ pools: { idleMs: IDLE_MS, afterRequestMs: AFTER_REQUEST_MS } })]);
+    const pool = open({ max: 2 });
+    // Opened outside of the request: Node keeps the context in which a socket was made with it.
+    await pool.query("SELECT 1");
+    const lost: PoolClient[] = [];
+    const gone: WeakRef<object>[] = [];
+    await serve("/lost", async () => {
+      const client = await pool.connect();
+      lost.push(client);
+      const values = [{ of: "the app" }];
+      await client.query("SELECT $1::json", values);
+      gone.push(new WeakRef(values), new WeakRef(context.active()), new WeakRef(activeRequest() ?? {}));
+    });
+    collected.reset();
+    await pause(AFTER_REQUEST_MS * 2);
+    expect(found("connection_leak")).toMatchObject([{ endpoint: "GET /lost", reason: "after_request" }]);
+    // What else may hold them: the test's own collection, and the client's last query, which pg keeps until the next one.
+    collected.reset();
+    await lost[0]?.query("SELECT 1");
+    await pause(AFTER_REQUEST_MS);
+    collected.reset();
+    collectGarbage();
+    expect(gone.map((reference) => reference.deref())).toEqual([undefined, undefined, undefined]);
+    for (const client of lost) client.release();
+    await pool.end();
+  });
+});
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
