@@ -28,8 +28,13 @@ export interface PoolSource {
   read(): PoolReading | undefined;
 }
 
-/** A registered pool. Both lines are empty where its owner does not tell of single loans. */
+/** A registered pool. */
 export interface Pool extends PoolSource {
+  /** False where its owner tells of no single loan: both lines are empty then. */
+  readonly tellsLoans: boolean;
+  /** When a connection was last opened, on the clock of `performance.now()`, and how long it took. */
+  readonly openedMs: number;
+  readonly openingMs: number;
   /** Connections that are lent, the oldest loan first. */
   readonly loans: Line<Loan>;
   /** Who waits because all are lent, the one who asked first in front. */
@@ -75,16 +80,34 @@ export function registerPool(wanted: PoolSource): PoolReporter {
   names.add(name);
   const loans = new Line<Loan>();
   const waiters = new Line<Waiter>();
-  const pool: Pool = { name, system: wanted.system, read: () => wanted.read(), loans, waiters };
+  const pool = {
+    name,
+    system: wanted.system,
+    read: () => wanted.read(),
+    tellsLoans: false,
+    openedMs: 0,
+    openingMs: 0,
+    loans,
+    waiters,
+  };
   pools.add(pool);
   return {
     pool,
-    timed: (what, ms) => poolTimed(pool, what, ms),
+    timed(what, ms) {
+      if (what === "create") {
+        pool.openedMs = performance.now();
+        pool.openingMs = ms;
+      }
+      poolTimed(pool, what, ms);
+    },
     timedOut(waiter) {
       if (waiter !== undefined) waiters.leave(waiter);
       poolTimedOut(pool, waiter);
     },
-    addConnection: () => new Loan(),
+    addConnection() {
+      pool.tellsLoans = true;
+      return new Loan();
+    },
     taken(loan, caller, takenMs) {
       if (!hearsLoans()) return;
       if (loan.takenMs !== 0) loans.leave(loan);

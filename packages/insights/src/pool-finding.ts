@@ -8,6 +8,9 @@ import { type Blame, describeWaiters, nameOf, type Stint } from "./pool-stint.js
  */
 export type PoolReason = "busy" | "idle" | "after_request" | "nested" | "load";
 
+/** Why somebody waits who does not wait for holders: connections are being opened. */
+export const OPENING = "opening";
+
 const CURES: Readonly<Record<PoolReason, string>> = {
   busy: "Make that query faster or let it run elsewhere: it has the connection for as long as it takes. A larger pool only helps while the server has capacity to spare.",
   idle: "Take the connection just before the queries and give it back right after them: no calls to other services, no computing and no waiting while it is held.",
@@ -22,51 +25,61 @@ const CURES: Readonly<Record<PoolReason, string>> = {
 interface Wait {
   readonly waiter: Waiter;
   readonly now: number;
-  readonly blame: Blame | undefined;
+  readonly blame: Blame;
   readonly reason: PoolReason;
-  readonly againstMs: number;
   readonly count: number;
 }
 
-/** Why one waits: of its holder, who has had half of the wait, what it does; else the load. */
-export function reasonOf({ stint }: Blame, fromMs: number, isNested: boolean): PoolReason {
+/** Why one has waited: what its holder does, if it has had the connection for half of the wait; else that they open slowly, or the load. */
+export function reasonOf(
+  pool: Pool,
+  { stint }: Blame,
+  { askedMs }: Waiter,
+  now: number,
+  isNested: boolean,
+): PoolReason | typeof OPENING {
   const { party, takenMs, untilMs, busyMs } = stint;
-  if (untilMs - Math.max(takenMs, fromMs) < (untilMs - fromMs) / 2) return "load";
+  const halfMs = (now - askedMs) / 2;
+  if (untilMs - Math.max(takenMs, askedMs) < halfMs) {
+    const openingMs = pool.openedMs - Math.max(askedMs, pool.openedMs - pool.openingMs);
+    return openingMs >= halfMs ? OPENING : "load";
+  }
   if (isNested) return "nested";
   if (party.requestEndMs !== 0) return "after_request";
   return busyMs >= (untilMs - takenMs) / 2 ? "busy" : "idle";
 }
 
-export function starvedFinding(pool: Pool, wait: Wait): Finding {
-  const { waiter, now, blame, reason, againstMs } = wait;
-  const waited = `${victimOf(waiter)} waits ${formatMs(now - waiter.askedMs)} for one`;
-  const title =
-    blame === undefined ? `${nameOfPool(pool)} is empty, ${waited}` : `${accuse(pool, blame, reason)}; ${waited}`;
-  return waitFinding("pool_starved", title, pool, wait, againstMs);
+export function starvedFinding(pool: Pool, wait: Wait, againstMs: number): Finding {
+  return waitFinding(
+    "pool_starved",
+    pool,
+    wait,
+    `waits ${formatMs(wait.now - wait.waiter.askedMs)} for one`,
+    againstMs,
+  );
 }
 
 export function timeoutFinding(pool: Pool, wait: Wait): Finding {
-  const { waiter, now, blame, reason } = wait;
-  const waited = `${victimOf(waiter)} gave up waiting for one after ${formatMs(now - waiter.askedMs)}`;
-  const title =
-    blame === undefined
-      ? `All connections of ${nameOfPool(pool)} were still being opened; ${waited}`
-      : `${accuse(pool, blame, reason)}; ${waited}`;
-  return waitFinding("pool_timeout", title, pool, wait, now - waiter.askedMs);
+  const waitedMs = wait.now - wait.waiter.askedMs;
+  return waitFinding("pool_timeout", pool, wait, `gave up waiting for one after ${formatMs(waitedMs)}`, waitedMs);
 }
 
-/** A time-out for which no holder is to blame. */
+/** A time-out of one who did not wait for others, or nobody knows. */
 export function unopenedFinding(pool: Pool, now: number, count: number): Finding {
   return {
     ...about(pool, undefined, now),
     kind: "pool_timeout",
-    title: `A connection of ${nameOfPool(pool)} could not be had in time, though not for want of one that others gave back`,
-    advice: "Look at the way to the server, at its own limit of connections, and at how long it takes to accept one.",
+    title: pool.tellsLoans
+      ? `${nameOfPool(pool)} could not open a connection in time; nobody held one that was wanted`
+      : `A caller of ${nameOfPool(pool)} had no connection in time`,
+    advice: pool.tellsLoans
+      ? "Look at the way to the server, at its own limit of connections, and at how long it takes to accept one."
+      : "Look at how long its connections are used, and how many callers wait for one (db.client.connection.use_time, .pending_requests).",
     count,
     durationMs: 0,
     waitMs: 0,
     againstMs: 0,
-    reason: "opening",
+    reason: pool.tellsLoans ? OPENING : undefined,
     evidence: evidenceOf(pool, undefined, undefined),
   };
 }
@@ -94,26 +107,23 @@ export function leakFinding(pool: Pool, stint: Stint, againstMs: number, count: 
 
 function waitFinding(
   kind: "pool_starved" | "pool_timeout",
-  title: string,
   pool: Pool,
   { waiter, now, blame, reason, count }: Wait,
+  waited: string,
   againstMs: number,
 ): Finding {
-  const { stint } = blame ?? {};
+  const { stint, holders, held, share } = blame;
   return {
     ...about(pool, stint, now),
     kind,
-    title,
+    title: `${accuse(pool, blame, reason)}; ${victimOf(waiter)} ${waited}`,
     advice: CURES[reason],
     count,
-    durationMs: stint === undefined ? 0 : stint.untilMs - stint.takenMs,
+    durationMs: stint.untilMs - stint.takenMs,
     waitMs: now - waiter.askedMs,
     againstMs,
     reason,
-    evidence: {
-      ...evidenceOf(pool, stint, waiter),
-      ...(blame && { holders: blame.holders, held: blame.held, heldShare: Math.round(blame.share * 100) / 100 }),
-    },
+    evidence: { ...evidenceOf(pool, stint, waiter), holders, held, heldShare: Math.round(share * 100) / 100 },
   };
 }
 

@@ -13,7 +13,7 @@ import {
 import { endpointOf } from "./describe.js";
 import type { InsightsOptions } from "./options.js";
 import { createOncePerCause } from "./once-per-cause.js";
-import { leakFinding, reasonOf, starvedFinding, timeoutFinding, unopenedFinding } from "./pool-finding.js";
+import { leakFinding, OPENING, reasonOf, starvedFinding, timeoutFinding, unopenedFinding } from "./pool-finding.js";
 import { blame, type Party, partyOf, type Stint, stintOf } from "./pool-stint.js";
 
 /** Loans that ended while somebody waited, remembered per pool; of shorter ones more end in a wait than one would look at. */
@@ -94,16 +94,21 @@ export function createPoolHolders(options: InsightsOptions): PoolHolders {
       return;
     }
     const blamed = blame(stintsOf(pool, now), waiter.askedMs);
-    const party = blamed?.stint.party;
+    const endpoint = blamed?.stint.party.endpoint;
     const reason =
-      blamed === undefined ? "load" : reasonOf(blamed, waiter.askedMs, isNested(pool, waiter, party?.endpoint));
+      blamed === undefined ? OPENING : reasonOf(pool, blamed, waiter, now, isNested(pool, waiter, endpoint));
     const query = reason === "busy" ? blamed?.stint.template?.fingerprint : undefined;
-    const cause = `${kind}\n${pool.name}\n${party?.endpoint}\n${reason}\n${query}`;
+    const cause = `${kind}\n${pool.name}\n${endpoint}\n${reason}\n${query}`;
     looked[kind] = { atMs: now, cause };
+    // Who waits while connections are being opened, as after a start, waits for nobody.
+    if (kind === "pool_starved" && reason === OPENING) return;
     const count = causes.timesToTell(cause, now);
     if (count === 0) return;
-    const tell = kind === "pool_starved" ? starvedFinding : timeoutFinding;
-    findingMade(tell(pool, { waiter, now, blame: blamed, reason, againstMs: waitMs, count }));
+    if (blamed === undefined || reason === OPENING) findingMade(unopenedFinding(pool, now, count));
+    else {
+      const wait = { waiter, now, blame: blamed, reason, count };
+      findingMade(kind === "pool_starved" ? starvedFinding(pool, wait, waitMs) : timeoutFinding(pool, wait));
+    }
   }
 
   function lookAtWait(pool: Pool, waiter: Waiter, now: number): void {

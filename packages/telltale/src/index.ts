@@ -11,6 +11,7 @@ export {
   type MetricsExporterName,
   type MetricsOptions,
   type NPlusOneOptions,
+  type PoolOptions,
   type OtlpOptions,
   type OtlpProtocol,
   type SamplerName,

@@ -141,15 +141,24 @@ describeWith(["postgres"], "pool holders", () => {
       named.push(...starved.map(({ endpoint }) => String(endpoint)));
     };
     for (let n = 0; n < runs.length; n += 5) await Promise.all(runs.slice(n, n + 5).map(run));
-    // Waits that are short, and pools that are busy without one.
-    for (let n = 0; n < 20; n++) {
+    // Waits that are short; how short they were is measured, as the machine may be busy.
+    const none: string[] = [];
+    const brief = async (n: number): Promise<void> => {
       const pool = open({ max: 2 });
+      await Promise.all([pool.query("SELECT 1"), pool.query("SELECT 1")]);
       await Promise.all(Array.from({ length: 6 }, () => serve(`/brief/${n}`, () => pool.query("SELECT 1"))));
       await pool.end();
-    }
-    named.push(...found("pool_starved").flatMap(({ endpoint }) => (endpoint?.includes("brief") ? endpoint : [])));
+      const waits = collected.operations.map((operation) =>
+        operation.kind === "database" && operation.request?.route === `/brief/${n}` ? operation.waitMs : 0,
+      );
+      if (Math.max(...waits) >= WAIT_MS) return;
+      none.push(`GET /brief/${n}`);
+      named.push(
+        ...found("pool_starved").flatMap(({ route, endpoint }) => (route === `/brief/${n}` ? (endpoint ?? []) : [])),
+      );
+    };
+    for (let n = 0; n < 20; n++) await brief(n);
     const holders = runs.map(({ n }) => `GET /report/${n}`);
-    const none = Array.from({ length: 20 }, (_, n) => `GET /brief/${n}`);
     expect(score("pool_starved", holders, named, none)).toMatchObject({ found: 100, precision: 1, recall: 1 });
     expect(wrong).toEqual([]);
   });
@@ -161,19 +170,19 @@ describeWith(["postgres"], "pool holders", () => {
     const run = async (n: number): Promise<void> => {
       const max = random.between(1, 3);
       const isPassedOn = n % 2 === 0;
-      const pool = open({ max, connectionTimeoutMillis: 120 });
+      const pool = open({ max, connectionTimeoutMillis: 200 });
       await Promise.all(Array.from({ length: max }, () => pool.query("SELECT 1")));
-      const ms = isPassedOn ? 90 : 160;
+      const ms = isPassedOn ? 150 : 260;
       const holders = Array.from({ length: max }, () =>
         serve(`/export/${n}`, async () => {
           const client = await pool.connect();
-          await HOLDS[random.pick(["busy", "idle"])](client, ms);
+          await HOLDS[random.pick(["busy", "idle"] as const)](client, ms);
           client.release();
         }),
       );
       await pause(5);
       const next = Array.from({ length: isPassedOn ? max : 0 }, () =>
-        serve(`/next/${n}`, () => pool.query("SELECT pg_sleep(0.08)")),
+        serve(`/next/${n}`, () => pool.query("SELECT pg_sleep(0.15)")),
       );
       const victims = await Promise.allSettled(
         Array.from({ length: 4 }, () => serve(`/victim/${n}`, () => pool.query("SELECT 1"))),
@@ -189,8 +198,27 @@ describeWith(["postgres"], "pool holders", () => {
     expect(score("pool_timeout", gaveUp, blamed)).toMatchObject({ found: 40, precision: 1, recall: 1 });
     for (const { route, evidence, waitMs } of timeouts) {
       expect(evidence?.["victim"]).toBe(`GET /victim/${route?.split("/").at(-1)}`);
-      expect(waitMs).toBeGreaterThan(115);
+      expect(waitMs).toBeGreaterThan(195);
     }
+  });
+
+  test("who waits while the first connections are opened waits for nobody", async () => {
+    collected = collect([createInsights({ pools: { waitMs: WAIT_MS } })]);
+    const { host, port, user, database } = server;
+    const pool = open({
+      connectionString: undefined,
+      host,
+      port,
+      user,
+      database,
+      max: 2,
+      password: () => pause(150).then(() => server.password),
+    });
+    await Promise.all(Array.from({ length: 8 }, () => serve("/cold", () => pool.query("SELECT 1"))));
+    await pool.end();
+    const waits = collected.operations.map((operation) => (operation.kind === "database" ? operation.waitMs : 0));
+    expect(waits.filter((ms) => ms > 150)).toHaveLength(8);
+    expect(found("pool_starved")).toEqual([]);
   });
 
   test("a server that does not answer is nobody's fault in the app", async () => {
@@ -243,7 +271,7 @@ describeWith(["postgres"], "pool holders", () => {
     const endMs = performance.now() + 6_000;
     let served = 0;
 
-    const NORMAL: Readonly<Record<string, () => Promise<unknown>>> = {
+    const NORMAL = {
       "/simple": () => pool.query("SELECT 1"),
       async "/transaction"() {
         const client = await pool.connect();
@@ -279,19 +307,16 @@ describeWith(["postgres"], "pool holders", () => {
         await (await lazy).query("SELECT 1");
       },
     };
-    const worker = async (route: string): Promise<void> => {
-      const work = NORMAL[route];
-      while (work !== undefined && performance.now() < endMs) {
+    const worker = async (route: string, work: () => Promise<unknown>): Promise<void> => {
+      while (performance.now() < endMs) {
         await serve(route, work);
         served++;
         await pause(route === "/shared" ? IDLE_MS * 1.2 : random.between(1, 40));
       }
     };
     // A request that uses it again within the limit shows that it is shared; without one in time it is as good as lost.
-    const warm = serve("/shared", NORMAL["/shared"] ?? (async () => {}));
-    await warm;
-    await serve("/shared", NORMAL["/shared"] ?? (async () => {}));
-    await Promise.all(Object.keys(NORMAL).flatMap((route) => [worker(route), worker(route)]));
+    for (let n = 0; n < 2; n++) await serve("/shared", NORMAL["/shared"]);
+    await Promise.all(Object.entries(NORMAL).flatMap(([route, work]) => [worker(route, work), worker(route, work)]));
     expect(served).toBeGreaterThan(150);
     const falseAlarms = found("connection_leak").map(({ endpoint }) => String(endpoint));
 

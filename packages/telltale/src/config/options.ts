@@ -98,6 +98,20 @@ export interface NPlusOneOptions {
   ignoreFingerprints?: string[];
 }
 
+/** When who holds the connections of a pool is a finding; a time-out always is. */
+export interface PoolOptions {
+  /** Waits for a connection longer than this, in ms; 0 turns them off. Default 100. */
+  waitMs?: number;
+  /** Connections held so long without a query, in ms; 0 turns it off. Default 30,000. */
+  idleMs?: number;
+  /** The same, counted from the end of the request that took the connection. Default 5,000. */
+  afterRequestMs?: number;
+  /** Names of pools (`db.client.connection.pool.name`) whose connections are held for long on purpose. */
+  ignorePools?: string[];
+  /** Routes (`/events/:id`) that hold a connection for long on purpose. */
+  ignoreRoutes?: string[];
+}
+
 export interface HttpOptions {
   /** Incoming paths that are neither traced nor counted, such as health checks: exact, without the query. Default none. */
   ignoreIncomingPaths?: string[];
@@ -187,6 +201,7 @@ export interface FileOptions {
   slowQueries?: SlowQueryOptions;
   eventLoop?: EventLoopOptions;
   nPlusOne?: NPlusOneOptions;
+  pools?: PoolOptions;
   /** One JSON line on stderr per finding. Default false. */
   findingsLog?: boolean;
   /** Names of caches by key pattern: `{ "user:*": "profiles" }`. Default: the key's first segment. */

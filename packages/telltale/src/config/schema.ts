@@ -120,6 +120,13 @@ export const FILE_SCHEMA: Schema = {
     ignoreRoutes: listOf(text),
     ignoreFingerprints: listOf(text),
   },
+  pools: {
+    waitMs: ms,
+    idleMs: ms,
+    afterRequestMs: ms,
+    ignorePools: listOf(text),
+    ignoreRoutes: listOf(text),
+  },
   findingsLog: flag,
   caches: mapOf(text),
 };
