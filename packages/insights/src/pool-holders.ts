@@ -20,10 +20,10 @@ import { blame, type Party, partyOf, type Stint, stintOf } from "./pool-stint.js
 const MAX_PAST = 64;
 /** Waiters compared with holders: is it the same request? */
 const MAX_COMPARED = 1_000;
-/** A pool's waits are looked into no more often. */
+/** A pool's waits are looked into no more often … */
 const LOOK_EVERY_MS = 100;
-const LOOK_LEAKS_EVERY_MS = 1_000;
-
+/** … and loans and waits that go on, so often. */
+const PERIOD_MS = 1_000;
 /** Shorter loans make nobody wait. */
 const MIN_STINT_MS = 2;
 
@@ -60,7 +60,7 @@ export function createPoolHolders(options: InsightsOptions): PoolHolders {
   const causes = createOncePerCause();
   const guard = createGuard("pool holders");
   const limits = [idleMs, afterRequestMs].filter((ms) => ms > 0);
-  const periodMs = Math.max(10, Math.min(LOOK_LEAKS_EVERY_MS, ...limits.map((ms) => ms / 4)));
+  const periodMs = Math.max(10, Math.min(PERIOD_MS, ...limits.map((ms) => ms / 4)));
   let timer: NodeJS.Timeout | undefined;
 
   function noteOf(loan: Loan): Note {
@@ -149,7 +149,9 @@ export function createPoolHolders(options: InsightsOptions): PoolHolders {
         for (let loan = pool.loans.first; loan !== undefined; loan = loan.after) lookAtLoan(pool, loan, now);
         const waiter = pool.waiters.first;
         if (waiter === undefined) histories.delete(pool);
-        else lookAtWait(pool, waiter, now);
+        else if (pool.read() !== undefined) lookAtWait(pool, waiter, now);
+        // Ended, it will never call them back.
+        else while (pool.waiters.first !== undefined) pool.waiters.leave(pool.waiters.first);
       }
     } catch (error) {
       guard.failed(error);
