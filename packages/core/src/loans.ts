@@ -65,6 +65,8 @@ export class Loan implements InLine<Loan> {
   isShared = false;
   /** It holds for its session what would be lost with the connection, such as LISTEN: it is held on purpose. */
   keepsSession = false;
+  /** Something runs or ran on it that is not told of, such as a query where nothing is to be recorded: it may be in use when it looks idle. */
+  isUnseen = false;
   before: Loan | undefined = undefined;
   after: Loan | undefined = undefined;
   /** Queries on one connection run one after the other: the latest to begin is the last to end. */
@@ -125,6 +127,7 @@ export class Loan implements InLine<Loan> {
     this.template = undefined;
     this.isShared = false;
     this.keepsSession = false;
+    this.isUnseen = false;
     this.spentMs = 0;
     this.endedMs = 0;
   }

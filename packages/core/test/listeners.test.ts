@@ -57,3 +57,21 @@ test("the first failure of an operation stays, and none comes after its end", ()
   stop();
   expect(operation.errorType).toBe("ECONNRESET");
 });
+
+test("a listener is told once that it is added, and once that it is removed; a failure there is its own", () => {
+  const heard: string[] = [];
+  const stop = addListener({
+    name: "a",
+    added: () => void heard.push("added"),
+    removed: () => void heard.push("removed"),
+  });
+  expect(heard).toEqual(["added"]);
+  stop();
+  stop();
+  expect(heard).toEqual(["added", "removed"]);
+  const fail = (): void => {
+    throw new Error("on purpose");
+  };
+  expect(addListener({ name: "b", added: fail, removed: fail })).not.toThrow();
+  expect(hasListeners()).toBe(false);
+});

@@ -117,7 +117,7 @@ export function createPoolHolders(options: InsightsOptions): PoolHolders {
 
   /** Since when the connection has been of no use to who holds it, and how long it may be; undefined where it is no leak. */
   function uselessOf(loan: Loan, party: Party): { readonly sinceMs: number; readonly maxMs: number } | undefined {
-    if (loan.isRunning() || loan.isShared || loan.keepsSession) return undefined;
+    if (loan.isRunning() || loan.isUnseen || loan.isShared || loan.keepsSession) return undefined;
     if (party.route !== undefined && ignored.routes.has(party.route)) return undefined;
     const sinceMs = Math.max(loan.sinceMs(), party.requestEndMs);
     const maxMs = party.requestEndMs === 0 ? idleMs : afterRequestMs;

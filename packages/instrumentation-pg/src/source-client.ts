@@ -62,10 +62,13 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
   ): DatabaseOperation | undefined {
     try {
       const parent = call?.context ?? context.active();
-      if (isSuppressed(parent) || (isSubmittable(config) && !canFollow(config))) return undefined;
-      const text = textOf(config);
-      if (text === undefined) return undefined;
       const state = stateOf(client);
+      const isHeard = !isSuppressed(parent) && (!isSubmittable(config) || canFollow(config));
+      const text = isHeard ? textOf(config) : undefined;
+      if (text === undefined) {
+        if (state.loan !== undefined) state.loan.isUnseen = true;
+        return undefined;
+      }
       state.target ??= findTarget(client.host, client.port, client.database, state.poolName);
       const template = state.target.templateOf(text);
       const bound = valuesOf(config, values);

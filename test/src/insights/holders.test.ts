@@ -5,7 +5,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { context, ROOT_CONTEXT } from "@opentelemetry/api";
-import { activeRequest, contextOf, endOperation, type Finding, startHttpServerOperation } from "@telltale/core";
+import {
+  activeRequest,
+  contextOf,
+  endOperation,
+  type Finding,
+  startHttpServerOperation,
+  suppress,
+} from "@telltale/core";
 import { createInsights } from "@telltale/insights";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { collect, type Collection } from "@telltale/testkit";
@@ -300,6 +307,11 @@ describeWith(["postgres"], "pool holders", () => {
           }
           client.release();
         })();
+      },
+      async "/suppressed"() {
+        const client = await pool.connect();
+        const query = (): Promise<unknown> => client.query("SELECT pg_sleep($1)", [(IDLE_MS * 2) / 1000]);
+        void context.with(suppress(context.active()), query).then(() => client.release());
       },
       async "/shared"() {
         await shared.query("SELECT 1");
