@@ -56,22 +56,26 @@ export function isNetworkDenied(): boolean {
 
 function listenOn(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    let closed = false;
-    server.once("error", reject);
-    server.once("close", () => {
-      closed = true;
+    // Who heard of a port that was refused must not stay for the next one: Node warns of the eleventh.
+    const failed = (error: Error): void => {
+      server.off("listening", listened).off("close", closed);
+      reject(error);
+    };
+    const closed = (): void => {
+      // While the host's name is looked up: it will listen all the same.
+      server.off("listening", listened).once("listening", () => server.close());
       reject(new Error("it was shut down before it listened"));
-    });
-    // Exclusive: with the handle that cluster workers share, each scrape would reach another worker.
-    server.listen({ host, port, exclusive: true }, () => {
+    };
+    const listened = (): void => {
       const { port: actual } = server.address() as AddressInfo;
-      // Closed while the host's name was looked up.
-      if (closed) server.close();
-      server.off("error", reject);
+      server.off("error", failed).off("close", closed);
       // A connection that cannot be accepted (no file left) must not end the process.
       server.on("error", () => {});
       resolve(actual);
-    });
+    };
+    server.once("error", failed).once("close", closed).once("listening", listened);
+    // Exclusive: with the handle that cluster workers share, each scrape would reach another worker.
+    server.listen({ host, port, exclusive: true });
   });
 }
 

@@ -350,6 +350,25 @@ test("with ports to try, the next free one is taken", async () => {
   expect(Number(new URL(url).port)).toBeLessThan(port + 20);
 });
 
+test("however many ports are in use, Node has nothing to warn the program of", async () => {
+  const first = await freeRange();
+  for (let n = 0; n < 12; n++) {
+    const taken = createTcpServer().listen(first + n, "127.0.0.1");
+    undo.push(() => taken.close());
+    // In use by another program it is as good.
+    await once(taken, "listening").catch(() => {});
+  }
+  const warnings: string[] = [];
+  const hear = ({ message }: Error): number => warnings.push(message);
+  process.on("warning", hear);
+  undo.push(() => process.off("warning", hear));
+  const { url } = await start({ port: first, portsToTry: 40 });
+  expect(Number(new URL(url).port)).toBeGreaterThanOrEqual(first + 12);
+  // Warnings come a turn later.
+  await after(10);
+  expect(warnings).toEqual([]);
+});
+
 test.each([
   [{ host: "192.0.2.1" }, /this machine has no address 192\.0\.2\.1; set OTEL_EXPORTER_PROMETHEUS_HOST/],
   [{ port: 70_000 }, /70000/],
