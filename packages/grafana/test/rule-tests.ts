@@ -148,6 +148,7 @@ export const RULE_TESTS: readonly RuleTest[] = [
   ),
   ...nextDay("RequestP99Grew/warn", 1, [
     ["from 100 ms to 500 ms", dayThen("86700+300x12", "86400x12"), { http_route: "/orders" }],
+    ["slow, but two requests a minute", dayThen("86410+10x12", "86400x12")],
     ["as fast as the day before", dayThen("86700+300x12", "86700+300x12")],
   ]),
   ...nextDay("ThroughputFell/warn", 2, [
@@ -176,6 +177,9 @@ export const RULE_TESTS: readonly RuleTest[] = [
   fires("HeapLeak/page", "to 91 %, by 6 % an hour", heap("76+0.1x120"), inProcess, 100),
   quiet("HeapLeak/page", "level at 95 %", heap("90x120"), 100),
   quiet("HeapLeak/page", "teeth at 90 %", heap("85 81 83 85 81 83 85 81 83 85 81 83 85 81 83 85 81 83 85 83x100"), 100),
+  // Thirty minutes after the start, and when an hour has passed since.
+  quiet("HeapLeak/page", "level at 95 % since its start", heap("_x30 40 50 60 70 80 90x90"), 60),
+  quiet("HeapLeak/page", "level at 95 % for an hour since its start", heap("_x30 40 50 60 70 80 90x90"), 91),
   quiet("HeapLeak/page", "to 45 %, by 6 % an hour", heap("30+0.1x120"), 100),
   fires("NewNPlusOne/warn", "the first one", found("_x28 1x30"), {
     http_route: "/orders",

@@ -1,3 +1,4 @@
+import { percent } from "../percent.js";
 import type { Label, Promql, Where } from "../promql.js";
 import type { Slo } from "../slo.js";
 import { burnAlerts } from "./burn-alerts.js";
@@ -38,7 +39,7 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
   const label = (name: Label): string => `{{ index $labels ${JSON.stringify(q.label(name))} }}`;
   const service = "{{ $labels.job }}";
   const instance = "{{ $labels.instance }}";
-  const percent = "{{ $value | humanizePercentage }}";
+  const share = "{{ $value | humanizePercentage }}";
   const duration = "{{ $value | humanizeDuration }}";
   const process = { service: "job", instance: "instance" } as const;
   const route = q.labels("job", "http.route");
@@ -49,7 +50,7 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
     severity,
     expr: `${q.recorded(CACHE_HITS)} < ${below}`,
     for: "15m",
-    summary: `Cache ${label("telltale.cache.name")} of ${service} has only ${percent} of what it is asked for`,
+    summary: `Cache ${label("telltale.cache.name")} of ${service} has only ${share} of what it is asked for`,
     runbook:
       "Every miss is work for the database, so look at Databases first: if it copes, there is time. Then find out what changed: a flush or a restart of the cache's server (its log), keys of a new form (the last deployment), a shorter time to live, memory that is full so that values are evicted (INFO stats: evicted_keys). Until the cause is found, less load or a longer time to live helps.",
     dashboard: "telltale-caches",
@@ -61,7 +62,8 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
     {
       alert: "RequestP99Grew",
       severity: "warn",
-      expr: `${q.recorded(ROUTE_P99)} > ${requests.p99Growth} * ${q.recorded(ROUTE_P99)} offset 1d and ${q.recorded(ROUTE_REQUESTS)} offset 1d > ${minPerSecond}`,
+      // Of a few requests an hour, then or now, the slowest one is the p99.
+      expr: `${q.recorded(ROUTE_P99)} > ${requests.p99Growth} * ${q.recorded(ROUTE_P99)} offset 1d and ${q.recorded(ROUTE_REQUESTS)} > ${minPerSecond} and ${q.recorded(ROUTE_REQUESTS)} offset 1d > ${minPerSecond}`,
       for: "15m",
       summary: `p99 of ${label("http.route")} of ${service} is ${duration}, more than ${requests.p99Growth} times that of a day earlier`,
       runbook:
@@ -74,7 +76,7 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
       severity: "warn",
       expr: throughputFell(q, requests.throughputShare, minPerSecond),
       for: "15m",
-      summary: `${service} serves {{ $value | humanize }} requests a second, less than ${percentOf(requests.throughputShare)} of the same hour a day earlier`,
+      summary: `${service} serves {{ $value | humanize }} requests a second, less than ${percent(requests.throughputShare)} of the same hour a day earlier`,
       runbook:
         "Either fewer requests arrive or fewer are answered. If requests in flight or durations grow, the service is the bottleneck (Service, Saturation). If they do not, the requests are lost before it: look at the load balancer, at DNS, at the clients and at how many processes run (Runtime). A holiday looks the same: silence the alert for the day.",
       dashboard: "telltale-service",
@@ -98,7 +100,7 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
       severity: "warn",
       expr: `${q.recorded(POOL_USED)} > ${pools.utilization}`,
       for: "5m",
-      summary: `Pool ${label("db.client.connection.pool.name")} of ${service} on ${instance} is ${percent} in use`,
+      summary: `Pool ${label("db.client.connection.pool.name")} of ${service} on ${instance} is ${share} in use`,
       runbook:
         "The next rush will have to wait. Compare Held on the Pools dashboard with how long the queries take (Databases): connections that are held much longer than they are used wait for something else meanwhile, and the code between connect() and release() says for what. If they are used all the time, make the queries faster or raise the limit, within what the server can serve.",
       dashboard: "telltale-pools",
@@ -120,7 +122,7 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
       severity: "warn",
       expr: `${q.recorded(LOOP_ACTIVE)} > ${runtime.eventLoopUtilization}`,
       for: "10m",
-      summary: `The event loop of ${service} on ${instance} is ${percent} busy`,
+      summary: `The event loop of ${service} on ${instance} is ${share} busy`,
       runbook:
         "JavaScript runs nearly all the time, so every request queues behind others. Add processes to gain time. Then take a CPU profile under this load (node --cpu-prof, or the inspector): large JSON, long loops, synchronous calls and regular expressions are the usual causes. If garbage collection takes the time (Runtime), allocate less.",
       dashboard: "telltale-runtime",
@@ -131,7 +133,7 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
       severity: "warn",
       expr: `${q.recorded(CPU)} > ${runtime.cpuUtilization}`,
       for: "10m",
-      summary: `${service} on ${instance} uses ${percent} of all its CPUs`,
+      summary: `${service} on ${instance} uses ${share} of all its CPUs`,
       runbook:
         "The process takes nearly all that its machine or container can give. Add machines or raise the container's limit. If requests have not grown, something has become more expensive: compare CPU by mode on the Runtime dashboard with the last deployment, and profile it.",
       dashboard: "telltale-runtime",
@@ -140,10 +142,9 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
     {
       alert: "HeapLeak",
       severity: "page",
-      // A hundredth of the limit in an hour; less than that is noise of the garbage collector.
-      expr: `avg_over_time(${q.recorded(HEAP_USED)}[10m]) > ${runtime.heapUtilization} and deriv(${q.recorded(HEAP_USED)}[1h]) * 3600 > 0.01`,
+      expr: heapLeaks(q.recorded(HEAP_USED), runtime.heapUtilization),
       for: "10m",
-      summary: `The heap of ${service} on ${instance} is ${percent} full and has been rising for an hour`,
+      summary: `The heap of ${service} on ${instance} is ${share} full and has been rising for an hour`,
       runbook:
         "At its limit the process ends, and before that garbage collection takes all its time. Restart it when it suits you, before it does so itself. To find the leak, take two heap snapshots some minutes apart (node --heapsnapshot-signal=SIGUSR2) and compare what has been added: maps and arrays that only grow, listeners added for each request, caches without a bound.",
       dashboard: "telltale-runtime",
@@ -164,13 +165,18 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
   ];
 }
 
+/**
+ * Rising by a hundredth of the limit in an hour, for less is noise of the garbage collector; over the whole hour and still in its last
+ * half. A process that is younger, or has filled its heap at its start and stays there, only looks like it.
+ */
+function heapLeaks(used: string, limit: number): string {
+  const rises = (window: string): string => `deriv(${used}[${window}]) * 3600 > 0.01`;
+  return `avg_over_time(${used}[10m]) > ${limit} and ${rises("1h")} and ${rises("30m")} and ${used} offset 1h`;
+}
+
 /** A service that has gone altogether has no requests left to compare. */
 function throughputFell(q: Promql, share: number, minPerSecond: number): string {
   const now = `sum by (job) (${q.recorded(ROUTE_REQUESTS)})`;
   const before = `sum by (job) (${q.recorded(ROUTE_REQUESTS)} offset 1d)`;
   return `(${now} or 0 * ${before}) < ${share} * ${before} and ${before} > ${minPerSecond}`;
-}
-
-function percentOf(share: number): string {
-  return `${Number((share * 100).toPrecision(3))} %`;
 }
