@@ -1,5 +1,6 @@
+import { underscoreEscapingWithSuffixes } from "@telltale/core";
 import { describe, expect, test } from "vitest";
-import { DEFAULT_SLO, readSlo, SloError, writeSlo } from "../src/index.js";
+import { createDashboards, createRules, DEFAULT_SLO, readSlo, type Slo, SloError, writeSlo } from "../src/index.js";
 
 test("nothing said is the defaults", () => {
   for (const text of ["", "# nothing\n", "{}"]) expect(readSlo(text)).toEqual(DEFAULT_SLO);
@@ -13,6 +14,22 @@ test("what is said replaces what it names, and nothing else", () => {
 test("what is written says all there is, and is read again", () => {
   const slo = { ...DEFAULT_SLO, services: ["shop", "cart"], minPerSecond: 2 };
   expect(readSlo(writeSlo(slo))).toEqual(slo);
+});
+
+test("shares are percentages in every text, without the dust of binary fractions", () => {
+  // 100 times each is 7.000000000000001, 56.99999999999999, 28.999999999999996.
+  const slo: Slo = {
+    ...DEFAULT_SLO,
+    requests: { ...DEFAULT_SLO.requests, errorRatio: 0.07, throughputShare: 0.57 },
+    caches: { hitRatioPage: 0.29, hitRatioWarn: 0.57 },
+    pools: { utilization: 0.29 },
+    runtime: { eventLoopUtilization: 0.57, cpuUtilization: 0.29, heapUtilization: 0.57 },
+  };
+  const texts =
+    createRules(underscoreEscapingWithSuffixes, slo, "http://g") +
+    JSON.stringify(createDashboards(underscoreEscapingWithSuffixes, slo));
+  for (const shown of ["7 %", "57 %", "29 %"]) expect(texts).toContain(shown);
+  expect(texts.match(/[\d.]{8,} %/g)).toBeNull();
 });
 
 describe("is refused with what was expected, what came and what to do", () => {

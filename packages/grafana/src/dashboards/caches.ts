@@ -1,4 +1,5 @@
 import { atLeast, atMost, type DashboardPlan, type Material, none, plain } from "../panel.js";
+import { percent } from "../percent.js";
 import type { Label } from "../promql.js";
 import { ANSWERED, HIT } from "../lookups.js";
 
@@ -29,7 +30,7 @@ export function planCaches({ q, slo }: Material): DashboardPlan {
             title: "Hit ratio",
             shows:
               "Share of the keys looked up that were there, all caches together. Failed lookups count neither way.",
-            good: `${hitRatioWarn * 100} % and more.`,
+            good: `${percent(hitRatioWarn)} and more.`,
             otherwise: "See below which cache it is; the load that misses make shows in Databases.",
             unit: "percentunit",
             steps: ratio,
@@ -85,7 +86,7 @@ export function planCaches({ q, slo }: Material): DashboardPlan {
             type: "bars",
             title: "Hit ratio by cache",
             shows: "Hit ratio of each cache in the chosen time.",
-            good: `Each at ${hitRatioWarn * 100} % or more.`,
+            good: `Each at ${percent(hitRatioWarn)} or more.`,
             otherwise:
               "A cache below that costs nearly as much as it saves. Is its time to live too short, or are its keys too many?",
             unit: "percentunit",
@@ -152,7 +153,7 @@ export function planCaches({ q, slo }: Material): DashboardPlan {
             type: "table",
             title: "Caches",
             shows: "Every cache in the chosen time.",
-            good: `Hit ratios of ${hitRatioWarn * 100} % and more, no errors.`,
+            good: `Hit ratios of ${percent(hitRatioWarn)} and more, no errors.`,
             otherwise: "Begin with the cache that has the most misses per second: there a cure saves most.",
             width: 24,
             rows: [{ label: "telltale.cache.name", title: "Cache" }],

@@ -1,4 +1,5 @@
 import { atMost, type DashboardPlan, type Material, none, plain } from "../panel.js";
+import { percent } from "../percent.js";
 import type { Label } from "../promql.js";
 
 const POOL: readonly Label[] = ["instance", "db.client.connection.pool.name"];
@@ -28,7 +29,7 @@ export function planPools({ q, slo }: Material): DashboardPlan {
             type: "stat",
             title: "Fullest pool",
             shows: "Connections in use over the limit, of the fullest pool.",
-            good: `Below ${utilization * 100} %.`,
+            good: `Below ${percent(utilization)}.`,
             otherwise: "Look at Held below before you raise the limit: a connection held too long is the usual cause.",
             unit: "percentunit",
             steps: full,
@@ -93,7 +94,7 @@ export function planPools({ q, slo }: Material): DashboardPlan {
             type: "time",
             title: "In use of the limit",
             shows: "Share of each pool's limit that is in use.",
-            good: `Below ${utilization * 100} %, so that a rush finds connections.`,
+            good: `Below ${percent(utilization)}, so that a rush finds connections.`,
             otherwise:
               "Shorten what is done while a connection is held, then raise the limit, within what the server can serve.",
             unit: "percentunit",

@@ -1,4 +1,5 @@
 import { atMost, type DashboardPlan, type Material, plain } from "../panel.js";
+import { percent } from "../percent.js";
 
 export function planRuntime({ q, slo }: Material): DashboardPlan {
   const { eventLoopUtilization, cpuUtilization, heapUtilization } = slo.runtime;
@@ -23,7 +24,7 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
             type: "stat",
             title: "Event loop",
             shows: "Share of the time in which the event loop was busy, of the busiest process.",
-            good: `Below ${eventLoopUtilization * 100} %.`,
+            good: `Below ${percent(eventLoopUtilization)}.`,
             otherwise: "JavaScript runs all the time and requests queue behind it. Profile it, or add processes.",
             unit: "percentunit",
             steps: loop,
@@ -34,7 +35,7 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
             type: "stat",
             title: "CPU",
             shows: "CPU time over what all CPUs of the process could give, of the busiest process.",
-            good: `Below ${cpuUtilization * 100} %.`,
+            good: `Below ${percent(cpuUtilization)}.`,
             otherwise:
               "See CPU by mode below. A Node process uses one CPU for JavaScript and little more for the rest.",
             unit: "percentunit",
@@ -46,7 +47,7 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
             type: "stat",
             title: "Heap",
             shows: "Heap in use over the most it may take, of the fullest process.",
-            good: `Below ${heapUtilization * 100} %, with teeth.`,
+            good: `Below ${percent(heapUtilization)}, with teeth.`,
             otherwise: "At 100 % the process ends. See Heap of its limit below.",
             unit: "percentunit",
             steps: heap,
@@ -99,7 +100,7 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
             type: "time",
             title: "Event loop utilization",
             shows: "Share of the time in which the event loop was busy.",
-            good: `Below ${eventLoopUtilization * 100} %.`,
+            good: `Below ${percent(eventLoopUtilization)}.`,
             otherwise:
               "Take a CPU profile (node --cpu-prof, or the inspector) under this load; large JSON, long loops and synchronous calls are the usual causes.",
             unit: "percentunit",
@@ -151,7 +152,7 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
             type: "time",
             title: "CPU utilization",
             shows: "CPU time over what all CPUs of the process could give.",
-            good: `Below ${cpuUtilization * 100} %.`,
+            good: `Below ${percent(cpuUtilization)}.`,
             otherwise: "The machine is the limit: add processes elsewhere, or profile what has become expensive.",
             unit: "percentunit",
             steps: cpu,
@@ -216,7 +217,7 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
             type: "time",
             title: "Heap of its limit",
             shows: "Heap in use over the most it may take.",
-            good: `Teeth, whose lower ends stay level, below ${heapUtilization * 100} %.`,
+            good: `Teeth, whose lower ends stay level, below ${percent(heapUtilization)}.`,
             otherwise:
               "Lower ends that rise hour by hour are a leak: take two heap snapshots and compare them. Level but high: raise --max-old-space-size.",
             unit: "percentunit",

@@ -1,5 +1,6 @@
 import { FAILED } from "../failures.js";
 import { atMost, type DashboardPlan, type Material, none, plain, SERVICE } from "../panel.js";
+import { percent } from "../percent.js";
 import { BUDGET, requestsBad } from "../rules/names.js";
 
 const ROUTE = { "http.route": "=~$route" } as const;
@@ -344,8 +345,4 @@ export function planService({ q, slo }: Material): DashboardPlan {
       },
     ],
   };
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(3))} %`;
 }

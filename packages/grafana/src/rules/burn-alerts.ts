@@ -1,3 +1,4 @@
+import { percent } from "../percent.js";
 import type { Promql } from "../promql.js";
 import type { Slo } from "../slo.js";
 import type { Alert, Severity } from "./alerts.js";
@@ -11,7 +12,7 @@ export function burnAlerts(q: Promql, slo: Slo): Alert[] {
   const texts: Readonly<Record<Objective["name"], { alert: string; what: string; runbook: string }>> = {
     errors: {
       alert: "RequestErrors",
-      what: `failed (promised: less than ${errorRatio * 100} %)`,
+      what: `failed (promised: less than ${percent(errorRatio)})`,
       runbook:
         "The Service dashboard says which routes fail and with what (Failures by kind); the traces of those requests name the error and the call that caused it. If it began with a deployment, roll it back first and look afterwards. If one dependency fails (Errors by query in Databases, Failed requests to others), answer without it where you can.",
     },
