@@ -92,6 +92,17 @@ describe("telltale grafana", () => {
     expect(read("slo.yaml")).toContain("meanMs: 12");
   });
 
+  test("leaves the examples to whom they belong once they are written", async () => {
+    await run("grafana", "--out", out);
+    writeFileSync(join(out, "alertmanager/alertmanager.yaml"), "route: { receiver: ours }");
+    rmSync(join(out, "dashboards/telltale-pools.json"));
+    const { stdout } = await run("grafana", "--out", out);
+    expect(read("alertmanager/alertmanager.yaml")).toBe("route: { receiver: ours }");
+    expect(read("dashboards/telltale-pools.json")).toContain("Telltale / Pools");
+    expect(stdout).toContain(`Wrote 9 files to ${out}`);
+    expect(stdout).toContain("Left as they were: prometheus/prometheus.yaml, alertmanager/alertmanager.yaml;");
+  });
+
   test("takes the strategy that the services name their metrics by", async () => {
     await run("grafana", "--out", out, "--strategy", "UnderscoreEscapingWithoutSuffixes");
     expect(read("dashboards/telltale-service.json")).toContain("http_server_request_duration_bucket{");
@@ -125,6 +136,14 @@ describe("telltale grafana", () => {
     expect(read("provisioning/dashboards/telltale.yaml")).toContain("path: /var/lib/dashboards");
     expect(read("prometheus/telltale.rules.yaml")).toContain("https://g.example/x/d/telltale-service?");
     expect(read("prometheus/prometheus.yaml")).toContain("alertmanager.example:1");
+  });
+
+  test("has Prometheus reach Alertmanager as its URL says", async () => {
+    await run("grafana", "--out", out, "--alertmanager", "https://tools.example/alerts/");
+    const { alerting } = parse(read("prometheus/prometheus.yaml")) as { alerting: unknown };
+    expect(alerting).toEqual({
+      alertmanagers: [{ scheme: "https", path_prefix: "/alerts", static_configs: [{ targets: ["tools.example"] }] }],
+    });
   });
 
   const OUT = ["--out", "never"];

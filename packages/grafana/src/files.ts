@@ -18,6 +18,9 @@ export interface FilesOptions {
   readonly dashboardFolder: string;
 }
 
+/** Of them, examples that their owner goes on from: once changed they must not be written over. */
+export const EXAMPLES: readonly string[] = ["prometheus/prometheus.yaml", "alertmanager/alertmanager.yaml"];
+
 /** Everything for Grafana, Prometheus and Alertmanager, by path. */
 export function createFiles({ naming, slo, urls, dashboardFolder }: FilesOptions): Map<string, string> {
   const files = new Map<string, string>();

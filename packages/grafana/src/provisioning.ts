@@ -77,10 +77,19 @@ export function createDashboardProvider(folder: string): string {
 
 /** A Prometheus that reads one service on this machine: an example to go on from. */
 export function createPrometheusConfig({ alertmanager }: Urls, rulesFile: string): string {
+  const { protocol, host, pathname } = new URL(alertmanager);
   const config = {
     global: { scrape_interval: "15s", evaluation_interval: "15s" },
     rule_files: [rulesFile],
-    alerting: { alertmanagers: [{ static_configs: [{ targets: [new URL(alertmanager).host] }] }] },
+    alerting: {
+      alertmanagers: [
+        {
+          ...(protocol === "https:" && { scheme: "https" }),
+          ...(pathname !== "/" && { path_prefix: pathname }),
+          static_configs: [{ targets: [host] }],
+        },
+      ],
+    },
     // The job is what the dashboards call service.
     scrape_configs: [{ job_name: "my-service", static_configs: [{ targets: ["localhost:9464"] }] }],
   };

@@ -166,7 +166,7 @@ function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-const HEAD = `# What the services promise, and when somebody must look. Change it, then run: npx telltale grafana --out . --slo slo.yaml
+const HEAD = `# What the services promise, and when somebody must look. Change it, then run telltale grafana again with the same options.
 # Shares are from 0 to 1. services: [] are all that Telltale watches, else names of jobs in Prometheus.
 # minPerSecond: with fewer events per second, hit ratios and comparisons with the day before raise no alert.
 `;

@@ -6,6 +6,7 @@ import {
   createFiles,
   DEFAULT_SLO,
   DEFAULT_URLS,
+  EXAMPLES,
   readSlo,
   type Slo,
   SloError,
@@ -19,7 +20,8 @@ const STRATEGY = "UnderscoreEscapingWithSuffixes";
 
 const HELP = `telltale grafana --out <folder>: dashboards, rules and examples of configurations for what Telltale records
 
-  --out <folder>        where to write; made if it is not there, files of the same names are replaced
+  --out <folder>        where to write; made if it is not there, files of the same names are replaced,
+                        but not slo.yaml and the examples for Prometheus and Alertmanager, which are yours to change
   --slo <file>          what your services promise, as YAML; default: slo.yaml in the folder, which is written if it is not there
   --strategy <name>     how metrics are named, as metrics.naming of the services says; default ${STRATEGY}
                         one of ${Object.keys(namings).join(", ")}
@@ -57,8 +59,10 @@ export const grafana: Command = {
     const { slo, source, isNew } = findSlo(folder, given.slo);
     const files = createFiles({ naming, slo, urls, dashboardFolder: given.dashboards ?? join(folder, "dashboards") });
     if (isNew) files.set("slo.yaml", writeSlo(slo));
+    const kept = EXAMPLES.filter((path) => existsSync(join(folder, path)));
+    for (const path of kept) files.delete(path);
     for (const [path, text] of files) write(join(folder, path), text);
-    process.stdout.write(describe([...files.keys()], folder, source, given.strategy));
+    process.stdout.write(describe([...files.keys()], kept, folder, source, given.strategy));
   },
 };
 
@@ -115,20 +119,28 @@ function write(file: string, text: string): void {
   }
 }
 
-function describe(paths: readonly string[], folder: string, source: string, strategy: string): string {
+function describe(
+  paths: readonly string[],
+  kept: readonly string[],
+  folder: string,
+  source: string,
+  strategy: string,
+): string {
   const isPrometheus3 = strategy.startsWith("No");
+  const left =
+    kept.length > 0 ? `\nLeft as they were: ${kept.join(", ")}; remove them to have them written again\n` : "";
   return `Wrote ${paths.length} files to ${folder} (promises: ${source}; names: ${strategy}${isPrometheus3 ? ", for Prometheus 3" : ""}):
 ${[...paths]
   .sort()
   .map((path) => `  ${path}`)
   .join("\n")}
-
+${left}
 What to do next:
   Grafana       copy provisioning/ into its own folder of that name and start it again, or import dashboards/*.json by hand
   Prometheus    add prometheus/telltale.rules.yaml to rule_files, and start it with --enable-feature=exemplar-storage;
                 prometheus/prometheus.yaml is an example of all it needs
   Alertmanager  put your receivers into alertmanager/alertmanager.yaml, an example that tells pages from warnings
-  Promises      change slo.yaml and run this again with --slo slo.yaml
+  Promises      change slo.yaml and run this again with the same options
 Check what you changed: promtool check rules prometheus/telltale.rules.yaml; amtool check-config alertmanager/alertmanager.yaml
 `;
 }
