@@ -23,6 +23,8 @@ export interface Promql {
   rate<M extends Metric>(counter: M, where?: Where<M>): string;
   /** Growth of a counter. */
   increase<M extends Metric>(counter: M, where?: Where<M>): string;
+  /** The same of a counter that begins with its first event, which is no growth to Prometheus: new ones count whole. */
+  gained<M extends Metric>(counter: M, where?: Where<M>): string;
   /** Measurements per second of a histogram. */
   count<M extends Metric>(histogram: M, where?: Where<M>): string;
   /** What they add up to, per second. */
@@ -87,6 +89,13 @@ export function createPromql(naming: Naming, { target, window }: Scope): Promql 
     value: (metric, where) => select(metric, METRICS[metric].kind === "histogram" ? "_count" : "", where),
     rate: (metric, where) => rateOf(select(metric, "", where)),
     increase: (metric, where) => `increase(${select(metric, "", where)}[${window}])`,
+    gained(metric, where) {
+      const total = select(metric, "", where);
+      const growth = `increase(${total}[${window}])`;
+      const peak = `max_over_time(${total}[${window}])`;
+      // What was there before has grown; what is new counts whole, and no restart in between makes it less than its peak.
+      return `((${growth} and ${total} offset ${window}) or ${growth} > ${peak} or ${peak})`;
+    },
     count: (metric, where) => rateOf(select(metric, "_count", where)),
     total: (metric, where) => rateOf(select(metric, "_sum", where)),
     buckets: (metric, where) => rateOf(select(metric, "_bucket", where)),

@@ -7,6 +7,7 @@ import { describeWith } from "@telltale/test/describe-with";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { createFiles, createRules, DEFAULT_SLO, DEFAULT_URLS, readSlo } from "../src/index.js";
+import { createPromql } from "../src/promql.js";
 import { RULE_TESTS, type RuleTest } from "./rule-tests.js";
 
 interface Rule {
@@ -135,6 +136,29 @@ describeWith(["prometheus"], "Prometheus and Alertmanager accept", () => {
         RULE_TESTS.filter(({ takesDay }) => takesDay),
       ),
     ).toEqual(passed);
+  });
+
+  // Ten minutes until minute 20.
+  test.each([
+    ["the first one just now", "_x19 1", 1],
+    ["the first one some time ago", "_x14 1x6", 1],
+    ["none", "7x20", 0],
+    // Eight in truth: where both lives begin with an event, one is lost.
+    ["seven, then a restart, then one", "_x11 7x3 stale _x1 1x3", 7],
+    ["seven of a process that is gone", "_x11 7x3 stale", 7],
+    ["one, then a restart, then seven", "_x11 1x3 stale _x1 7x3", 7],
+  ])("findings of a time: %s", (_, values, expected) => {
+    const { gained, sum } = createPromql(underscoreEscapingWithSuffixes, { target: { job: "=a" }, window: "10m" });
+    const file = join(folder, "gained.yaml");
+    const test = {
+      interval: "1m",
+      input_series: [{ series: 'telltale_findings_total{job="a"}', values }],
+      promql_expr_test: [
+        { expr: sum([], gained("findings")), eval_time: "20m", exp_samples: [{ labels: "{}", value: expected }] },
+      ],
+    };
+    writeFileSync(file, stringify({ rule_files: [], tests: [test] }));
+    expect(run("promtool", "test", "rules", file)).toEqual(passed);
   });
 
   test("not just anything", () => {

@@ -49,7 +49,7 @@ export function planFindings({ q }: Material): DashboardPlan {
     steps: none,
     width: 6,
     query: {
-      expression: `${range.sum([], range.increase("findings", { ...ROUTE, "telltale.finding.kind": `=${of}` }))} or ${watched}`,
+      expression: `${range.sum([], range.gained("findings", { ...ROUTE, "telltale.finding.kind": `=${of}` }))} or ${watched}`,
       legend: title,
     },
   });
@@ -139,7 +139,7 @@ export function planFindings({ q }: Material): DashboardPlan {
                 steps: none,
                 expression: range.sum(
                   ["telltale.finding.kind", "http.route", "db.system.name"],
-                  range.increase("findings", ROUTE),
+                  range.gained("findings", ROUTE),
                 ),
               },
             ],
