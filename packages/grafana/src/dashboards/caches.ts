@@ -14,7 +14,7 @@ export function planCaches({ q, slo }: Material): DashboardPlan {
   const answered = q.rate("cacheLookups", ANSWERED);
   const range = q.over("$__range");
   const rangeAnswered = range.rate("cacheLookups", ANSWERED);
-  const requests = q.sum([], q.count("httpServerDuration"));
+  const requests = q.count("httpServerDuration");
 
   return {
     uid: "telltale-caches",
@@ -58,7 +58,7 @@ export function planCaches({ q, slo }: Material): DashboardPlan {
             steps: atMost(1, 5),
             width: 6,
             query: {
-              expression: `${q.sum([], q.rate("cacheLookups", MISS))} / ${requests}`,
+              expression: q.share([], q.rate("cacheLookups", MISS), requests),
               legend: "misses per request",
             },
           },
@@ -135,7 +135,10 @@ export function planCaches({ q, slo }: Material): DashboardPlan {
             steps: atMost(1, 5),
             width: 8,
             queries: [
-              { expression: `${q.sum(CACHE, q.rate("cacheLookups", MISS))} / scalar(${requests})`, legend: cache },
+              {
+                expression: `${q.sum(CACHE, q.rate("cacheLookups", MISS))} / scalar(${q.sum([], requests)})`,
+                legend: cache,
+              },
             ],
           },
           {
