@@ -147,7 +147,11 @@ describeWith(["postgres", "redis", "prometheus", "alertmanager"], "dashboards an
     test("exemplars lead to traces that the collector has", async () => {
       const withExemplars = queries().filter(({ exemplars }) => exemplars);
       expect(withExemplars.map(({ name }) => name).toSorted()).toEqual([
+        "Databases / Slow queries / A",
         "Databases / p95 by query / A",
+        "Findings / Findings by kind / A",
+        "Findings / N+1 by route / A",
+        "Findings / Slow queries by query / A",
         "Service / Duration / C",
         "Service / p95 by route / A",
         "Service / p95 of requests sent / A",

@@ -18,7 +18,7 @@ export interface Query {
   readonly expression: string;
   /** Name of its series: text with `{{label}}`. */
   readonly legend: string;
-  /** Whether to show exemplars, which lead to traces: buckets of requests and of database calls have them. */
+  /** Whether to show exemplars, which lead to traces: buckets of requests and of database calls have them, and counters of findings. */
   readonly exemplars?: boolean;
 }
 

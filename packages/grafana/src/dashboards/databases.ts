@@ -244,7 +244,7 @@ export function planDatabases({ q, slo }: Material): DashboardPlan {
           {
             type: "time",
             title: "Slow queries",
-            shows: "Calls slower than slowQueryMs, per second.",
+            shows: "Calls slower than slowQueryMs, per second. The points are exemplars: slow calls with their traces.",
             good: "None.",
             otherwise: "Each has a finding with its text and trace. An index helps most often; see the query's plan.",
             unit: "cps",
@@ -254,6 +254,7 @@ export function planDatabases({ q, slo }: Material): DashboardPlan {
               {
                 expression: q.sum([...QUERY, "telltale.slow.reason"], q.rate("slowQueries")),
                 legend: `${query} ({{${q.label("telltale.slow.reason")}}})`,
+                exemplars: true,
               },
             ],
           },

@@ -71,7 +71,7 @@ export function planFindings({ q }: Material): DashboardPlan {
           {
             type: "time",
             title: "Findings by kind",
-            shows: "Findings per second.",
+            shows: "Findings per second. The points are exemplars: each is a finding with its trace.",
             good: "None.",
             otherwise: "A kind that appears with a deployment came with it: see which route below.",
             unit: "ops",
@@ -81,6 +81,7 @@ export function planFindings({ q }: Material): DashboardPlan {
               {
                 expression: q.sum(["telltale.finding.kind"], q.rate("findings", ROUTE)),
                 legend: `{{${kind}}}`,
+                exemplars: true,
               },
             ],
           },
@@ -90,7 +91,7 @@ export function planFindings({ q }: Material): DashboardPlan {
             shows: "Requests per second with an N+1, by route.",
             good: "None.",
             otherwise:
-              "Filter by the route, open the trace of one of its requests (Service, Duration): the repeated spans carry telltale.repeat.",
+              "Filter by the route and open the trace of one of the points, the exemplars: the repeated spans carry telltale.repeat.",
             unit: "ops",
             steps: none,
             width: 8,
@@ -101,6 +102,7 @@ export function planFindings({ q }: Material): DashboardPlan {
                   q.rate("findings", { ...ROUTE, "telltale.finding.kind": "=n_plus_one" }),
                 ),
                 legend: `{{${route}}} {{${q.label("db.system.name")}}}`,
+                exemplars: true,
               },
             ],
           },
@@ -109,7 +111,8 @@ export function planFindings({ q }: Material): DashboardPlan {
             title: "Slow queries by query",
             shows: "Slow calls per second by query, of all routes.",
             good: "None.",
-            otherwise: "Look at the plan of the query (EXPLAIN ANALYZE). p95 by query in Databases has traces of it.",
+            otherwise:
+              "Look at the plan of the query (EXPLAIN ANALYZE). The points are exemplars: slow calls with their traces.",
             unit: "ops",
             steps: none,
             width: 8,
@@ -117,6 +120,7 @@ export function planFindings({ q }: Material): DashboardPlan {
               {
                 expression: q.sum(["db.system.name", "db.query.summary"], q.rate("slowQueries")),
                 legend: `{{${q.label("db.system.name")}}} {{${q.label("db.query.summary")}}}`,
+                exemplars: true,
               },
             ],
           },
