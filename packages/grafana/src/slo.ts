@@ -38,7 +38,7 @@ export interface Slo {
     /** Of what the heap may take at most. */
     readonly heapUtilization: number;
   };
-  /** Events per second below which ratios and comparisons of them say nothing. */
+  /** Events per second below which hit ratios and comparisons with the day before say nothing. */
   readonly minPerSecond: number;
 }
 

@@ -138,6 +138,34 @@ describeWith(["prometheus"], "Prometheus and Alertmanager accept", () => {
     ).toEqual(passed);
   });
 
+  test("an alert about what has no route says so", () => {
+    const rules = join(write("UnderscoreEscapingWithSuffixes"), "prometheus/telltale.rules.yaml");
+    const rule = alerts.find(({ alert }) => alert === "NewNPlusOne");
+    const summary =
+      "what has no route of a runs one redis query again and again in a request (N+1), which it did not do before";
+    const dashboard = `${DEFAULT_URLS.grafana}/d/telltale-findings?var-service=a&var-route=`;
+    const labels = 'job="a",telltale_finding_kind="n_plus_one",db_system_name="redis"';
+    const test = {
+      interval: "1m",
+      input_series: [{ series: `telltale_findings_total{${labels}}`, values: "1x5" }],
+      alert_rule_test: [
+        {
+          alertname: "NewNPlusOne",
+          eval_time: "5m",
+          exp_alerts: [
+            {
+              exp_labels: { severity: "warn", job: "a", db_system_name: "redis" },
+              exp_annotations: { summary, runbook: rule?.annotations?.["runbook"], dashboard },
+            },
+          ],
+        },
+      ],
+    };
+    const file = join(folder, "routeless.yaml");
+    writeFileSync(file, stringify({ rule_files: [rules], tests: [test] }, { lineWidth: 0 }));
+    expect(run("promtool", "test", "rules", file)).toEqual(passed);
+  });
+
   // Ten minutes until minute 20.
   test.each([
     ["the first one just now", "_x19 1", 1],

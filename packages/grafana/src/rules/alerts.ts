@@ -37,6 +37,8 @@ export interface Alert {
 export function alertsOf(q: Promql, slo: Slo): Alert[] {
   const { requests, database, caches, pools, runtime, minPerSecond } = slo;
   const label = (name: Label): string => `{{ index $labels ${JSON.stringify(q.label(name))} }}`;
+  // What no route was found for (404, a bare server) is a series of its own.
+  const routeName = `{{ with index $labels ${JSON.stringify(q.label("http.route"))} }}{{ . }}{{ else }}what has no route{{ end }}`;
   const service = "{{ $labels.job }}";
   const instance = "{{ $labels.instance }}";
   const share = "{{ $value | humanizePercentage }}";
@@ -65,7 +67,7 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
       // Of a few requests an hour, then or now, the slowest one is the p99.
       expr: `${q.recorded(ROUTE_P99)} > ${requests.p99Growth} * ${q.recorded(ROUTE_P99)} offset 1d and ${q.recorded(ROUTE_REQUESTS)} > ${minPerSecond} and ${q.recorded(ROUTE_REQUESTS)} offset 1d > ${minPerSecond}`,
       for: "15m",
-      summary: `p99 of ${label("http.route")} of ${service} is ${duration}, more than ${requests.p99Growth} times that of a day earlier`,
+      summary: `p99 of ${routeName} of ${service} is ${duration}, more than ${requests.p99Growth} times that of a day earlier`,
       runbook:
         "The route has become slower while it may still keep its objective. Compare with yesterday on the Service dashboard and open the exemplars of its slow requests: the longest span of their traces is what has changed. A deployment in between is the first suspect, a query whose plan has changed the second (Databases, p95 by query), a pool that is waited for the third (Pools).",
       dashboard: "telltale-service",
@@ -156,7 +158,7 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
       // Not seen in the day before the last half hour; the counter alone does not tell, for it begins with 1.
       expr: `${q.sum(["job", "http.route", "db.system.name"], q.value("findings", nPlusOne))} unless on (${route}) present_over_time(${q.value("findings", nPlusOne)}[1d] offset 30m)`,
       for: "0m",
-      summary: `${label("http.route")} of ${service} runs one ${label("db.system.name")} query again and again in a request (N+1), which it did not do before`,
+      summary: `${routeName} of ${service} runs one ${label("db.system.name")} query again and again in a request (N+1), which it did not do before`,
       runbook:
         "A request runs the same query once for each row of another one. Harmless with a few rows, it grows with the data. The trace of any request of the route shows the repeated spans (telltale.repeat), the log the query (findingsLog). Read the rows for all keys in one query: WHERE key = ANY ($1), a JOIN, or a DataLoader. The last deployment has most probably brought it.",
       dashboard: "telltale-findings",
