@@ -14,8 +14,7 @@ export async function findPortOwner(port: number): Promise<string | undefined> {
     if (sockets.size === 0) return undefined;
     const until = performance.now() + MAX_MS;
     for (const entry of await files().readdir("/proc")) {
-      if (performance.now() > until) break;
-      if (!/^\d+$/.test(entry) || !(await holdsOne(entry, sockets))) continue;
+      if (!/^\d+$/.test(entry) || !(await holdsOne(entry, sockets, until))) continue;
       return Number(entry) === process.pid ? "this process itself" : `process ${entry}${await commandOf(entry)}`;
     }
   } catch {
@@ -40,11 +39,14 @@ async function listeningSockets(port: number): Promise<ReadonlySet<string>> {
 const LISTENING = "0A";
 
 /** False too for the processes of others, which may not be looked into. */
-async function holdsOne(id: string, sockets: ReadonlySet<string>): Promise<boolean> {
+async function holdsOne(id: string, sockets: ReadonlySet<string>, until: number): Promise<boolean> {
+  if (performance.now() > until) return false;
   const open = await files()
     .readdir(`/proc/${id}/fd`)
     .catch(() => []);
   for (const file of open) {
+    // One process alone may have nearly all of them.
+    if (performance.now() > until) return false;
     const link = await files()
       .readlink(`/proc/${id}/fd/${file}`)
       .catch(() => "");
