@@ -69,7 +69,8 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
           {
             type: "stat",
             title: "Youngest process",
-            shows: "How long the process that started last has been running.",
+            shows:
+              "How long the process that started last has been running. Of those that share an endpoint the oldest counts.",
             good: "Since the last deployment.",
             otherwise: "Minutes without a deployment: it crashes and is started again. See its log, and Heap.",
             unit: "s",
@@ -83,8 +84,8 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
           {
             type: "stat",
             title: "Processes",
-            shows: "Processes that Prometheus has read.",
-            good: "As many as you run.",
+            shows: "Processes that Prometheus has read; those that share an endpoint (cluster, PM2) are one.",
+            good: "As many as you run, or as machines that run them together.",
             otherwise: "Fewer: one is down, or Prometheus does not find it (its page of targets says why).",
             unit: "short",
             steps: plain,
