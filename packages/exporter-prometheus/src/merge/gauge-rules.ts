@@ -24,7 +24,8 @@ const RULES: ReadonlyMap<string, GaugeRule> = new Map([
   [METRICS.resourcesActive.name, "sum"],
   // Each is a part of the same CPUs.
   [METRICS.cpuUtilization.name, "sum"],
-  [METRICS.uptime.name, "max"],
+  // The youngest: what crashes and is started again must show.
+  [METRICS.uptime.name, "min"],
 ]);
 
 /** The same for all threads of a process, whose main thread reports them. */

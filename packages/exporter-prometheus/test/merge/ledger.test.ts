@@ -151,7 +151,7 @@ describe("what several processes say of one series", () => {
     [METRICS.loopDelayP99.name, [3, 1, 2], 3],
     [METRICS.loopUtilization.name, [0.2, 0.9], 0.9],
     [METRICS.cpuUtilization.name, [0.25, 0.5], 0.75],
-    [METRICS.uptime.name, [10, 70], 70],
+    [METRICS.uptime.name, [10, 70], 10],
     [METRICS.resourcesActive.name, [3, 4], 7],
   ];
   test.each(rules)("%s of %j is %d", async (name, values, expected) => {
@@ -159,13 +159,13 @@ describe("what several processes say of one series", () => {
   });
 
   test("the user's own rules for gauges are stronger", async () => {
-    const ledger = new Ledger({ depth: "max", [METRICS.uptime.name]: "min" });
+    const ledger = new Ledger({ depth: "max", [METRICS.uptime.name]: "max" });
     for (const [n, value] of [4, 9, 2].entries()) {
       const one = new Process(`p${n}`);
       one.join([ledger], `s${n}`);
       one.report([ledger], [gauge("depth", [[{}, value]]), gauge(METRICS.uptime.name, [[{}, value]])]);
     }
-    expect(await valuesOf(ledger)).toEqual({ "depth{}": 9, [`${METRICS.uptime.name}{}`]: 2 });
+    expect(await valuesOf(ledger)).toEqual({ "depth{}": 9, [`${METRICS.uptime.name}{}`]: 9 });
   });
 });
 

@@ -69,8 +69,7 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
           {
             type: "stat",
             title: "Youngest process",
-            shows:
-              "How long the process that started last has been running. Of those that share an endpoint the oldest counts.",
+            shows: "How long the process that started last has been running, also of those that share an endpoint.",
             good: "Since the last deployment.",
             otherwise: "Minutes without a deployment: it crashes and is started again. See its log, and Heap.",
             unit: "s",
