@@ -158,6 +158,7 @@ describe("telltale grafana", () => {
       /^telltale: Unknown option '--strategie'.*; see telltale grafana --help\n$/,
     ],
     [["grafana", ...OUT, "more"], /^telltale: Unexpected argument 'more'/],
+    [["grafana", ...OUT, "--dashboards="], /^telltale: --dashboards must be the folder/],
     [
       ["grafana", ...OUT, "--strategy", "snake"],
       /^telltale: --strategy must be one of UnderscoreEscapingWithSuffixes, .+, upstream, got "snake"\n$/,

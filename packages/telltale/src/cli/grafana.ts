@@ -53,6 +53,9 @@ export const grafana: Command = {
     if (given.out === undefined || given.out === "") {
       throw new UsageError("--out must be the folder to write to, such as --out telltale-grafana");
     }
+    if (given.dashboards === "") {
+      throw new UsageError("--dashboards must be the folder where Grafana finds the dashboards, or left out");
+    }
     const folder = resolve(given.out);
     const naming = findNaming(given.strategy);
     const urls = readUrls(given);
@@ -135,7 +138,7 @@ ${[...paths]
   .map((path) => `  ${path}`)
   .join("\n")}
 ${left}
-What to do next:
+What to do next, in that folder:
   Grafana       copy provisioning/ into its own folder of that name and start it again, or import dashboards/*.json by hand
   Prometheus    add prometheus/telltale.rules.yaml to rule_files, and start it with --enable-feature=exemplar-storage;
                 prometheus/prometheus.yaml is an example of all it needs
