@@ -80,7 +80,7 @@ function listenOn(server: Server, host: string, port: number): Promise<number> {
 }
 
 async function explain(code: string | undefined, message: string, { host, port, portsToTry }: Place): Promise<string> {
-  const cure = "set OTEL_EXPORTER_PROMETHEUS_PORT to another one, or to 0 for any free one";
+  const cure = "give it another port, or 0 for any free one (Telltale: OTEL_EXPORTER_PROMETHEUS_PORT)";
   switch (code) {
     case "EADDRINUSE": {
       if (portsToTry > 1) return `ports ${port} to ${port + portsToTry - 1} are in use; ${cure}`;
@@ -91,7 +91,7 @@ async function explain(code: string | undefined, message: string, { host, port, 
       return `this process may not use port ${port}; ${cure}`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return `this machine has no address ${host}; set OTEL_EXPORTER_PROMETHEUS_HOST to one that it has`;
+      return `this machine has no address ${host}; give it one that it has (Telltale: OTEL_EXPORTER_PROMETHEUS_HOST)`;
     default:
       return message;
   }

@@ -57,11 +57,21 @@ async function holdsOne(id: string, sockets: ReadonlySet<string>, until: number)
 
 /** The program and, of Node, its script; no further arguments, which may hold secrets. */
 async function commandOf(id: string): Promise<string> {
-  const [program = "", script = ""] = (await read(`/proc/${id}/cmdline`)).split("\0");
+  const [program = "", ...args] = (await read(`/proc/${id}/cmdline`)).split("\0");
   if (program === "") return "";
   const name = basename(program);
-  return name === "node" && script !== "" && !script.startsWith("-") ? ` (node ${script})` : ` (${name})`;
+  const script = name === "node" ? findScript(args) : "";
+  return script === "" ? ` (${name})` : ` (node ${script})`;
 }
+
+/** Past what preloads and `--option=value`; of any other option nobody knows here whether a value follows it. */
+function findScript([first = "", ...rest]: readonly string[]): string {
+  if (PRELOADS.has(first)) return findScript(rest.slice(1));
+  if (/^--[^=]+=/.test(first)) return findScript(rest);
+  return first.startsWith("-") ? "" : first;
+}
+
+const PRELOADS: ReadonlySet<string> = new Set(["-r", "--require", "--import"]);
 
 function read(file: string): Promise<string> {
   return files()

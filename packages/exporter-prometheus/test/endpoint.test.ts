@@ -316,32 +316,35 @@ test("a port in use is an answer that says what to do", async () => {
   expect(result).toEqual({
     error:
       `metrics are not served on 127.0.0.1:${port}: port ${port} is in use by this process itself; ` +
-      "set OTEL_EXPORTER_PROMETHEUS_PORT to another one, or to 0 for any free one",
+      "give it another port, or 0 for any free one (Telltale: OTEL_EXPORTER_PROMETHEUS_PORT)",
   });
   await new MeterProvider({ readers: [reader] }).shutdown();
 });
 
-test.runIf(process.platform === "linux")(
-  "a port in use names the process that has it, without its arguments",
-  async () => {
-    const script = join(await mkdtemp(join(tmpdir(), "telltale-endpoint-")), "other.cjs");
-    undo.push(() => rm(dirname(script), { recursive: true }));
-    await writeFile(
-      script,
-      'require("net").createServer().listen(0, "::", function () { console.log(this.address().port) });',
-    );
-    const other = spawn(process.execPath, [script, "--password=secret"], { stdio: ["ignore", "pipe", "inherit"] });
-    undo.push(() => other.kill());
-    const [port] = (await once(other.stdout, "data")) as [Buffer];
-    const { listening, reader } = createPrometheusReader({ port: Number(port) });
-    expect(await listening).toEqual({
-      error: expect.stringContaining(
-        `is in use by process ${other.pid} (node ${script}); set OTEL_EXPORTER_PROMETHEUS_PORT`,
-      ),
-    });
-    await new MeterProvider({ readers: [reader] }).shutdown();
-  },
-);
+test.runIf(process.platform === "linux").each([
+  { options: [], shown: true },
+  { options: ["--require", "node:http", "--import=node:https", "--max-http-header-size=9000"], shown: true },
+  { options: ["--conditions", "secret"], shown: false },
+])("a port in use names the process that has it, without its arguments: $options", async ({ options, shown }) => {
+  const script = join(await mkdtemp(join(tmpdir(), "telltale-endpoint-")), "other.cjs");
+  undo.push(() => rm(dirname(script), { recursive: true }));
+  await writeFile(
+    script,
+    'require("net").createServer().listen(0, "::", function () { console.log(this.address().port) });',
+  );
+  const other = spawn(process.execPath, [...options, script, "--password=secret"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  undo.push(() => other.kill());
+  const [port] = (await once(other.stdout, "data")) as [Buffer];
+  const { listening, reader } = createPrometheusReader({ port: Number(port) });
+  expect(await listening).toEqual({
+    error: expect.stringContaining(
+      `is in use by process ${other.pid} (${shown ? `node ${script}` : "node"}); give it another port`,
+    ),
+  });
+  await new MeterProvider({ readers: [reader] }).shutdown();
+});
 
 test("with ports to try, the next free one is taken", async () => {
   const port = await occupy();
@@ -370,7 +373,7 @@ test("however many ports are in use, Node has nothing to warn the program of", a
 });
 
 test.each([
-  [{ host: "192.0.2.1" }, /this machine has no address 192\.0\.2\.1; set OTEL_EXPORTER_PROMETHEUS_HOST/],
+  [{ host: "192.0.2.1" }, /this machine has no address 192\.0\.2\.1; give it one that it has/],
   [{ port: 70_000 }, /70000/],
 ])("a place that cannot be: %o", async (options, expected) => {
   const { listening, reader } = createPrometheusReader({ port: 0, ...options });
