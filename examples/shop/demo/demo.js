@@ -10,13 +10,22 @@ import { bold, dim, terminalWidth, wrap } from "./report/terminal.js";
 import { scrapeDuring } from "./scrape.js";
 import { rejectOn, seedShop, startShop } from "./shop-process.js";
 
+const HELP = `npm run demo -- [options]
+
+  --once           ends by itself after the report
+  --seconds=<n>    how long the shop is visited; default 10
+
+Ports, other servers and what there is to see: examples/shop/README.md`;
+
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const stop = new AbortController();
 for (const name of SIGNALS) process.on(name, stopAll);
 
 try {
+  const { help, ...given } = readArguments();
   await using running = new AsyncDisposableStack();
-  await runDemo({ ...readArguments(), start: createStart(running) });
+  if (help) console.log(HELP);
+  else await runDemo({ ...given, start: createStart(running) });
 } catch (error) {
   if (stop.signal.aborted) dieOf(stop.signal.reason.message);
   else console.error(`\n${error.message}`);
@@ -33,11 +42,15 @@ function dieOf(signal) {
 
 function readArguments() {
   const { values } = parseArgs({
-    options: { once: { type: "boolean", default: false }, seconds: { type: "string", default: "10" } },
+    options: {
+      help: { type: "boolean", short: "h", default: false },
+      once: { type: "boolean", default: false },
+      seconds: { type: "string", default: "10" },
+    },
   });
   const seconds = Number(values.seconds);
   if (!(seconds >= 1)) throw new Error(`--seconds must be a number from 1 on, got ${values.seconds}`);
-  return { once: values.once, seconds };
+  return { help: values.help, once: values.once, seconds };
 }
 
 function stopAll(signal) {

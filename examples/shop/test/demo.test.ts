@@ -66,6 +66,13 @@ describeWith(["postgres", "redis"], "the demo", () => {
     expect(stderr.trim()).toBe('PORT must be a whole number from 0 to 65535, got "abc"');
   });
 
+  test("--help says every option, and starts nothing", async () => {
+    const { code, stdout, stderr } = await runDemo(["--help"]).closed;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^ {2}--once {2}.*\n {2}--seconds=<n> {2}/m);
+    expect(stdout).not.toContain("PostgreSQL");
+  });
+
   test.each([
     [["--secnods=3"], /^Unknown option '--secnods'/],
     [["--seconds=soon"], /^--seconds must be a number from 1 on, got soon$/],
