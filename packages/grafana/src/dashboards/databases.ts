@@ -108,7 +108,7 @@ export function planDatabases({ q, slo }: Material): DashboardPlan {
             shows: "Calls per second to each database system.",
             good: "Follows the number of requests.",
             otherwise:
-              "PostgreSQL rises while Redis does not: a cache has stopped to hit (Caches). Everything rises with the same requests: an N+1 (Findings).",
+              "PostgreSQL rises while Redis does not: a cache no longer hits (Caches). Everything rises with the same requests: an N+1 (Findings).",
             unit: "cps",
             steps: plain,
             width: 12,

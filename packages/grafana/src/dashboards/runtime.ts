@@ -231,7 +231,7 @@ export function planRuntime({ q, slo }: Material): DashboardPlan {
             shows: "Heap in use by space: new objects, old ones, code, large objects.",
             good: "Old space level after warming up.",
             otherwise:
-              "Old space that grows is a leak or an unbounded cache; large object space are big arrays and strings.",
+              "Old space that grows is a leak or an unbounded cache; large object space holds big arrays and strings.",
             unit: "bytes",
             steps: plain,
             width: 8,
