@@ -138,7 +138,7 @@ ${[...paths]
   .map((path) => `  ${path}`)
   .join("\n")}
 ${left}
-What to do next, in that folder:
+What to do next (paths are within that folder):
   Grafana       copy provisioning/ into its own folder of that name and start it again, or import dashboards/*.json by hand
   Prometheus    add prometheus/telltale.rules.yaml to rule_files, and start it with --enable-feature=exemplar-storage;
                 prometheus/prometheus.yaml is an example of all it needs
