@@ -12,8 +12,10 @@ import {
   startHttpServerOperation,
 } from "@telltale/core";
 import { createInsights } from "@telltale/insights";
+import { createMetrics, type HistogramDataPoint } from "@telltale/metrics";
 import { startOtlpReceiver } from "@telltale/testkit";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import type { TelltaleOptions } from "../src/config/options.js";
 import { resolveConfig } from "../src/config/resolve.js";
 import { createTracing } from "../src/tracing.js";
 
@@ -80,6 +82,36 @@ test.each(["http/protobuf", "http/json"])("by %s", async (protocol) => {
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: protocol,
   });
   expect(spans).toEqual([[500, "error"]]);
+});
+
+test("exemplars point to what is exported, a request's own among them", async () => {
+  const metrics = createMetrics({ runtime: false });
+  onTestFinished(addListener(metrics.listener));
+  const receiver = await startOtlpReceiver();
+  onTestFinished(() => receiver.close());
+  const keep = { sampler: "always_off", keep: ["error"], keepPerSecond: 1e6, endpoint: receiver.url };
+  const config = resolveConfig({ traces: keep } as TelltaleOptions, {}, undefined, "/");
+  const { provider } = createTracing(config, emptyResource());
+  if (provider === undefined) throw new Error("there is no provider");
+  const stop = addSpanListener(provider);
+  for (let i = 0; i < 20; i++) {
+    const operation = startHttpServerOperation(served, ROOT_CONTEXT);
+    endOperation(startDatabaseOperation(template, undefined, undefined, contextOf(operation)));
+    operation.statusCode = i % 3 === 0 ? 500 : 200;
+    if (i % 3 === 0) operation.errorType = "500";
+    endOperation(operation);
+  }
+  stop();
+  await provider.shutdown();
+  const { resourceMetrics } = await metrics.producer.collect();
+  const exemplars = resourceMetrics.scopeMetrics
+    .flatMap((scope) => scope.metrics)
+    .filter(({ descriptor }) => /duration/.test(descriptor.name))
+    .flatMap(({ dataPoints }) => (dataPoints as HistogramDataPoint[]).flatMap((point) => point.exemplars));
+  expect(exemplars.length).toBeGreaterThan(0);
+  expect(receiver.spans).toHaveLength(14);
+  const exported = new Set(receiver.spans.map(({ spanId }) => spanId));
+  for (const { spanId } of exemplars) expect(exported).toContain(spanId);
 });
 
 test("by Zipkin, which is not OTLP", async () => {

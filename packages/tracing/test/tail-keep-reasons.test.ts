@@ -16,7 +16,6 @@ import {
   type Operation,
   startDatabaseOperation,
 } from "@telltale/core";
-import { createMetrics, type HistogramDataPoint } from "@telltale/metrics";
 import { describe, expect, test } from "vitest";
 import { createSampler, type TailKeepOptions } from "../src/index.js";
 import { undo, template, keeping, outcome, textOf, begin, query, end, serveOne, sleep } from "./keeping.js";
@@ -141,22 +140,6 @@ describe("span processors", () => {
     expect(spans.map(({ name }) => name)).toEqual(["SELECT orders", "GET"]);
     await provider.shutdown();
   });
-});
-
-test("exemplars point to what is exported, a request's own among them", async () => {
-  const metrics = createMetrics({ runtime: false });
-  undo.push(addListener(metrics.listener));
-  const { provider, spans } = keeping({ perSecond: Infinity });
-  for (let i = 0; i < 20; i++) serveOne({ status: i % 3 === 0 ? 500 : 200 });
-  await provider.forceFlush();
-  const { resourceMetrics } = await metrics.producer.collect();
-  const exemplars = resourceMetrics.scopeMetrics
-    .flatMap((scope) => scope.metrics)
-    .filter(({ descriptor }) => /duration/.test(descriptor.name))
-    .flatMap(({ dataPoints }) => (dataPoints as HistogramDataPoint[]).flatMap((point) => point.exemplars));
-  expect(exemplars.length).toBeGreaterThan(0);
-  const exported = new Set(spans.map(({ spanId }) => spanId));
-  for (const { spanId } of exemplars) expect(exported).toContain(spanId);
 });
 
 describe("the end of the process", () => {
