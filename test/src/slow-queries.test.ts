@@ -52,7 +52,9 @@ describeWith(["postgres"], "slow queries", () => {
     };
     await read();
     await waitFor(() => logged.length >= expected.length, "the server's log");
-    const found = collected.findings.map(({ queryText }) => /AS (q\d+)/.exec(queryText ?? "")?.[1]);
+    // With so many callers the pool is found to be starved as well.
+    const slow = collected.findings.filter(({ kind }) => kind === "slow_query");
+    const found = slow.map(({ queryText }) => /AS (q\d+)/.exec(queryText ?? "")?.[1]);
     expect(found.sort()).toEqual(logged.sort());
     expect(found.sort()).toEqual(expected.sort());
   });

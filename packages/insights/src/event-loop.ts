@@ -87,6 +87,11 @@ export function createBlockFinder(options: InsightsOptions): BlockFinder {
       profiler?.arm();
     },
     lastHeardMs: () => heard.lastMs,
+    dozed() {
+      // A request that was served long ago must not be held by this.
+      heard.lastRequest = undefined;
+      heard.silentRequest = undefined;
+    },
     stop: () => profiler?.stop(),
   };
 }

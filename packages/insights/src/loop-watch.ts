@@ -28,6 +28,8 @@ export interface BlockListener {
   over(block: Block): void;
   /** When the last operation began or ended. */
   lastHeardMs(): number;
+  /** No operation was heard for a second. */
+  dozed(): void;
 }
 
 export interface LoopWatch {
@@ -76,7 +78,9 @@ export function watchLoop(listener: BlockListener): LoopWatch {
   function look(): void {
     const nowMs = performance.now();
     const block = blockUntil(nowMs);
-    watch.isDozing = nowMs - listener.lastHeardMs() > AWAKE_MS;
+    const dozes = nowMs - listener.lastHeardMs() > AWAKE_MS;
+    if (dozes && !watch.isDozing) listener.dozed();
+    watch.isDozing = dozes;
     lookAgain(nowMs);
     const goesOn = untold !== undefined && untold.fromMs === block?.fromMs;
     if (untold !== undefined && !goesOn) listener.over(untold);
