@@ -1,19 +1,11 @@
 import { availableParallelism } from "node:os";
-import {
-  constants,
-  monitorEventLoopDelay,
-  performance,
-  type PerformanceEntry,
-  PerformanceObserver,
-} from "node:perf_hooks";
+import { constants, performance, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
 import { METRICS } from "@telltale/core";
+import { watchLoopDelay } from "./loop-delay.js";
 import { observeMany, observeOne } from "./observed.js";
 import { type Recorded, recordedHistograms } from "./recorded.js";
 import { createHistogramSet } from "./series-set.js";
-
-/** How often the event loop is sampled, in ms. */
-const RESOLUTION = 10;
 
 /** Whatever is not here (minor mark-sweep, Node 24 and later) is minor. */
 const GC_TYPES: Readonly<Record<number, string>> = {
@@ -29,8 +21,7 @@ const GC_TYPES: Readonly<Record<number, string>> = {
  * with two readers each sees the time since either collected. Nothing here keeps the process alive.
  */
 export function watchRuntime() {
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
-  delay.enable();
+  const { delays: delay, stop: stopDelays } = watchLoopDelay();
   const observe = createObservations();
   const collections = createHistogramSet(METRICS.gcDuration, 10);
   const observer = new PerformanceObserver((list) => {
@@ -46,20 +37,17 @@ export function watchRuntime() {
   let lastMs = performance.now();
   let lastDelays: Recorded[] = [];
 
-  /** Node times the distance between two samples; what exceeds the resolution is delay, so an idle loop has none. */
-  const delayed = (ns: number) => Math.max(0, ns / 1e9 - RESOLUTION / 1000);
-
   /** Without a sample since another reader's collection a moment ago, what that one saw: a series must not come and go. */
   function delays(): Recorded[] {
     if (delay.count === 0) return lastDelays;
     lastDelays = [
-      observe.delayMin(delayed(delay.min)),
-      observe.delayMax(delayed(delay.max)),
-      observe.delayMean(delayed(delay.mean)),
+      observe.delayMin(delay.min / 1e9),
+      observe.delayMax(delay.max / 1e9),
+      observe.delayMean(delay.mean / 1e9),
       observe.delayStddev(delay.stddev / 1e9),
-      observe.delayP50(delayed(delay.percentile(50))),
-      observe.delayP90(delayed(delay.percentile(90))),
-      observe.delayP99(delayed(delay.percentile(99))),
+      observe.delayP50(delay.percentile(50) / 1e9),
+      observe.delayP90(delay.percentile(90) / 1e9),
+      observe.delayP99(delay.percentile(99) / 1e9),
     ];
     delay.reset();
     return lastDelays;
@@ -125,7 +113,7 @@ export function watchRuntime() {
       observe.uptime(process.uptime()),
     ],
     stop(): void {
-      delay.disable();
+      stopDelays();
       observer.disconnect();
     },
   };

@@ -37,6 +37,18 @@ test("a blocked event loop shows as delay, and only until the next collection", 
   expect(await one("nodejs.eventloop.delay.max")).toBeLessThan(0.2);
 });
 
+test("a block is seen whole by a loop that rested, and the rest counts for the time that it took", async () => {
+  await sleep(500);
+  await one("nodejs.eventloop.delay.max");
+  block(90);
+  await sleep(400);
+  const max = await one("nodejs.eventloop.delay.max");
+  expect(max).toBeGreaterThan(0.07);
+  expect(max).toBeLessThan(0.2);
+  await sleep(1_000);
+  expect(await one("nodejs.eventloop.delay.p50")).toBeLessThan(0.001);
+});
+
 test("delays do not vanish for a reader who comes right after another", async () => {
   await sleep(50);
   const first = await one("nodejs.eventloop.delay.max");
