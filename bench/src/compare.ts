@@ -23,11 +23,10 @@ export async function compareUnderLoad(
   around: Surroundings,
   variants: readonly Variant[],
   endpoint: Endpoint,
-  { rounds, requests: itemRequests, bareServers }: Options,
+  { rounds, requests: itemRequests, warmUp, bareServers }: Options,
   say: (line: string) => void,
 ): Promise<EndpointResult> {
   const requests = endpoint === "item" ? itemRequests : Math.ceil(itemRequests / 3);
-  const warmUp = requests * 2;
   const all: Measured[] = [];
   for (const variant of variants) {
     say(`${endpoint}: warming up ${variant.name}`);

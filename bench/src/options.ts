@@ -12,8 +12,10 @@ export interface Options {
   readonly variants: readonly string[];
   readonly endpoints: readonly Endpoint[];
   readonly rounds: number;
-  /** Requests per block to `item`; `multi` gets a third of it. */
+  /** Requests per block to `item`, about a second's work, so that one scrape a second is one; `multi` gets a third of it. */
   readonly requests: number;
+  /** Requests to each server before the first block, of either endpoint: until then V8 still compiles what an agent adds. */
+  readonly warmUp: number;
   readonly bareServers: number;
   readonly startupRounds: number;
   readonly soakRequests: number;
@@ -31,7 +33,8 @@ both endpoints, under load and at start-up; missing agents are installed first, 
   --variants a,b      these only, or "own" or "peers"; the bare app is always among them
   --endpoint NAME     item, multi or both (default)
   --rounds N          blocks that each server gets (12)
-  --requests N        requests per block to item (3000); multi gets a third of it
+  --requests N        requests per block to item (9000); multi gets a third of it
+  --warm-up N         requests to each server before the first block (24000)
   --quick             few variants, few short rounds: shows that all works, and a rough figure
   --startup           start-up only
   --soak              2,000,000 requests (or --requests N) to telltale, and to bare: does its memory grow more?
@@ -56,6 +59,7 @@ const OPTIONS = {
   endpoint: { type: "string" },
   rounds: { type: "string" },
   requests: { type: "string" },
+  "warm-up": { type: "string" },
   json: { type: "string" },
   quick: { type: "boolean" },
   startup: { type: "boolean" },
@@ -87,7 +91,8 @@ export function parseOptions(args: readonly string[]): Options {
     variants: variantsOf(given.variants, check ? namesOf(OWN_VARIANTS) : quick ? QUICK_VARIANTS : namesOf(VARIANTS)),
     endpoints: endpointsOf(given.endpoint),
     rounds: count("--rounds", given.rounds, quick ? 4 : 12),
-    requests: count("--requests", requests, quick ? 1_500 : 3_000),
+    requests: count("--requests", requests, quick ? 1_500 : 9_000),
+    warmUp: count("--warm-up", given["warm-up"], quick ? 3_000 : 24_000),
     bareServers: quick ? 2 : 3,
     startupRounds: count("--rounds", given.rounds, quick ? 3 : 8),
     soakRequests: count("--requests", requests, SOAK_REQUESTS),
