@@ -19,9 +19,9 @@ export interface Listener {
   /** `waiter` where it is known that it waited for the connections that others hold. */
   poolTimedOut?(pool: Pool, waiter: Waiter | undefined): void;
   /** Somebody who waited for others has a connection now. Who listens to this makes pools note their loans. */
-  poolWaited?(pool: Pool, waiter: Waiter): void;
+  poolWaited?(pool: Pool, waiter: Waiter, nowMs: number): void;
   /** A connection comes back while somebody waits; the loan is written anew after this. */
-  poolReturned?(pool: Pool, loan: Loan): void;
+  poolReturned?(pool: Pool, loan: Loan, nowMs: number): void;
   findingMade?(finding: Finding): void;
   /** It listens from now on. */
   added?(): void;
@@ -35,10 +35,13 @@ interface Subscription {
 }
 
 let subscriptions: readonly Subscription[] = [];
-/** Of them, those who hear operations start, and end. */
+/** Of them, those who hear what comes with every call. */
 let startSubscriptions: readonly Subscription[] = [];
 let endSubscriptions: readonly Subscription[] = [];
-let loansHeard = false;
+let lookupSubscriptions: readonly Subscription[] = [];
+let timingSubscriptions: readonly Subscription[] = [];
+let waitSubscriptions: readonly Subscription[] = [];
+let returnSubscriptions: readonly Subscription[] = [];
 let nextSlot = 0;
 
 /** Adds a listener at the end of the line; the result removes it. */
@@ -65,9 +68,13 @@ function remove(subscription: Subscription): void {
 
 function subscribe(all: readonly Subscription[]): void {
   subscriptions = all;
-  startSubscriptions = all.filter(({ listener }) => listener.operationStarted !== undefined);
-  endSubscriptions = all.filter(({ listener }) => listener.operationEnded !== undefined);
-  loansHeard = all.some(({ listener }) => listener.poolWaited !== undefined);
+  const whoHear = (event: keyof Listener) => all.filter(({ listener }) => listener[event] !== undefined);
+  startSubscriptions = whoHear("operationStarted");
+  endSubscriptions = whoHear("operationEnded");
+  lookupSubscriptions = whoHear("cacheLooked");
+  timingSubscriptions = whoHear("poolTimed");
+  waitSubscriptions = whoHear("poolWaited");
+  returnSubscriptions = whoHear("poolReturned");
 }
 
 /** False while nobody listens: instrumentations then pass calls straight through. */
@@ -77,7 +84,7 @@ export function hasListeners(): boolean {
 
 /** Whether anybody asks who holds connections. */
 export function hearsLoans(): boolean {
-  return loansHeard;
+  return waitSubscriptions.length > 0;
 }
 
 /** An index into the `slots` of templates and requests that no other listener uses; taken once, at module load. */
@@ -109,7 +116,7 @@ export function operationEnded(operation: Operation): void {
 }
 
 export function cacheLooked(lookup: CacheLookup): void {
-  for (const { listener, guard } of subscriptions) {
+  for (const { listener, guard } of lookupSubscriptions) {
     try {
       listener.cacheLooked?.(lookup);
     } catch (error) {
@@ -119,7 +126,7 @@ export function cacheLooked(lookup: CacheLookup): void {
 }
 
 export function poolTimed(pool: Pool, what: PoolTiming, ms: number): void {
-  for (const { listener, guard } of subscriptions) {
+  for (const { listener, guard } of timingSubscriptions) {
     try {
       listener.poolTimed?.(pool, what, ms);
     } catch (error) {
@@ -138,20 +145,20 @@ export function poolTimedOut(pool: Pool, waiter: Waiter | undefined): void {
   }
 }
 
-export function poolWaited(pool: Pool, waiter: Waiter): void {
-  for (const { listener, guard } of subscriptions) {
+export function poolWaited(pool: Pool, waiter: Waiter, nowMs: number): void {
+  for (const { listener, guard } of waitSubscriptions) {
     try {
-      listener.poolWaited?.(pool, waiter);
+      listener.poolWaited?.(pool, waiter, nowMs);
     } catch (error) {
       guard.failed(error);
     }
   }
 }
 
-export function poolReturned(pool: Pool, loan: Loan): void {
-  for (const { listener, guard } of subscriptions) {
+export function poolReturned(pool: Pool, loan: Loan, nowMs: number): void {
+  for (const { listener, guard } of returnSubscriptions) {
     try {
-      listener.poolReturned?.(pool, loan);
+      listener.poolReturned?.(pool, loan, nowMs);
     } catch (error) {
       guard.failed(error);
     }

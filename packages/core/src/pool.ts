@@ -57,11 +57,11 @@ export interface PoolReporter {
   addConnection(): Loan;
   /** A connection was handed out, to whom is in the caller's context, not in the one in which another gave it back. */
   taken(loan: Loan, caller: Context, takenMs: number): void;
-  returned(loan: Loan): void;
+  returned(loan: Loan, nowMs?: number): void;
   /** All connections are lent, and a caller begins to wait for one. */
   waits(caller: Context, askedMs: number): Waiter | undefined;
-  /** It has one now. To be told before `taken`. */
-  waited(waiter: Waiter): void;
+  /** It has one now. To be told before `taken`. Whoever has read the clock, here and with `returned`, spares another look at it. */
+  waited(waiter: Waiter, nowMs?: number): void;
   /** It failed for another reason than time. */
   stoppedWaiting(waiter: Waiter): void;
   /** Takes the pool out of the registry; its gauges end. */
@@ -114,10 +114,10 @@ export function registerPool(wanted: PoolSource): PoolReporter {
       loan.take(caller, takenMs);
       loans.enter(loan);
     },
-    returned(loan) {
+    returned(loan, nowMs = performance.now()) {
       if (loan.takenMs === 0) return;
       loans.leave(loan);
-      if (waiters.first !== undefined) poolReturned(pool, loan);
+      if (waiters.first !== undefined) poolReturned(pool, loan, nowMs);
       loan.return();
     },
     waits(caller, askedMs) {
@@ -126,9 +126,9 @@ export function registerPool(wanted: PoolSource): PoolReporter {
       waiters.enter(waiter);
       return waiter;
     },
-    waited(waiter) {
+    waited(waiter, nowMs = performance.now()) {
       waiters.leave(waiter);
-      poolWaited(pool, waiter);
+      poolWaited(pool, waiter, nowMs);
     },
     stoppedWaiting: (waiter) => waiters.leave(waiter),
     close: () => closePool(pool),

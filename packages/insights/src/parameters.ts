@@ -29,10 +29,11 @@ export function bindsOneKey(parameters: unknown): boolean {
 
 function hashValue(hash: number, value: unknown): number {
   if (typeof value === "string") return hashText(mix(hash, 1), value);
+  if (Number.isSafeInteger(value)) return mix(mix(mix(hash, 6), value as number), (value as number) / 2 ** 32);
   if (value instanceof Uint8Array) return hashBytes(mix(hash, 2), value);
   if (Array.isArray(value)) {
     let result = mix(hash, 3);
-    for (const item of value.slice(0, MAX_VALUES)) result = hashValue(result, item);
+    for (let n = 0; n < value.length && n < MAX_VALUES; n++) result = hashValue(result, value[n]);
     return mix(result, value.length);
   }
   if (value instanceof Date) return hashText(mix(hash, 4), String(value.getTime()));

@@ -167,14 +167,15 @@ export function createPoolHolders(options: InsightsOptions): PoolHolders {
   return {
     added: start,
     removed: () => stopTimer(timer),
-    poolReturned(pool, loan) {
-      const now = performance.now();
+    poolReturned(pool, loan, now) {
       if (now - loan.takenMs < MIN_STINT_MS) return;
       const history = historyOf(pool);
-      history.past[history.next] = stintOf(loan, noteOf(loan).party ?? partyOf(loan), now, false);
+      const note = notes.get(loan);
+      const party = note?.takenMs === loan.takenMs ? note.party : undefined;
+      history.past[history.next] = stintOf(loan, party ?? partyOf(loan), now, false);
       history.next = (history.next + 1) % MAX_PAST;
     },
-    poolWaited: (pool, waiter) => lookAtWait(pool, waiter, performance.now()),
+    poolWaited: lookAtWait,
     poolTimedOut(pool, waiter) {
       const now = performance.now();
       if (waiter !== undefined) {

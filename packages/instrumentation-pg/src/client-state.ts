@@ -1,4 +1,4 @@
-import { Attached, type Loan } from "@telltale/core";
+import { Attached, type Loan, type PoolReporter } from "@telltale/core";
 import type { Client } from "./driver.js";
 import type { Target } from "./target.js";
 
@@ -6,8 +6,8 @@ import type { Target } from "./target.js";
 export class ClientState {
   /** Where its queries go; found with the first one. */
   target: Target | undefined = undefined;
-  /** The pool that it belongs to. */
-  poolName: string | undefined = undefined;
+  /** Of the pool that it belongs to. */
+  reporter: PoolReporter | undefined = undefined;
   /** When its pool began to open it, in ms of `performance.now()`; 0 where no pool did. */
   createdMs = 0;
   /** Who has it; undefined where no pool opened it. */

@@ -69,7 +69,7 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
         if (state.loan !== undefined) state.loan.isUnseen = true;
         return undefined;
       }
-      state.target ??= findTarget(client.host, client.port, client.database, state.poolName);
+      state.target ??= findTarget(client.host, client.port, client.database, state.reporter?.pool.name);
       const template = state.target.templateOf(text);
       const bound = valuesOf(config, values);
       // One that its pool hands over in this very moment has waited until now.

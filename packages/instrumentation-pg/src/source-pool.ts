@@ -123,7 +123,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
         const state = stateOf(client);
         state.createdMs = startMs;
         const { reporter } = know(this, client);
-        state.poolName = reporter.pool.name;
+        state.reporter = reporter;
         state.loan = reporter.addConnection();
       } catch (error) {
         guard.failed(error);
@@ -138,8 +138,8 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       isNew: boolean,
     ): unknown {
       if (isNew && isOn()) {
-        const { createdMs } = stateOf(client);
-        if (createdMs !== 0) pools.get(this)?.reporter.timed("create", performance.now() - createdMs);
+        const { createdMs, reporter } = stateOf(client);
+        if (createdMs !== 0) reporter?.timed("create", performance.now() - createdMs);
       }
       return _acquireClient.call(this, client, waiter, idle, isNew);
     },
@@ -147,10 +147,11 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     _release: function patchedRelease(this: Pool, client: Client, idle: unknown, error: unknown): unknown {
       if (isOn()) {
         const state = stateOf(client);
-        const reporter = pools.get(this)?.reporter;
-        if (state.takenMs !== 0) reporter?.timed("use", performance.now() - state.takenMs);
+        const { reporter, loan, takenMs } = state;
+        const now = performance.now();
         state.takenMs = 0;
-        if (state.loan !== undefined) reporter?.returned(state.loan);
+        if (takenMs !== 0) reporter?.timed("use", now - takenMs);
+        if (loan !== undefined) reporter?.returned(loan, now);
       }
       return _release.call(this, client, idle, error);
     },
@@ -219,17 +220,18 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     error: unknown,
     client: Client | undefined,
   ): void {
-    const reporter = pools.get(pool)?.reporter;
-    if (!isGiven(error)) {
+    if (!isGiven(error) && client !== undefined) {
+      const state = stateOf(client);
+      const { reporter, loan } = state;
       const now = performance.now();
-      if (waiter !== undefined) reporter?.waited(waiter);
-      if (client !== undefined) {
-        const state = stateOf(client);
-        state.takenMs = now;
-        if (state.loan !== undefined) reporter?.taken(state.loan, caller, now);
-      }
+      state.takenMs = now;
+      if (waiter !== undefined) reporter?.waited(waiter, now);
+      if (loan !== undefined) reporter?.taken(loan, caller, now);
       reporter?.timed("wait", now - askedMs);
-    } else if (error instanceof Error && TIMEOUTS.has(error.message)) reporter?.timedOut(waiter);
+      return;
+    }
+    const reporter = pools.get(pool)?.reporter;
+    if (error instanceof Error && TIMEOUTS.has(error.message)) reporter?.timedOut(waiter);
     else if (waiter !== undefined) reporter?.stoppedWaiting(waiter);
   }
 
