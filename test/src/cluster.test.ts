@@ -234,7 +234,7 @@ describe("without Telltale in the master, as under PM2", () => {
     expect(served(page)).toBeLessThanOrEqual(driver.all() + driver.failures());
   });
 
-  test("cluster mode: whoever serves ends in order, and at most one request of each is lost", async () => {
+  test("cluster mode: whoever serves ends in order, and not one request is lost", async () => {
     const { app, metrics, program, workers } = await startCluster(3, {
       preload: false,
       env: { WORKER_PRELOAD: REGISTER },
@@ -254,9 +254,7 @@ describe("without Telltale in the master, as under PM2", () => {
     await driver.stop();
     const page = await scrapeOf(3, metrics);
     expect(seen.fell).toEqual([]);
-    // None should be; one of 2,039 was missing in one run of many, and why is not known yet.
-    expect(served(page)).toBeLessThanOrEqual(driver.all());
-    expect(served(page)).toBeGreaterThanOrEqual(driver.all() - 2);
+    expect(served(page)).toBe(driver.all());
   });
 
   test("fork mode: programs with ports of their own, one endpoint", async () => {

@@ -4,7 +4,7 @@ import { FrameReader, NO_WORDS, packFrame } from "./frames.js";
 import type { Message } from "./report.js";
 import type { Turns } from "./turns.js";
 
-/** One end of the talk between two processes. Nothing of it keeps the process alive, but for what is just being written. */
+/** One end of a connection between two processes. Nothing of it keeps the process alive, but for what is just being written. */
 export class Connection {
   private readonly socket: Socket;
   private writing = 0;
@@ -20,7 +20,7 @@ export class Connection {
     this.socket = socket.unref();
     const frames = new FrameReader();
     const failed = (): void => void socket.destroy();
-    // Read at once, not when its turn comes: the error with which a process that ends closes its side would take along what waits.
+    // Read at once, not when its turn comes: what waits in a socket that is closed is lost.
     socket.on("data", (chunk: Buffer) => {
       try {
         for (const { head, words } of frames.read(chunk)) turns.add(() => heard(head as Message, words), failed);

@@ -13,7 +13,8 @@ import { nextTurn, Turns } from "./turns.js";
 const WAIT_MS = 1_000;
 /** An heir that lets so much wait is none. */
 const MAX_WAITING = 8 << 20;
-const MAX_CONNECTIONS = 1_000;
+/** Two for each of 1,000 processes. */
+const MAX_CONNECTIONS = 2_000;
 
 export interface HubOptions {
   readonly path: string;
@@ -25,11 +26,17 @@ export interface HubOptions {
   readonly ledger: Ledger;
 }
 
+type Entries = readonly (readonly [entry: LedgerEntry, words?: Float64Array])[];
+type Hello = Extract<Message, { is: "hello" }>;
+
 /** Another process, or a thread. */
 interface Member {
   readonly source: string;
   readonly member: string;
-  readonly connection: Connection;
+  /** Where it speaks; it is gone when that is closed, and all it said has been heard. */
+  readonly speaks: Connection;
+  /** Where it listens, once it does. */
+  listens: Connection | undefined;
   readonly canInherit: boolean;
   answered: number;
   /** It did not answer in time, and is not waited for until it does. */
@@ -46,8 +53,12 @@ export class Hub {
   private readonly server: Server;
   private readonly turns = new Turns();
   private readonly encoder = new ReportEncoder();
+  private readonly connections = new Set<Connection>();
   private readonly members = new Map<string, Member>();
   private heir: Member | undefined;
+  /** What the heir has not been told yet of what was before it. */
+  private untold: Iterable<Entries> = [];
+  private appointed: Promise<void> = Promise.resolve();
   private asked = 0;
   /** Called when somebody has answered or left. */
   private answered: () => void = () => {};
@@ -89,7 +100,9 @@ export class Hub {
 
   /** The last that this process counted, without a turn of the event loop: it ends. */
   handOver(own: Page): void {
-    if (this.heir === undefined) return;
+    const listens = this.heir?.listens;
+    if (listens === undefined) return;
+    for (const entries of this.untold) tell(listens, entries);
     for (const entry of this.ownEntries(own)) this.record(...entry);
   }
 
@@ -100,7 +113,7 @@ export class Hub {
   /** Leaves the place before the port is free, so that whoever has that next finds none of ours. */
   close(): void {
     this.server.close();
-    for (const { connection } of this.members.values()) connection.close();
+    for (const connection of this.connections) connection.close();
     removeSocket(this.options.path);
   }
 
@@ -113,7 +126,7 @@ export class Hub {
   /** Writes into the ledger, and into that of the heir. */
   private record(entry: LedgerEntry, words: Float64Array = NO_WORDS): void {
     this.options.ledger.apply(entry, words);
-    this.heir?.connection.send({ is: "entry", entry }, words);
+    this.heir?.listens?.send({ is: "entry", entry }, words);
   }
 
   private welcome(socket: Socket): void {
@@ -122,28 +135,40 @@ export class Hub {
       socket,
       this.turns,
       (message, words) => {
-        if (member === undefined) member = this.join(message, connection);
-        else this.hear(member, message, words);
+        if (member === undefined) member = this.meet(message, connection);
+        else this.hear(member, connection, message, words);
       },
       () => {
-        if (member !== undefined) this.leave(member);
+        this.connections.delete(connection);
+        if (member?.speaks === connection) this.leave(member);
       },
     );
+    this.connections.add(connection);
   }
 
-  private join(message: Message, connection: Connection): Member {
-    if (message.is !== "hello") throw new Error(`a ${message.is} before hello`);
-    const { source, member, parent, canServe } = message;
+  /** The first that is said on a connection. */
+  private meet(message: Message, connection: Connection): Member {
+    if (message.is === "hello") return this.join(message, connection);
+    const member = message.is === "listen" ? this.members.get(message.source) : undefined;
+    if (member === undefined || member.listens !== undefined) throw new Error(`a ${message.is} before hello`);
+    member.listens = connection;
+    if (member.answered < this.asked) connection.send({ is: "ask", n: this.asked });
+    this.appointNext();
+    return member;
+  }
+
+  private join({ source, member, parent, canServe }: Hello, speaks: Connection): Member {
     const canInherit = canServe && parent !== process.pid;
-    const joined = { source, member, connection, canInherit, answered: 0, isLate: false };
+    // What was asked before it came it need not answer.
+    const joined = { source, member, speaks, listens: undefined, canInherit, answered: this.asked, isLate: false };
     this.members.set(source, joined);
     this.record({ op: "join", source, member, slot: this.options.ledger.slotFor(member) });
-    connection.send({ is: "welcome", url: this.options.url, pid: process.pid });
-    this.appointNext();
+    speaks.send({ is: "welcome", url: this.options.url, pid: process.pid });
     return joined;
   }
 
-  private hear(member: Member, message: Message, words: Float64Array): void {
+  private hear(member: Member, connection: Connection, message: Message, words: Float64Array): void {
+    if (connection === member.listens) throw new Error(`a ${message.is} where nothing is said`);
     const { source } = member;
     if (message.is === "report") this.record({ op: "report", source, report: message.report }, words);
     if (message.is !== "done") return;
@@ -155,6 +180,7 @@ export class Hub {
 
   private leave(member: Member): void {
     const { source } = member;
+    member.listens?.close();
     this.members.delete(source);
     if (this.heir === member) this.heir = undefined;
     this.record({ op: "gone", source });
@@ -165,18 +191,20 @@ export class Hub {
   private appointNext(): void {
     if (this.heir !== undefined) return;
     for (const member of this.members.values()) {
-      if (!member.canInherit || member.isLate) continue;
-      this.appoint(member).catch(() => member.connection.close());
+      const { listens } = member;
+      if (!member.canInherit || member.isLate || listens === undefined) continue;
+      this.appointed = this.appoint(member, listens).catch(() => member.speaks.close());
       return;
     }
   }
 
   /** From now on it is told whatever happens, and meanwhile what was before. */
-  private async appoint(member: Member): Promise<void> {
+  private async appoint(member: Member, listens: Connection): Promise<void> {
     this.heir = member;
-    for (const entries of this.options.ledger.dump()) {
+    this.untold = this.options.ledger.dump();
+    for (const entries of this.untold) {
       if (this.heir !== member) return;
-      for (const [entry, words] of entries) member.connection.send({ is: "entry", entry }, words);
+      tell(listens, entries);
       await nextTurn();
     }
   }
@@ -184,7 +212,7 @@ export class Hub {
   private async ask(untilMs: number): Promise<void> {
     const n = ++this.asked;
     const asked = [...this.members.values()].filter(({ isLate }) => !isLate);
-    for (const { connection } of asked) connection.send({ is: "ask", n });
+    for (const { listens } of asked) listens?.send({ is: "ask", n });
     const owing = (): Member[] => asked.filter((one) => one.answered < n && this.members.has(one.source));
     await new Promise<void>((resolve) => {
       const timer = startTimer(resolve, untilMs - performance.now()).unref();
@@ -199,12 +227,18 @@ export class Hub {
   }
 
   private async heirHasAll(untilMs: number): Promise<void> {
+    await this.appointed;
     const { heir } = this;
-    if (heir === undefined || (await heir.connection.taken(Math.max(0, untilMs - performance.now())))) return;
-    if (heir.connection.waiting < MAX_WAITING) return;
-    heir.connection.send({ is: "entry", entry: { op: "clear" } });
+    const listens = heir?.listens;
+    if (heir === undefined || listens === undefined) return;
+    if ((await listens.taken(Math.max(0, untilMs - performance.now()))) || listens.waiting < MAX_WAITING) return;
+    listens.send({ is: "entry", entry: { op: "clear" } });
     heir.isLate = true;
     this.heir = undefined;
     this.appointNext();
   }
+}
+
+function tell(listens: Connection, entries: Entries): void {
+  for (const [entry, words] of entries) listens.send({ is: "entry", entry }, words);
 }

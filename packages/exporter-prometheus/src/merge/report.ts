@@ -40,7 +40,11 @@ export interface ReportFrame {
   readonly words: Float64Array;
 }
 
-/** What processes tell each other. */
+/**
+ * What processes tell each other, over two connections: on one a process speaks to the one that serves, on the other it listens. Whoever
+ * writes to a process that has just ended gets an error, and Node then throws away what that one said last and nobody has read; so
+ * nobody writes where it listens, but for the one word that each connection begins with, before anything can be lost.
+ */
 export type Message =
   /**
    * A process, or thread, introduces itself: `source` is this conversation, `member` is who has it, each time. `parent` is that of a
@@ -53,7 +57,10 @@ export type Message =
       readonly parent: number | undefined;
       readonly canServe: boolean;
     }
+  /** The only answer to what is said on that connection. */
   | { readonly is: "welcome"; readonly url: string; readonly pid: number }
+  /** The only thing said on the connection on which `source` listens: to what follows. */
+  | { readonly is: "listen"; readonly source: string }
   | { readonly is: "ask"; readonly n: number }
   | { readonly is: "report"; readonly report: Report }
   /** The report is complete; it answers `ask` n, or none (0). */

@@ -50,18 +50,28 @@ export function findHub(options: ReporterOptions): Promise<Reporter | undefined>
   let reporting: Promise<void> | undefined;
 
   return new Promise((resolve) => {
-    let end: (left: Ledger | undefined) => void = () => resolve(undefined);
-    const socket = connect({ path });
-    const connection = new Connection(socket, turns, hear, () => end(inherited));
-    connection.send({ is: "hello", source: crypto.randomUUID(), member, parent, canServe: !isThread });
+    const source = crypto.randomUUID();
+    const speaks = new Connection(connect({ path }), turns, enter, () => resolve(undefined));
+    speaks.send({ is: "hello", source, member, parent, canServe: !isThread });
+
+    function enter(message: Message): void {
+      if (message.is !== "welcome") throw new Error(`a ${message.is} instead of a welcome`);
+      const { url, pid } = message;
+      const { promise: ended, resolve: end } = Promise.withResolvers<Ledger | undefined>();
+      const listens = new Connection(connect({ path }), turns, hear, () => {
+        speaks.close();
+        end(inherited);
+      });
+      listens.send({ is: "listen", source });
+      const close = (): void => {
+        speaks.close();
+        listens.close();
+      };
+      resolve({ url, pid, ended, report: reportAnew, reportAtOnce, close });
+    }
 
     function hear(message: Message, words: Float64Array): void {
-      if (message.is === "welcome") {
-        const { url, pid } = message;
-        const { promise: ended, resolve: ending } = Promise.withResolvers<Ledger | undefined>();
-        end = ending;
-        resolve({ url, pid, ended, report: reportAnew, reportAtOnce, close: () => connection.close() });
-      } else if (message.is === "ask") {
+      if (message.is === "ask") {
         asked = message.n;
         void report();
       } else if (message.is === "entry") {
@@ -90,22 +100,22 @@ export function findHub(options: ReporterOptions): Promise<Reporter | undefined>
         } catch (error) {
           sayOnce("error", `metrics could not be reported to the process that serves them: ${String(error)}`);
         }
-        connection.send({ is: "done", n });
+        speaks.send({ is: "done", n });
       } while (asked > n);
     }
 
     async function reportPage({ scopeMetrics }: Page): Promise<void> {
       for (const frame of encoder.encode(scopeMetrics, omit)) {
-        connection.send({ is: "report", report: frame.report }, frame.words);
-        if (!(await connection.taken(STUCK_MS))) return connection.close();
+        speaks.send({ is: "report", report: frame.report }, frame.words);
+        if (!(await speaks.taken(STUCK_MS))) return speaks.close();
       }
     }
 
     function reportAtOnce({ scopeMetrics }: Page): void {
       for (const { report: what, words } of encoder.encode(scopeMetrics, omit)) {
-        connection.send({ is: "report", report: what }, words);
+        speaks.send({ is: "report", report: what }, words);
       }
-      connection.send({ is: "done", n: asked });
+      speaks.send({ is: "done", n: asked });
     }
   });
 }
