@@ -12,6 +12,8 @@ export interface Slo {
     readonly p99Ms: number;
     /** Share of requests that may fail. */
     readonly errorRatio: number;
+    /** Bad requests within the time over which a budget is looked at; fewer burn none. */
+    readonly minBad: number;
     /** p99 of a route over its own a day earlier. */
     readonly p99Growth: number;
     /** Requests over those of the same hour a day earlier. */
@@ -44,7 +46,7 @@ export interface Slo {
 
 export const DEFAULT_SLO: Slo = {
   services: [],
-  requests: { p95Ms: 200, p99Ms: 500, errorRatio: 0.01, p99Growth: 2, throughputShare: 0.8 },
+  requests: { p95Ms: 200, p99Ms: 500, errorRatio: 0.01, minBad: 5, p99Growth: 2, throughputShare: 0.8 },
   database: { meanMs: 50 },
   caches: { hitRatioWarn: 0.9, hitRatioPage: 0.6 },
   pools: { utilization: 0.8 },
@@ -87,6 +89,7 @@ const SCHEMA: Schema = {
     p95Ms: requestMs,
     p99Ms: requestMs,
     errorRatio: share,
+    minBad: number("a number of requests, 0 or more", (value) => value >= 0 && value < Infinity),
     p99Growth: number("a factor above 1, such as 2", (value) => value > 1 && value < Infinity),
     throughputShare: share,
   },
@@ -168,7 +171,7 @@ function show(value: unknown): string {
 
 const HEAD = `# What the services promise, and when somebody must look. Change it, then run telltale grafana again with the same options.
 # Shares are from 0 to 1. services: [] are all that Telltale watches, else names of jobs in Prometheus.
-# minPerSecond: with fewer events per second, hit ratios and comparisons with the day before raise no alert.
+# requests.minBad: with fewer bad requests no budget burns. minPerSecond: with fewer events per second, hit ratios and comparisons with the day before raise no alert.
 `;
 
 /** An `slo.yaml` that says all there is to say. */

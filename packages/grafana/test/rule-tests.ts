@@ -46,6 +46,11 @@ const counted = (values: string): Series => ({
   [of("http_server_request_duration_seconds_count", 'http_route="/orders"')]: values,
 });
 
+const FAILURES = of("http_server_request_duration_seconds_count", 'http_route="/orders",error_type="500"');
+/** Grows by one, stays for some minutes, and so on. */
+const steps = (times: number, minutes: number): string =>
+  Array.from({ length: times }, (_, n) => `${n}x${minutes}`).join(" ");
+
 /** A day at 300 requests in 5 minutes, all within 100 ms, then some time of another kind. */
 function dayThen(count: string, upTo100ms: string): Series {
   const bucket = (le: string) => of("http_server_request_duration_seconds_bucket", `http_route="/orders",le="${le}"`);
@@ -116,10 +121,15 @@ export const RULE_TESTS: readonly RuleTest[] = [
     "failures that ended 40 minutes ago",
     {
       ...counted(grows(80)),
-      [of("http_server_request_duration_seconds_count", 'http_route="/orders",error_type="500"')]: "0+20x60 1200x60",
+      [FAILURES]: "0+20x60 1200x60",
     },
     100,
   ),
+  // One in 20 minutes.
+  quiet("RequestErrors/page", "one of four an hour", { ...counted("0x9 1x19 2x19 3x90"), [FAILURES]: "0x61 1x90" }, 66),
+  quiet("RequestErrors/warn", "one of four an hour", { ...counted("0x9 1x19 2x19 3x90"), [FAILURES]: "0x61 1x90" }, 85),
+  // One in 5 minutes.
+  fires("RequestErrors/page", "all of twelve an hour", { [FAILURES]: steps(24, 4) }, burns("errors"), 100),
   // The budget is 5 %: pages from 30 % on, warnings from 5 % on. Half of what lies between 100 and 250 ms is evenly spread: two
   // thirds of it are below 200 ms.
   ...both(
@@ -156,6 +166,12 @@ export const RULE_TESTS: readonly RuleTest[] = [
     ["no process is left", counted(`0+300x${DAYLONG}`), {}],
     ["nine tenths of the day before", counted(`0+300x${DAYLONG} 86400+270x24`)],
     ["half of next to nothing", counted(`0+10x${DAYLONG} 2880+5x24`)],
+  ]),
+  ...nextDay("ThroughputFell/warn", 2.5, [
+    ["as on the day before, of which two hours were not seen", counted(`0+300x${DAYLONG} _x24 93600+300x24`)],
+  ]),
+  ...nextDay("ThroughputFell/warn", 4, [
+    ["half of the day before, of which two hours were not seen", counted(`0+300x${DAYLONG} _x24 93600+150x24`), {}],
   ]),
   fires("DatabaseSlow/warn", "100 ms", calls(100), { db_system_name: "postgresql" }),
   quiet("DatabaseSlow/warn", "20 ms", calls(20)),

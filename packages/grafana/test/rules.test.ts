@@ -114,7 +114,13 @@ describeWith(["prometheus"], "Prometheus and Alertmanager accept", () => {
     const rules = join(write("UnderscoreEscapingWithSuffixes"), "prometheus/telltale.rules.yaml");
     const interval = tests.some(({ takesDay }) => takesDay) ? "5m" : "1m";
     const file = join(folder, name);
-    const content = { rule_files: [rules], evaluation_interval: interval, tests: [toPromtool(tests, interval)] };
+    const content = {
+      rule_files: [rules],
+      evaluation_interval: interval,
+      // Otherwise it takes them in any order, and alerts may see what was recorded one interval before.
+      group_eval_order: ["telltale-recording", "telltale-alerts"],
+      tests: [toPromtool(tests, interval)],
+    };
     writeFileSync(file, stringify(content, { lineWidth: 0 }));
     return run("promtool", "test", "rules", file);
   }

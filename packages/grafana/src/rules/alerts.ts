@@ -176,9 +176,12 @@ function heapLeaks(used: string, limit: number): string {
   return `avg_over_time(${used}[10m]) > ${limit} and ${rises("1h")} and ${rises("30m")} and ${used} offset 1h`;
 }
 
-/** A service that has gone altogether has no requests left to compare. */
+/**
+ * A service that has gone altogether has no requests left to compare. One that was not there an hour ago is not compared: where Prometheus
+ * was down, or the service, the hour has not been seen whole.
+ */
 function throughputFell(q: Promql, share: number, minPerSecond: number): string {
-  const now = `sum by (job) (${q.recorded(ROUTE_REQUESTS)})`;
-  const before = `sum by (job) (${q.recorded(ROUTE_REQUESTS)} offset 1d)`;
-  return `(${now} or 0 * ${before}) < ${share} * ${before} and ${before} > ${minPerSecond}`;
+  const requests = (offset = ""): string => `sum by (job) (${q.recorded(ROUTE_REQUESTS)}${offset})`;
+  const [now, before] = [requests(), requests(" offset 1d")];
+  return `(${now} and ${requests(" offset 1h")} or 0 * ${before} unless ${now}) < ${share} * ${before} and ${before} > ${minPerSecond}`;
 }

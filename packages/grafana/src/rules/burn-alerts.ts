@@ -3,7 +3,7 @@ import type { Promql } from "../promql.js";
 import type { Slo } from "../slo.js";
 import type { Alert, Severity } from "./alerts.js";
 import { BURN_RATES } from "./burn-rates.js";
-import { requestsBad } from "./names.js";
+import { REQUESTS_BAD, requestsBad } from "./names.js";
 import { type Objective, objectivesOf } from "./objectives.js";
 
 /** Two alerts for each objective: one for a budget that goes within hours, one for days. */
@@ -31,7 +31,7 @@ export function burnAlerts(q: Promql, slo: Slo): Alert[] {
   };
   return objectivesOf(slo).flatMap(({ name, budget }) =>
     (["page", "warn"] as const).flatMap((severity): Alert[] => {
-      const expr = burns(q, name, budget, severity);
+      const expr = burns(q, name, budget, severity, slo.requests.minBad);
       if (expr === undefined) return [];
       const { alert, what, runbook } = texts[name];
       return [
@@ -51,13 +51,19 @@ export function burnAlerts(q: Promql, slo: Slo): Alert[] {
   );
 }
 
-/** Over the long window, and still over the short one; undefined where all requests together could not burn that fast. */
-function burns(q: Promql, slo: string, budget: number, severity: Severity): string | undefined {
+/**
+ * Over the long window, and still over the short one, with so many bad requests at least; undefined where all requests together could not
+ * burn that fast.
+ */
+function burns(q: Promql, slo: string, budget: number, severity: Severity, minBad: number): string | undefined {
+  const which = { slo: `=${slo}` };
   const conditions = BURN_RATES.filter((rate) => rate.severity === severity && rate.factor * budget < 1).map(
     ({ factor, long, short }) => {
       const limit = Number((factor * budget).toPrecision(6));
-      const over = (window: string): string => `${q.recorded(requestsBad(window), { slo: `=${slo}` })} > ${limit}`;
-      return `(${over(long)} and ${over(short)})`;
+      const over = (window: string): string => `${q.recorded(requestsBad(window), which)} > ${limit}`;
+      // Each rate is that of five minutes: how often rules are evaluated is not known here, nor how long the service has been there.
+      const bad = `sum_over_time(${q.recorded(REQUESTS_BAD, which)}[${long}:5m]) * 300`;
+      return `(${over(long)} and ${over(short)} and ${bad} >= ${minBad})`;
     },
   );
   return conditions.length === 0 ? undefined : conditions.join(" or ");
