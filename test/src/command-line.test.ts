@@ -180,6 +180,10 @@ describe("telltale grafana", () => {
       ["grafana", "--out", "wrong.yaml"],
       /^telltale: --out must be a folder that can be written to; .+ cannot: ENOTDIR/,
     ],
+    [
+      ["grafana", "--out", "/proc/telltale/grafana"],
+      /^telltale: --out must be a folder that can be written to; \/proc\/.+ cannot: E[A-Z]+/,
+    ],
   ])("%j is refused in a line, with exit code 2, and nothing is written", async (args, expected) => {
     writeFileSync(join(folder, "wrong.yaml"), "a: 1\nminPerSecond: x\n");
     const { code, stdout, stderr } = await run(...args);

@@ -115,11 +115,18 @@ function findSlo(folder: string, named: string | undefined): { slo: Slo; source:
 
 function write(file: string, text: string): void {
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     writeFileSync(file, text);
   } catch (error) {
     throw new UsageError(`--out must be a folder that can be written to; ${file} cannot: ${messageOf(error)}`);
   }
+}
+
+/** Node's own recursive one never ends below a folder that says there is none, as /proc does. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
 }
 
 function describe(
