@@ -5,6 +5,7 @@ import { driveLoad } from "./load.js";
 import { choosePort } from "./ports.js";
 import { endLoad, say, showLoad, step } from "./progress.js";
 import { summarizeFinding } from "./report/findings.js";
+import { PoolPeaks } from "./report/pools.js";
 import { writeChecks, writeReport } from "./report/report.js";
 import { bold, dim, terminalWidth, wrap } from "./report/terminal.js";
 import { scrapeDuring } from "./scrape.js";
@@ -99,13 +100,19 @@ async function runDemo({ once, seconds, start }) {
     ),
   );
 
-  const { result: load, scrapes } = await scrapeDuring(metricsUrl, 250, () => visit(shop, seconds));
+  const pools = new PoolPeaks();
+  const { result: load, samples } = await scrapeDuring(
+    metricsUrl,
+    250,
+    () => visit(shop, seconds),
+    (page) => pools.add(page),
+  );
   const arrived = receiver?.waitForSpans((spans) => countServerSpans(spans) >= load.sent, 5_000).catch(() => {});
   await Promise.race([arrived, rejectOn(stop.signal)]);
   const spans = receiver?.spans;
-  say(writeReport({ scrapes, findings, spans, seconds: load.elapsed }).join("\n"));
+  say(writeReport({ samples, pools, findings, spans, seconds: load.elapsed }).join("\n"));
   say("");
-  for (const line of writeChecks({ samples: scrapes.at(-1), spans, ...load })) say(line);
+  for (const line of writeChecks({ samples, spans, ...load })) say(line);
   if (once) return;
 
   onFinding = (finding) => say(summarizeFinding(finding));

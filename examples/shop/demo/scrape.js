@@ -9,13 +9,15 @@ async function scrape(url) {
   return parsePrometheusText(await response.text());
 }
 
-/** Reads the page every `everyMs` while `work` runs, as Prometheus would, and once more at its end. */
-export async function scrapeDuring(url, everyMs, work) {
+/**
+ * Reads the page every `everyMs` while `work` runs, as Prometheus would, and once more at its end. `onScrape` gets the samples of each page;
+ * what is returned are the last ones, and what `work` returned.
+ */
+export async function scrapeDuring(url, everyMs, work, onScrape) {
   const ended = new AbortController();
-  const scrapes = [];
   const reading = (async () => {
     while (!ended.signal.aborted) {
-      scrapes.push(await scrape(url));
+      onScrape(await scrape(url));
       await sleep(everyMs, undefined, { signal: ended.signal }).catch(() => {});
     }
   })();
@@ -29,6 +31,7 @@ export async function scrapeDuring(url, everyMs, work) {
   await reading;
   // The last requests have been answered; their ends may be recorded a moment later.
   await sleep(200);
-  scrapes.push(await scrape(url));
-  return { result, scrapes };
+  const samples = await scrape(url);
+  onScrape(samples);
+  return { result, samples };
 }

@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import { rankFindings, readFinding } from "../demo/report/findings.js";
+import { PoolPeaks } from "../demo/report/pools.js";
 import { parsePrometheusText } from "../demo/report/prometheus-text.js";
 import { writeChecks, writeReport } from "../demo/report/report.js";
 import { formatCount, formatPercent, formatRate, formatSeconds } from "../demo/report/units.js";
@@ -75,7 +76,9 @@ function row(lines: string[], start: string) {
 }
 
 describe("the report", () => {
-  const lines = writeReport({ scrapes: [busy, last], findings: [finding], spans: undefined, seconds: 10 });
+  const pools = new PoolPeaks();
+  for (const page of [busy, last]) pools.add(page);
+  const lines = writeReport({ samples: last, pools, findings: [finding], spans: undefined, seconds: 10 });
 
   test("adds up a route's statuses", () => {
     // 102 requests: rank 51 of 90 in (0.06, 0.1]; rank 96.9 is 6.9 of 12 in (0.1, 0.5]; rank 100.98 is 10.98 of 12.
@@ -111,7 +114,7 @@ describe("the report", () => {
   });
 
   test("has something to say about nothing", () => {
-    const empty = writeReport({ scrapes: [[]], findings: [], spans: undefined, seconds: 10 });
+    const empty = writeReport({ samples: [], pools: new PoolPeaks(), findings: [], spans: undefined, seconds: 10 });
     expect(empty.filter((line) => line === "  none")).toHaveLength(5);
   });
 });

@@ -6,16 +6,27 @@ import { formatCount, formatPercent } from "./units.js";
 
 const NAME = "db_client_connection";
 
-export function poolTable(scrapes) {
-  const samples = scrapes.at(-1);
-  const poolOf = (labels) => labels.db_client_connection_pool_name;
+const poolOf = (labels) => labels.db_client_connection_pool_name;
+const usedOf = (labels) => (labels.db_client_connection_state === "used" ? poolOf(labels) : undefined);
+
+/** The most that any of many scrapes shows of each pool; nothing else of them is kept. */
+export class PoolPeaks {
+  scrapes = 0;
+  used = new Map();
+  pending = new Map();
+
+  add(samples) {
+    this.scrapes++;
+    raise(this.used, sumBy(samples, `${NAME}_count`, usedOf));
+    raise(this.pending, sumBy(samples, `${NAME}_pending_requests`, poolOf));
+  }
+}
+
+export function poolTable(samples, { used, pending }) {
   const limits = sumBy(samples, `${NAME}_limit`, poolOf);
   const waits = histogramsBy(samples, `${NAME}_wait_time_seconds`, poolOf);
   const uses = histogramsBy(samples, `${NAME}_use_time_seconds`, poolOf);
   const timeouts = sumBy(samples, `${NAME}_timeouts_total`, poolOf);
-  const usedOf = (labels) => (labels.db_client_connection_state === "used" ? poolOf(labels) : undefined);
-  const used = highest(scrapes.map((scrape) => sumBy(scrape, `${NAME}_count`, usedOf)));
-  const pending = highest(scrapes.map((scrape) => sumBy(scrape, `${NAME}_pending_requests`, poolOf)));
   return [...new Set([...limits.keys(), ...used.keys(), ...waits.keys()])].sort().flatMap((name) => {
     const wait = waits.get(name) ?? { count: 0, buckets: [] };
     const waited = countAbove(wait, 0.001) || 0;
@@ -32,12 +43,8 @@ export function poolTable(scrapes) {
   });
 }
 
-function highest(readings) {
-  const most = new Map();
-  for (const reading of readings) {
-    for (const [key, value] of reading) most.set(key, Math.max(most.get(key) ?? 0, value));
-  }
-  return most;
+function raise(most, reading) {
+  for (const [key, value] of reading) most.set(key, Math.max(most.get(key) ?? 0, value));
 }
 
 function percentiles(histogram = { buckets: [] }) {

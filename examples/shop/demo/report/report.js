@@ -9,11 +9,10 @@ import { bad, bold, dim, good } from "./terminal.js";
 import { formatCount } from "./units.js";
 
 /**
- * What Telltale saw, from its own exports: `scrapes` of its /metrics page (parsed, oldest first; the last one was read after
- * the load), the findings it logged and the spans it sent; `spans` is undefined where they went elsewhere. Lines of text.
+ * What Telltale saw, from its own exports: the samples of its /metrics page after the load, the `pools` (`PoolPeaks`) of all pages until
+ * then, the findings it logged and the spans it sent; `spans` is undefined where they went elsewhere. Lines of text.
  */
-export function writeReport({ scrapes, findings, spans, seconds }) {
-  const samples = scrapes.at(-1);
+export function writeReport({ samples, pools, findings, spans, seconds }) {
   return [
     ...section(
       "Requests by route",
@@ -22,7 +21,7 @@ export function writeReport({ scrapes, findings, spans, seconds }) {
     ),
     ...section("Slowest queries and commands", "by time spent, waits for a connection included", queryTable(samples)),
     ...section("Caches", "keys looked up in Redis", cacheTable(samples)),
-    ...section("Connection pools", `busiest of ${scrapes.length} scrapes`, poolTable(scrapes)),
+    ...section("Connection pools", `busiest of ${pools.scrapes} scrapes`, poolTable(samples, pools)),
     ...section("Findings", "the costliest first", findingList(findings, samples)),
     ...traceSection(rankFindings(findings, samples), spans),
   ];
