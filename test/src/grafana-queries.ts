@@ -133,6 +133,7 @@ export function selectorsOf(expression: string): string[] {
   return [...new Set(found.map(([selector]) => selector))];
 }
 
+/** A subquery has no data before its first step; what it reads has. */
 function readable(selector: string): string {
-  return selector.includes("[") ? `count_over_time(${selector})` : selector;
+  return selector.includes("[") ? `count_over_time(${selector.replace(/:\w+\]/, "]")})` : selector;
 }

@@ -1,37 +1,7 @@
-import type { FindingKind } from "@telltale/core";
 import { atMost, type DashboardPlan, type Material, none, plain, type StatPanel } from "../panel.js";
+import { FINDING_PANELS, type FindingPanel } from "./finding-panels.js";
 
 const ROUTE = { "http.route": "=~$route" } as const;
-
-interface Kind {
-  readonly title: string;
-  readonly shows: string;
-  readonly otherwise: string;
-}
-/** Those with a panel of their own. */
-const KINDS: Readonly<Partial<Record<FindingKind, Kind>>> = {
-  n_plus_one: {
-    title: "N+1",
-    shows: "Requests in the chosen time that ran one query again and again with other parameters.",
-    otherwise: "Read the rows for all keys in one query. The table says which route, its traces which query.",
-  },
-  slow_query: {
-    title: "Slow queries",
-    shows: "Calls in the chosen time that took longer than slowQueryMs (100 ms unless you set it), or than usual.",
-    otherwise: "Slow queries by query names them: look at their plans, an index is missing most often.",
-  },
-  duplicate_query: {
-    title: "Duplicate queries",
-    shows: "Requests in the chosen time that ran one query again and again with the same parameters.",
-    otherwise: "Read it once for each request and pass it on, or cache it.",
-  },
-  event_loop_blocked: {
-    title: "Event loop blocked",
-    shows:
-      "Times in the chosen time that work in the process let nothing else run for eventLoop.blockMs (50 ms unless you set it).",
-    otherwise: "Divide the work into steps, or move it to a worker thread. The table says which route.",
-  },
-};
 
 export function planFindings({ q }: Material): DashboardPlan {
   const range = q.over("$__range");
@@ -39,7 +9,7 @@ export function planFindings({ q }: Material): DashboardPlan {
   const route = q.label("http.route");
   // 0 where something is watched; nothing where Telltale does not run.
   const watched = `0 * ${q.sum([], q.value("uptime"))}`;
-  const stat = ([of, { title, shows, otherwise }]: [FindingKind, Kind]): StatPanel => ({
+  const stat = ([of, { title, shows, otherwise }]: [string, FindingPanel]): StatPanel => ({
     type: "stat",
     title,
     shows,
@@ -58,12 +28,12 @@ export function planFindings({ q }: Material): DashboardPlan {
     uid: "telltale-findings",
     title: "Findings",
     description:
-      "What Telltale has found: slow queries, N+1, duplicate queries, blocks of the event loop and more. Each one is on the span concerned and, with findingsLog, in the log.",
+      "What Telltale has found: slow and repeated queries, pools and caches that do not do their work, blocks of the event loop. Each one is on the span concerned and, with findingsLog, in the log.",
     variables: ["service", "instance", "route"],
     rows: [
       {
         title: "At a glance",
-        panels: (Object.entries(KINDS) as [FindingKind, Kind][]).map(stat),
+        panels: Object.entries(FINDING_PANELS).map(stat),
       },
       {
         title: "What and where",
@@ -157,7 +127,7 @@ export function planFindings({ q }: Material): DashboardPlan {
             shows: "Spans per second by what became of them.",
             good: "exported, and sampled_out where you sample.",
             otherwise:
-              "dropped or rejected: the collector is slow, down or refuses them; stderr of the service says which.",
+              "dropped or rejected: the collector is slow, down or refuses them; stderr of the service says which. given_up: traces.keep had more to hold than its bounds allow, so that traces of failed or slow requests may be missing or not whole.",
             unit: "ops",
             steps: plain,
             width: 12,
