@@ -30,8 +30,8 @@ export interface MembershipOptions {
 const PAUSES_MS = [50, 100, 200, 400, 1_000, 2_000, 5_000, 15_000];
 /** A cluster worker leaves the port to its primary for so many tries, a third of a second. */
 const TRIES_OF_PRIMARY = 3;
-/** After so many tries the port is somebody else's. */
-const TRIES_BEFORE_SAID = 4;
+/** After so many tries, a third of a second, the port is somebody else's: whoever of ours has it is there in the same turn. */
+const TRIES_BEFORE_SAID = 3;
 /** How long the program's first line waits for the process that serves. */
 const ANSWERS_MS = 3_000;
 /** Time for the heir to take over before anybody else tries. */
