@@ -17,6 +17,12 @@ test.each<[string, boolean | "array"]>([
   ["SELECT * FROM t WHERE id IN (SELECT id FROM u)", false],
   ["SELECT * FROM t WHERE id = $1", false],
   ["SELECT any FROM t", false],
+  ["SELECT * FROM t JOIN unnest($1::int[]) AS k(id) USING (id)", "array"],
+  ["SELECT * FROM t WHERE id IN (SELECT unnest($1))", "array"],
+  ["SELECT * FROM t JOIN json_to_recordset($1) AS k(id int) USING (id)", "array"],
+  ["SELECT * FROM t WHERE id IN (SELECT jsonb_array_elements_text($1)::int)", "array"],
+  ["SELECT * FROM t JOIN (VALUES ($1), ($2)) AS k(id) USING (id)", true],
+  ["SELECT tag FROM t, unnest(tags) AS tag WHERE id = $1", false],
 ])("%.70s asks for several values: %s", (text, batch) => {
   expect(analyzeQuery(text, "postgresql").batch).toBe(batch);
 });

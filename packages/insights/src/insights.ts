@@ -4,7 +4,7 @@ import { UNWATCHED, watchLoop } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
 import { QueryHistories, type QueryCost } from "./query-history.js";
 import { createPoolHolders } from "./pool-holders.js";
-import { createRepeatFinder } from "./repeated-query.js";
+import { createRepeatFinder } from "./repeat-finder.js";
 import { createSlowQueryFinder } from "./slow-query.js";
 
 /** The listener, and what it can be asked. */
@@ -37,9 +37,10 @@ export function createInsights(options: InsightsOptions = {}): Insights {
       blocks.ended(operation);
       if (operation.kind === "database") {
         findSlow(operation);
-        if (request !== undefined) repeats.heard(operation, request);
-      } else if (operation.kind === "http.server" && request !== undefined) {
-        repeats.requestEnded(operation, request);
+        if (request !== undefined) repeats.queried(operation, request);
+      } else if (request !== undefined) {
+        if (operation.kind === "http.server") repeats.requestEnded(operation, request);
+        else repeats.sent(operation, request);
       }
     },
     topQueries: (limit = 10) => histories.top(limit),

@@ -9,6 +9,16 @@ export function hashParameters(parameters: unknown): number {
   return (parameters === undefined ? FIRST : hashValue(FIRST, parameters)) >>> 0;
 }
 
+/** The same without some of the values, by where they stand. */
+export function hashOthers(parameters: unknown, except: ReadonlySet<number>): number {
+  if (!Array.isArray(parameters)) return hashParameters(parameters);
+  let hash = FIRST;
+  for (let n = 0; n < parameters.length && n < MAX_VALUES; n++) {
+    if (!except.has(n)) hash = hashValue(hash, parameters[n]);
+  }
+  return hash >>> 0;
+}
+
 /** The hash of a call's parameters with that of its text, which tells calls apart whose values stand in the text. */
 export function hashCall(text: string | undefined, parametersHash: number): number {
   return (text === undefined ? parametersHash : hashText(parametersHash, text)) >>> 0;

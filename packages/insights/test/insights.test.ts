@@ -52,7 +52,19 @@ function template(changes: Partial<DatabaseTemplate> = {}): DatabaseTemplate {
   };
 }
 
+/** It begins with a whole millisecond, so that sums of whole ones are exact: 5 × 4 ms are 20, and not 19.999…. */
 function request(route: string | undefined = "/orders"): HttpServerOperation {
+  const { now } = performance;
+  const startMs = Math.ceil(now.call(performance));
+  performance.now = () => startMs;
+  try {
+    return beginRequest(route);
+  } finally {
+    performance.now = now;
+  }
+}
+
+function beginRequest(route: string | undefined): HttpServerOperation {
   const operation = startHttpServerOperation(
     {
       method: "GET",
@@ -221,7 +233,7 @@ describe("N+1 and duplicates", () => {
     const operations = loop(6, 10).map(([parameter, from, ms]) => run(served, shape, [parameter], from, ms));
     end(served, 80);
     expect(findings[0]).toMatchObject({
-      title: "GET /orders runs SELECT items 6 times (60.0 ms of 80.0 ms)",
+      title: "GET /orders runs SELECT items 6 times (60.0 ms of 80.0 ms), one after the other",
       count: 6,
       durationMs: expect.closeTo(60, 6),
       againstMs: expect.closeTo(80, 6),
@@ -260,17 +272,13 @@ describe("N+1 and duplicates", () => {
   });
 });
 
-test("queries of more than 500 shapes, and more than 64 parameters, are counted", () => {
+test("queries of more than 500 shapes are counted", () => {
   listen();
   const served = request();
-  const [shapes, parameters] = [reached("request.query_shapes"), reached("request.query_parameters")];
+  const before = reached("request.query_shapes");
   for (let n = 0; n < 510; n++) run(served, template({ fingerprint: `shape ${n}` }), [], n, 1);
-  const loop = template({ fingerprint: "shape 0" });
-  for (let n = 0; n < 100; n++) run(served, loop, [n], n, 1);
-  end(served, 200);
-  expect(reached("request.query_shapes") - shapes).toBe(10);
-  // 101 calls with as many parameters.
-  expect(reached("request.query_parameters") - parameters).toBe(101 - 64);
+  end(served, 600);
+  expect(reached("request.query_shapes") - before).toBe(10);
 });
 
 test("the log remembers the last 1,000 findings, and forgets the oldest first", () => {

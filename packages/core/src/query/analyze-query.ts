@@ -1,6 +1,6 @@
 import { fingerprint } from "./fingerprint.js";
 import { fold } from "./fold.js";
-import { LIST } from "./plain-list.js";
+import { LIST, ROWS } from "./plain-list.js";
 import type { QueryShape, SqlDialect } from "./query-shape.js";
 import { summarize } from "./summary.js";
 import { type Token, type Tokenized, tokenize } from "./tokenize.js";
@@ -41,14 +41,18 @@ function batchOf(tokens: readonly Token[]): QueryShape["batch"] {
   let batch: QueryShape["batch"] = false;
   for (let i = 0; i < tokens.length; i += 1) {
     const token = tokens[i];
-    if (token === LIST) return true;
-    if (token?.kind === "word" && token.key === "any" && tokens[i + 1]?.text === "(") {
-      if (tokens[i + 2]?.kind !== "param") return true;
-      batch = "array";
-    }
+    if (token === LIST || token === ROWS) return true;
+    if (token?.kind !== "word" || tokens[i + 1]?.text !== "(") continue;
+    const isBound = tokens[i + 2]?.kind === "param";
+    if (token.key === "any" && !isBound) return true;
+    if (isBound && TAKES_MANY.test(token.key)) batch = "array";
   }
   return batch;
 }
+
+/** What makes rows, or a choice, of the elements of one value. */
+const TAKES_MANY =
+  /^(?:any|unnest|string_to_table|regexp_split_to_table|jsonb?_(?:to_recordset|array_elements(?:_text)?))$/;
 
 /** Joined, as a string grown by `+=` would keep slices of the query, and so the whole of it, in memory. */
 function write(tokens: readonly Token[]): string {

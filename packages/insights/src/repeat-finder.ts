@@ -1,0 +1,221 @@
+import {
+  annotateOperation,
+  type DatabaseOperation,
+  findingMade,
+  type HttpClientOperation,
+  type HttpServerOperation,
+  listenerSlot,
+  type Request,
+  wantSite,
+} from "@telltale/core";
+import { endpointOf } from "./describe.js";
+import type { InsightsOptions } from "./options.js";
+import { bindsOneKey, hashCall, hashOthers, hashParameters } from "./parameters.js";
+import { Calls, Followed, Repetition, RequestCalls } from "./repeat-calls.js";
+import { repeatFinding, type RepeatKind } from "./repeat-finding.js";
+import { type Paging, readsInParts, withoutBounds } from "./repeat-paging.js";
+import { findSource } from "./repeat-source.js";
+import { createSubjects, MAX_LOOPS, MIGRATION, NONE, type Subject } from "./repeat-subject.js";
+import { readUrl } from "./repeat-url.js";
+
+/** Follows what requests ask for. */
+interface RepeatFinder {
+  queried(operation: DatabaseOperation, request: Request): void;
+  sent(operation: HttpClientOperation, request: Request): void;
+  /** Decides, when the request has ended. */
+  requestEnded(operation: HttpServerOperation, request: Request): void;
+}
+
+/**
+ * Finds what one request asks many times: one query shape, one family of keys, one route of another service; with differing values a loop,
+ * with equal ones a duplicate. Only reads count, and no `IN (…)` chunks, which are the cure; but an array of one key, time and again, is
+ * none. Pages, retries and polls are meant.
+ */
+export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
+  const {
+    minCount = 5,
+    minTotalMs = 20,
+    minShare = 0.2,
+    ignoreRoutes = [],
+    ignoreFingerprints = [],
+  } = options.nPlusOne ?? {};
+  const ignoredRoutes = new Set(ignoreRoutes);
+  const subjects = createSubjects(new Set(ignoreFingerprints));
+  const slot = listenerSlot();
+  const followed = new Followed();
+
+  function callsOf(request: Request): RequestCalls {
+    return (request.slots[slot] ??= new RequestCalls()) as RequestCalls;
+  }
+
+  function subjectOf({ template, text, parameters, errorType }: DatabaseOperation): Subject {
+    const subject = subjects.ofQuery(template, text);
+    // It will be tried again.
+    if (errorType !== undefined) return NONE;
+    return subject.batches === undefined || bindsOneKey(parameters) ? subject : subject.batches;
+  }
+
+  function follow(
+    all: RequestCalls,
+    operation: DatabaseOperation | HttpClientOperation,
+    subject: Subject,
+    text: string | undefined,
+    hash: number,
+    others: number,
+  ): void {
+    if (!followed.hasRoom(all)) return;
+    followed.total++;
+    all.size++;
+    all.first = new Calls(subject, operation, all.first, text, hash, others);
+  }
+
+  /** One more of them. */
+  function repeat(
+    calls: Calls,
+    all: RequestCalls,
+    operation: DatabaseOperation | HttpClientOperation,
+    hash: number,
+    others: number,
+  ): void {
+    const { startMs, endMs } = operation;
+    const isQuery = operation.kind === "database";
+    const again = (calls.again ??= new Repetition(calls, startMs, minCount));
+    const rows = isQuery ? (operation.rows ?? 0) : 0;
+    again.addCall(startMs, isQuery ? operation.waitMs : 0, endMs, rows, all.lastEndMs);
+    again.addValues(hash, others, minCount);
+    if (operation.takenSite !== undefined) calls.site = operation.takenSite;
+    // A loop that was found before, so the next call is most probably one of its own.
+    if (again.count === 2 && calls.subject.loops.size > 0) armLoop(calls, operation.request);
+    if (again.count >= minCount && calls.subject.mayRepeat)
+      annotateOperation(operation, "telltale.repeat", again.count);
+  }
+
+  function decide(
+    calls: Calls,
+    repetition: Repetition,
+    all: RequestCalls,
+    served: HttpServerOperation,
+    request: Request,
+  ): void {
+    const { subject } = calls;
+    const { count, busyMs, values, keys, overlaps, paused, rows } = repetition;
+    const requestMs = served.endMs - served.startMs;
+    if (busyMs < minTotalMs && busyMs < minShare * requestMs) return;
+    const isSame = values.size < minCount;
+    if (isSame) {
+      const times = values.most() - all.failures;
+      if (!subject.mayDouble || times < minCount || paused >= count - 1) return;
+    } else {
+      const { paging } = subject;
+      if (keys.size < minCount && (paging === undefined || readsInParts(paging, rows, count))) return;
+      // What Redis is sent in parallel, or in a pipeline, waits for one answer.
+      if (subject.template?.system === "redis" && count - overlaps < minCount) return;
+    }
+    const kind = kindOf(subject, isSame);
+    const source = isSame ? undefined : findSource(calls, repetition, all.first);
+    findingMade(repeatFinding({ kind, calls, repetition, isSame, source, served, request }));
+    remember(calls, repetition, request);
+  }
+
+  return {
+    queried(operation, request) {
+      // What runs on after the response belongs to nobody's waiting time.
+      if (request.operation.endMs !== 0) return;
+      const { endMs, parameters, rows = 0 } = operation;
+      const subject = subjectOf(operation);
+      if (!subject.mayRepeat && rows < 2) {
+        const all = request.slots[slot] as RequestCalls | undefined;
+        if (all !== undefined) all.lastEndMs = endMs;
+        if (operation.errorType !== undefined) callsOf(request).failures++;
+        else if (subject === MIGRATION) callsOf(request).isMigration = true;
+        return;
+      }
+      const all = callsOf(request);
+      const calls = all.find(subject);
+      if (subject.mayRepeat) {
+        const { paging } = subject;
+        const text = subject.hasLiterals ? operation.text : undefined;
+        // Now, as the app may use its array of values again for the next call.
+        const hash = hashParameters(parameters);
+        const others = paging === undefined ? hash : hashOthers(parameters, paging.parameters);
+        const isKept = text === undefined || text.length <= MAX_KEPT;
+        if (calls === undefined && isKept) follow(all, operation, subject, text, hash, others);
+        else if (calls !== undefined && text === calls.text) repeat(calls, all, operation, hash, others);
+        else {
+          const whole = hashCall(text, hash);
+          const stem = hashStem(text, others, paging, calls);
+          if (calls === undefined) follow(all, operation, subject, undefined, whole, stem);
+          else repeat(calls, all, operation, whole, stem);
+        }
+      } else if (calls === undefined) follow(all, operation, subject, undefined, 0, 0);
+      else repeat(calls, all, operation, 0, 0);
+      all.lastEndMs = endMs;
+    },
+    sent(operation, request) {
+      if (request.operation.endMs !== 0) return;
+      const { url, endMs } = operation;
+      const read = readUrl(url);
+      const subject = isAnswered(operation) ? subjects.ofCall(operation, read) : NONE;
+      const all = callsOf(request);
+      if (subject !== NONE) {
+        const calls = all.find(subject);
+        const hash = hashCall(url, 0);
+        const others = hashCall(read.stem, 0);
+        if (calls === undefined) follow(all, operation, subject, undefined, hash, others);
+        else repeat(calls, all, operation, hash, others);
+      }
+      all.lastEndMs = endMs;
+    },
+    requestEnded(served, request) {
+      const all = request.slots[slot] as RequestCalls | undefined;
+      if (all === undefined) return;
+      request.slots[slot] = undefined;
+      followed.total -= all.size;
+      if (all.isMigration || (request.route !== undefined && ignoredRoutes.has(request.route))) return;
+      for (let calls = all.first; calls !== undefined; calls = calls.next) {
+        const { subject, again } = calls;
+        if (again !== undefined && again.count >= minCount && subject.mayRepeat) {
+          decide(calls, again, all, served, request);
+        }
+      }
+    },
+  };
+}
+
+function kindOf({ template }: Subject, isSame: boolean): RepeatKind {
+  if (template === undefined) return "repeated_http_call";
+  if (isSame) return "duplicate_query";
+  return template.system === "redis" ? "repeated_lookup" : "n_plus_one";
+}
+
+/** Longer texts are compared by their hashes, as they would be kept for as long as the request takes. */
+const MAX_KEPT = 256;
+
+/** The hash of a text without the bounds of its page, and of the values bound to it that are no such bounds. */
+function hashStem(text: string | undefined, others: number, paging: Paging | undefined, first?: Calls): number {
+  if (text === undefined) return others;
+  if (paging === undefined) return hashCall(text, others);
+  const stem = withoutBounds(text);
+  return first?.text !== undefined && withoutBounds(first.text) === stem ? others : hashCall(stem, others);
+}
+
+/** Not an answer that says: try again. */
+function isAnswered({ statusCode, errorType }: HttpClientOperation): boolean {
+  if (errorType === undefined) return true;
+  return statusCode >= 400 && statusCode < 500 && statusCode !== 408 && statusCode !== 425 && statusCode !== 429;
+}
+
+function armLoop({ subject, holder }: Calls, request: Request | undefined): void {
+  const endpoint = endpointOf(request);
+  if (subject.loops.has(endpoint) && subject.loops.get(endpoint) === undefined) wantSite(holder);
+}
+
+/** So that the next time it is told where the calls are made. */
+function remember({ subject, holder, site }: Calls, { overlaps }: Repetition, request: Request): void {
+  const { loops } = subject;
+  const endpoint = endpointOf(request);
+  const known = site ?? loops.get(endpoint);
+  if (loops.size < MAX_LOOPS || loops.has(endpoint)) loops.set(endpoint, known);
+  // Of calls one after the other, the next time those that follow on the second; of those that are sent at once, whichever comes next.
+  if (known === undefined && overlaps > 0) wantSite(holder);
+}
