@@ -66,6 +66,8 @@ export interface Finding {
   readonly why?: Why | undefined;
   /** What only this kind has: flat, for people and for attributes. */
   readonly evidence?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** True for one that is known and accepted: it is counted as such, and alarms nobody. Set before others hear of it. */
+  accepted?: boolean | undefined;
   /** The plan of the query, as the server's EXPLAIN gives it. */
   readonly plan?: string | undefined;
 }

@@ -44,7 +44,7 @@ export const METRIC_ATTRIBUTES = {
   poolCreate: POOL,
   poolUse: POOL,
   cacheLookups: ["telltale.cache.name", "telltale.cache.result", "db.system.name"],
-  findings: ["telltale.finding.kind", "http.route", "db.system.name"],
+  findings: ["telltale.finding.kind", "http.route", "db.system.name", "telltale.finding.accepted"],
   slowQueries: ["db.system.name", "db.namespace", "db.query.summary", "telltale.slow.reason"],
   spans: ["telltale.outcome"],
   labelsOverflow: ["telltale.label"],

@@ -13,6 +13,7 @@ export function createFindingLog(write: (line: string) => void, now: () => numbe
   return {
     name: "finding log",
     findingMade(finding) {
+      if (finding.accepted === true) return;
       const key = `${finding.kind}\n${finding.endpoint}\n${finding.fingerprint}`;
       const before = last.get(key);
       const at = now();

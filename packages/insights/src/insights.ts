@@ -1,6 +1,7 @@
 import type { Listener } from "@telltale/core";
 import { createBlockFinder } from "./event-loop.js";
 import { UNWATCHED, watchLoop } from "./loop-watch.js";
+import { createKnownFindings, type KnownFinding } from "./known-findings.js";
 import type { InsightsOptions } from "./options.js";
 import { QueryHistories, type QueryCost } from "./query-history.js";
 import { createPoolHolders } from "./pool-holders.js";
@@ -11,13 +12,16 @@ import { createSlowQueryFinder } from "./slow-query.js";
 export interface Insights extends Listener {
   /** The query shapes whose calls took most time together since the start, the first first. Default 10. */
   topQueries(limit?: number): QueryCost[];
+  /** Of the accepted findings, those that have not occurred since the start. */
+  unseenFindings(): readonly KnownFinding[];
   /** Ends what it does besides listening. */
   stop(): void;
 }
 
 /**
  * The listener that finds slow, repeated and duplicate queries, and blocks of the event loop. It works on operations only, so sampling and
- * exporters make no difference. Add it before the listener that makes spans: what it notes on an operation goes onto its span.
+ * exporters make no difference. Add it before the listener that makes spans: what it notes on an operation goes onto its span; and before
+ * those that hear findings, as it marks the accepted ones.
  */
 export function createInsights(options: InsightsOptions = {}): Insights {
   const blocks = createBlockFinder(options);
@@ -25,6 +29,7 @@ export function createInsights(options: InsightsOptions = {}): Insights {
   const histories = new QueryHistories();
   const findSlow = createSlowQueryFinder(options, histories, loop);
   const repeats = createRepeatFinder(options);
+  const known = createKnownFindings(options.knownFindings ?? []);
   return {
     name: "insights",
     operationStarted(operation) {
@@ -43,6 +48,10 @@ export function createInsights(options: InsightsOptions = {}): Insights {
         else repeats.sent(operation, request);
       }
     },
+    findingMade(finding) {
+      if (known.accepts(finding)) finding.accepted = true;
+    },
+    unseenFindings: known.unseen,
     topQueries: (limit = 10) => histories.top(limit),
     stop() {
       loop.stop();

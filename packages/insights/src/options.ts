@@ -1,3 +1,5 @@
+import type { KnownFinding } from "./known-findings.js";
+
 /** Thresholds and exceptions; every field has a default. */
 export interface InsightsOptions {
   /** Queries slower than this are findings, in ms; 0 turns slow queries off. Default 100. */
@@ -32,6 +34,8 @@ export interface InsightsOptions {
     readonly ignoreFingerprints?: readonly string[];
   };
   readonly pools?: PoolOptions;
+  /** Findings that are accepted for now: they are marked so, for others to leave them alone. */
+  readonly knownFindings?: readonly KnownFinding[];
 }
 
 /** When the holders of pooled connections are findings. A time-out of a pool always is one. */

@@ -1,6 +1,8 @@
 /** Values looked at, and characters or bytes of each: enough to tell calls apart, and a bound on the work. */
 const MAX_VALUES = 20;
 const MAX_LENGTH = 256;
+/** Characters at the beginning and at the end of a query's text: the values in it stand last, behind a long list of columns. */
+const MAX_TEXT = 1_024;
 
 const FIRST = 0x811c9dc5;
 
@@ -21,7 +23,9 @@ export function hashOthers(parameters: unknown, except: ReadonlySet<number>): nu
 
 /** The hash of a call's parameters with that of its text, which tells calls apart whose values stand in the text. */
 export function hashCall(text: string | undefined, parametersHash: number): number {
-  return (text === undefined ? parametersHash : hashText(parametersHash, text)) >>> 0;
+  if (text === undefined) return parametersHash >>> 0;
+  const tail = text.length > MAX_TEXT ? text.slice(-MAX_TEXT) : "";
+  return hashText(hashText(parametersHash, text, MAX_TEXT), tail, MAX_TEXT) >>> 0;
 }
 
 /** Whether there is an array among the values, and none holds more than one. */
@@ -51,8 +55,8 @@ function hashValue(hash: number, value: unknown): number {
   return hashText(mix(hash, 5), typeof value === "object" && value !== null ? "object" : String(value));
 }
 
-function hashText(hash: number, text: string): number {
-  const length = Math.min(text.length, MAX_LENGTH);
+function hashText(hash: number, text: string, most = MAX_LENGTH): number {
+  const length = Math.min(text.length, most);
   let result = mix(hash, text.length);
   for (let n = 0; n < length; n++) result = Math.imul(result ^ text.charCodeAt(n), 0x01000193);
   return result;

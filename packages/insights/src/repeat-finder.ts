@@ -6,16 +6,15 @@ import {
   type HttpServerOperation,
   listenerSlot,
   type Request,
-  wantSite,
 } from "@telltale/core";
-import { endpointOf } from "./describe.js";
 import type { InsightsOptions } from "./options.js";
 import { bindsOneKey, hashCall, hashOthers, hashParameters } from "./parameters.js";
 import { Calls, Followed, Repetition, RequestCalls } from "./repeat-calls.js";
 import { repeatFinding, type RepeatKind } from "./repeat-finding.js";
 import { type Paging, readsInParts, withoutBounds } from "./repeat-paging.js";
+import { LoopSites } from "./repeat-sites.js";
 import { findSource } from "./repeat-source.js";
-import { createSubjects, MAX_LOOPS, MIGRATION, NONE, type Subject } from "./repeat-subject.js";
+import { createSubjects, MIGRATION, NONE, type Subject } from "./repeat-subject.js";
 import { readUrl } from "./repeat-url.js";
 
 /** Follows what requests ask for. */
@@ -43,6 +42,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
   const subjects = createSubjects(new Set(ignoreFingerprints));
   const slot = listenerSlot();
   const followed = new Followed();
+  const sites = new LoopSites();
 
   function callsOf(request: Request): RequestCalls {
     return (request.slots[slot] ??= new RequestCalls()) as RequestCalls;
@@ -84,8 +84,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
     again.addCall(startMs, isQuery ? operation.waitMs : 0, endMs, rows, all.lastEndMs);
     again.addValues(hash, others, minCount);
     if (operation.takenSite !== undefined) calls.site = operation.takenSite;
-    // A loop that was found before, so the next call is most probably one of its own.
-    if (again.count === 2 && calls.subject.loops.size > 0) armLoop(calls, operation.request);
+    if (again.count === 2) sites.arm(calls, operation.request);
     if (again.count >= minCount && calls.subject.mayRepeat)
       annotateOperation(operation, "telltale.repeat", again.count);
   }
@@ -113,8 +112,8 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
     }
     const kind = kindOf(subject, isSame);
     const source = isSame ? undefined : findSource(calls, repetition, all.first);
-    findingMade(repeatFinding({ kind, calls, repetition, isSame, source, served, request }));
-    remember(calls, repetition, request);
+    const callSite = sites.find(calls, repetition, request)?.resolve();
+    findingMade(repeatFinding({ kind, calls, repetition, isSame, source, callSite, served, request }));
   }
 
   return {
@@ -203,19 +202,4 @@ function hashStem(text: string | undefined, others: number, paging: Paging | und
 function isAnswered({ statusCode, errorType }: HttpClientOperation): boolean {
   if (errorType === undefined) return true;
   return statusCode >= 400 && statusCode < 500 && statusCode !== 408 && statusCode !== 425 && statusCode !== 429;
-}
-
-function armLoop({ subject, holder }: Calls, request: Request | undefined): void {
-  const endpoint = endpointOf(request);
-  if (subject.loops.has(endpoint) && subject.loops.get(endpoint) === undefined) wantSite(holder);
-}
-
-/** So that the next time it is told where the calls are made. */
-function remember({ subject, holder, site }: Calls, { overlaps }: Repetition, request: Request): void {
-  const { loops } = subject;
-  const endpoint = endpointOf(request);
-  const known = site ?? loops.get(endpoint);
-  if (loops.size < MAX_LOOPS || loops.has(endpoint)) loops.set(endpoint, known);
-  // Of calls one after the other, the next time those that follow on the second; of those that are sent at once, whichever comes next.
-  if (known === undefined && overlaps > 0) wantSite(holder);
 }

@@ -1,5 +1,6 @@
 import {
   annotateOperation,
+  type CallSite,
   type DatabaseTemplate,
   epochOriginMs,
   type Finding,
@@ -33,6 +34,7 @@ export interface Repeat {
   /** Whether all ask for the same. */
   readonly isSame: boolean;
   readonly source: Source | undefined;
+  readonly callSite: CallSite | undefined;
   readonly served: HttpServerOperation;
   readonly request: Request;
 }
@@ -43,8 +45,8 @@ export function orderOf(overlaps: number, calls: number): Order {
   return overlaps * 2 > calls - 1 ? "parallel" : "mixed";
 }
 
-export function repeatFinding({ kind, calls, repetition, isSame, source, served, request }: Repeat): Finding {
-  const { subject, site } = calls;
+export function repeatFinding({ kind, calls, repetition, isSame, source, callSite, served, request }: Repeat): Finding {
+  const { subject } = calls;
   const { count, busyMs, waitMs, overlaps } = repetition;
   const { template, name } = subject;
   const requestMs = served.endMs - served.startMs;
@@ -78,7 +80,7 @@ export function repeatFinding({ kind, calls, repetition, isSame, source, served,
     spanId: spanContext?.spanId,
     sampled,
     time: Math.round(epochOriginMs() + served.endMs),
-    callSite: (site ?? subject.loops.get(endpoint))?.resolve(),
+    callSite,
     evidence: {
       order,
       ...(template === undefined && { target: name, same: isSame }),

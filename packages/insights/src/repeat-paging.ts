@@ -7,8 +7,8 @@ export interface Paging {
   readonly skips: boolean;
 }
 
-/** A value: bound, literal, or what has replaced one. */
-const VALUE = String.raw`(?:\$\d+|\?|-?\d[\d.]*|'(?:[^']|'')*')(?:::\w+)?`;
+/** A value: bound, literal, or what has replaced one. Nothing in it can be read in two ways, which would take quadratic time. */
+const VALUE = String.raw`(?:\$\d+|\?|-?(?<![\w.])\d[\d.]*|'[^']*')(?:::\w+)?`;
 const BELOW_OR_ABOVE = String.raw`(?<![-<>@|&#~!=?])[<>]=?(?![<>@|&=?-])`;
 const BOUNDS = new RegExp(
   [

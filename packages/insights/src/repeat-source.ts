@@ -8,7 +8,7 @@ export interface Source {
   readonly rows: number;
   /** 1, or more where it is itself run in a loop. */
   readonly calls: number;
-  /** False where it has one row for each call, and no other query has. */
+  /** False where it has one row for each call of the loop, and no other query has. */
   readonly isEstimate: boolean;
 }
 
@@ -38,6 +38,8 @@ export function findSource(loop: Calls, repetition: Repetition, list: Calls | un
     const found = calls === loop ? undefined : candidateOf(calls, loop.startMs, repetition);
     if (found === undefined) continue;
     if (found.fit === "exact") exact++;
+    // One row for each of its calls: it is another loop beside this one, or one in between.
+    if (found.calls > 1 && found.rows <= found.calls) continue;
     if (best === undefined || isBetter(found, best)) best = found;
   }
   if (best === undefined) return undefined;

@@ -18,8 +18,8 @@ export class Subject {
   readonly hasLiterals: boolean;
   /** Stands for calls that ask for many keys at once, where that depends on what is bound: they feed loops, and are none. */
   readonly batches: Subject | undefined;
-  /** Where calls of its loops were made, by endpoint, for those that were found. */
-  readonly loops = new Map<string | undefined, TakenSite | undefined>();
+  /** Where the calls of its loops are made, by endpoint, as far as known; see `LoopSites`. */
+  loops: Map<string | undefined, TakenSite | undefined> | undefined = undefined;
 
   constructor(
     name: string,
@@ -51,8 +51,6 @@ export const NONE = feeding("");
 export const MIGRATION = feeding("");
 
 const MAX_SUBJECTS = 5_000;
-/** Endpoints whose sites are remembered for each. */
-export const MAX_LOOPS = 50;
 const unshared = limitOf("query.shape_keys");
 
 export interface Subjects {

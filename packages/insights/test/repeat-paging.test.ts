@@ -51,6 +51,6 @@ test("no text takes long", () => {
     const startMs = performance.now();
     pagingOf(text.slice(0, 10_000), text);
     withoutBounds(text);
-    expect(performance.now() - startMs).toBeLessThan(500);
+    expect(performance.now() - startMs, text.slice(0, 5)).toBeLessThan(30);
   }
 });

@@ -61,6 +61,7 @@ export function createEventCounts(maxSeries: number, bounds: Bounds) {
           "telltale.finding.kind": kind,
           "http.route": boundIfKnown(bounds.route, route),
           "db.system.name": system,
+          "telltale.finding.accepted": finding.accepted === true ? "true" : undefined,
         }),
         exemplar,
       );

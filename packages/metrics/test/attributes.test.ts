@@ -56,6 +56,7 @@ beforeAll(async () => {
   }
   listener.cacheLooked?.({ cache: "product", result: "hit", keys: 1, system: "redis", request: undefined });
   listener.findingMade?.(FINDING);
+  listener.findingMade?.({ ...FINDING, accepted: true });
   count("telltale.spans", "telltale.outcome", "exported");
   count("telltale.labels.overflow", "telltale.label", "http.route");
   count("telltale.limits.reached", "telltale.limit", "query text");

@@ -85,11 +85,21 @@ test("findings are counted by kind and route, slow queries by what was slow as w
   metrics.listener.findingMade?.(FINDING);
   metrics.listener.findingMade?.({ ...FINDING, route: undefined });
   metrics.listener.findingMade?.({ ...FINDING, kind: "n_plus_one", reason: undefined });
+  metrics.listener.findingMade?.({ ...FINDING, kind: "n_plus_one", reason: undefined, accepted: true });
   const postgres = { "db.system.name": "postgresql" };
   expect(await values(metrics, "telltale.findings")).toEqual([
     [{ ...postgres, "telltale.finding.kind": "slow_query", "http.route": "/orders" }, 1],
     [{ ...postgres, "telltale.finding.kind": "slow_query" }, 1],
     [{ ...postgres, "telltale.finding.kind": "n_plus_one", "http.route": "/orders" }, 1],
+    [
+      {
+        ...postgres,
+        "telltale.finding.kind": "n_plus_one",
+        "http.route": "/orders",
+        "telltale.finding.accepted": "true",
+      },
+      1,
+    ],
   ]);
   expect(await values(metrics, "telltale.db.slow_queries")).toEqual([
     [

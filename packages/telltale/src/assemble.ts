@@ -19,6 +19,7 @@ import type { InstrumentationName } from "./config/options.js";
 import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
 import { flushBeforeExit, flushOnSignals } from "./lifecycle.js";
+import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
 import { createLoggerProvider } from "./logger-provider.js";
 import { createMeterProvider } from "./meter-provider.js";
 import { createMetricReaders } from "./metric-readers.js";
@@ -134,7 +135,8 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   }
 
   // Insights first: what they note on an operation must be there when its span ends, which the last listener does.
-  const insights = createInsights(config);
+  const insights = createInsights({ ...config, knownFindings: readKnownFindingsFile(config.knownFindings) });
+  undo.push(() => sayUnseen(insights.unseenFindings()));
   undo.push(insights.stop, addListener(insights), addListener(metrics.listener));
   if (config.findingsLog === true) undo.push(addListener(createFindingLog(writeLine)));
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));

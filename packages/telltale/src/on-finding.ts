@@ -1,7 +1,7 @@
 import { addListener, count, type Finding, say } from "@telltale/core";
 
 /**
- * Calls back for every finding of this process, synchronously: be quick. What it throws is dropped and counted, and said the first time.
+ * Calls back for every finding of this process that is not accepted, synchronously: be quick. What it throws is dropped and counted, and said the first time.
  * The result ends it.
  */
 export function onFinding(callback: (finding: Finding) => void): () => void {
@@ -9,6 +9,7 @@ export function onFinding(callback: (finding: Finding) => void): () => void {
   return addListener({
     name: "onFinding",
     findingMade(finding) {
+      if (finding.accepted === true) return;
       try {
         callback(finding);
       } catch (error) {

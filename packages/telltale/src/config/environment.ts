@@ -25,6 +25,7 @@ const VARIABLES: readonly (readonly [variable: string, option: string, parse: Pa
   ["TELLTALE_ENGINE", "engine", asWord],
   ["TELLTALE_SLOW_QUERY_MS", "slowQueryMs", asNumber],
   ["TELLTALE_FINDINGS_LOG", "findingsLog", asFlag],
+  ["TELLTALE_KNOWN_FINDINGS", "knownFindings", asText],
   ["OTEL_SERVICE_NAME", "serviceName", asText],
   ["OTEL_TRACES_EXPORTER", "traces.exporters", asWords],
   ["OTEL_TRACES_SAMPLER", "traces.sampler", asWord],

@@ -204,6 +204,11 @@ export interface FileOptions {
   pools?: PoolOptions;
   /** One JSON line on stderr per finding. Default false. */
   findingsLog?: boolean;
+  /**
+   * A file with findings that are accepted for now, from the working directory. They are counted with `telltale.finding.accepted`, and neither
+   * logged nor handed to `onFinding`. Default `telltale.todo.json`, if it is there.
+   */
+  knownFindings?: string;
   /** Names of caches by key pattern: `{ "user:*": "profiles" }`. Default: the key's first segment. */
   caches?: Record<string, string>;
 }

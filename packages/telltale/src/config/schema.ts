@@ -128,6 +128,7 @@ export const FILE_SCHEMA: Schema = {
     ignoreRoutes: listOf(text),
   },
   findingsLog: flag,
+  knownFindings: text,
   caches: mapOf(text),
 };
 
