@@ -145,7 +145,12 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
 
   const ending = endingOf([...tracing.outlets, ...readers.outlets]);
   undo.push(flushBeforeExit(ending));
-  undo.push(atExit(() => readers.end((reader) => [...meterProvider.readAtOnce(reader), ...metrics.readAtOnce()])));
+  undo.push(
+    atExit(() => {
+      sayUnseen(insights.unseenFindings());
+      readers.end((reader) => [...meterProvider.readAtOnce(reader), ...metrics.readAtOnce()]);
+    }),
+  );
   if (role !== "thread") undo.push(flushOnSignals(ending));
 
   void readers.url.then((url) => {

@@ -20,7 +20,7 @@ export function readKnownFindingsFile(path: string | undefined): readonly KnownF
   const { findings, problems } = readKnownFindings(text);
   if (problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
-    say("error", `${name}: ${problems[0]}${more}; ${findings.length} entries are used, all other findings are told`);
+    say("error", `${name}: ${problems[0]}${more}; entries used: ${findings.length}, all other findings are told`);
   }
   return findings;
 }
