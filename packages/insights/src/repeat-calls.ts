@@ -148,6 +148,9 @@ export class RequestCalls {
   /** Queries that failed: what was asked before them may be asked again. */
   failures = 0;
   isMigration = false;
+  /** The first request that it has sent: read when there is a second one, as to read a URL takes 2 µs, and most requests send one. */
+  firstSent: HttpClientOperation | undefined = undefined;
+  hasReadSent = false;
   /** When the last of its operations ended, in ms. */
   lastEndMs = 0;
 

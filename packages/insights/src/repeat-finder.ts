@@ -89,6 +89,18 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
       annotateOperation(operation, "telltale.repeat", again.count);
   }
 
+  function addSent(operation: HttpClientOperation, all: RequestCalls): void {
+    const { url } = operation;
+    const read = readUrl(url);
+    const subject = subjects.ofCall(operation, read);
+    if (subject === NONE) return;
+    const calls = all.find(subject);
+    const hash = hashCall(url, 0);
+    const others = hashCall(read.stem, 0);
+    if (calls === undefined) follow(all, operation, subject, undefined, hash, others);
+    else repeat(calls, all, operation, hash, others);
+  }
+
   function decide(
     calls: Calls,
     repetition: Repetition,
@@ -152,18 +164,17 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
     },
     sent(operation, request) {
       if (request.operation.endMs !== 0) return;
-      const { url, endMs } = operation;
-      const read = readUrl(url);
-      const subject = isAnswered(operation) ? subjects.ofCall(operation, read) : NONE;
       const all = callsOf(request);
-      if (subject !== NONE) {
-        const calls = all.find(subject);
-        const hash = hashCall(url, 0);
-        const others = hashCall(read.stem, 0);
-        if (calls === undefined) follow(all, operation, subject, undefined, hash, others);
-        else repeat(calls, all, operation, hash, others);
+      if (isAnswered(operation)) {
+        const { firstSent } = all;
+        if (firstSent === undefined) all.firstSent = operation;
+        else {
+          if (!all.hasReadSent) addSent(firstSent, all);
+          all.hasReadSent = true;
+          addSent(operation, all);
+        }
       }
-      all.lastEndMs = endMs;
+      all.lastEndMs = operation.endMs;
     },
     requestEnded(served, request) {
       const all = request.slots[slot] as RequestCalls | undefined;
