@@ -29,7 +29,7 @@ const EXPECTED_EMPTY: Readonly<Record<string, string>> = {
   "alert HeapLeak page: instance:telltale_heap_used:ratio offset 1h": "an hour ago there was no shop",
   "alert ThroughputFell warn: job_route:telltale_requests:rate1h offset 1d": "the shop has no yesterday",
   "alert ThroughputFell warn: job_route:telltale_requests:rate1h offset 1h": "an hour ago there was no shop",
-  'alert NewNPlusOne warn: telltale_findings_total{telltale_finding_kind="n_plus_one"}[1d] offset 30m':
+  'alert NewNPlusOne warn: telltale_findings_total{telltale_finding_kind=~"n_plus_one|repeated_lookup", telltale_finding_accepted=""}[1d] offset 30m':
     "half an hour ago there was no shop",
 };
 

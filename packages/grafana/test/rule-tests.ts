@@ -100,10 +100,10 @@ const heap = (old: string): Series => ({
   [of("telltale_heap_limit_bytes", "")]: "100x120",
 });
 
-const found = (values: string): Series => ({
+const found = (values: string, more = ""): Series => ({
   [of(
     "telltale_findings_total",
-    'telltale_finding_kind="n_plus_one",http_route="/orders",db_system_name="postgresql"',
+    `telltale_finding_kind="n_plus_one",http_route="/orders",db_system_name="postgresql"${more}`,
   )]: values,
 });
 
@@ -201,6 +201,7 @@ export const RULE_TESTS: readonly RuleTest[] = [
     http_route: "/orders",
     db_system_name: "postgresql",
   }),
+  quiet("NewNPlusOne/warn", "an accepted one", found("_x28 1x30", ',telltale_finding_accepted="true"'), 30),
   quiet("NewNPlusOne/warn", "known for an hour", found("1+1x90"), 90),
   quiet("NewNPlusOne/warn", "again after an hour without", found("5x60 _x60 1x60"), 125),
 ];

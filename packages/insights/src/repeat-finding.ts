@@ -115,7 +115,7 @@ function adviceFor(
   if (kind === "repeated_lookup") return cureLookups(template?.operationName);
   const collection = template?.collection;
   const table = collection === undefined ? "the rows" : `the rows of ${collection}`;
-  const feeding = source === undefined ? "the query that feeds the loop" : source.name;
+  const feeding = `the query that feeds the loop${source === undefined ? "" : `, ${source.name}`}`;
   return `Read ${table} for all keys in one query (WHERE key = ANY($1), or a JOIN in ${feeding}), or load them through a DataLoader.`;
 }
 

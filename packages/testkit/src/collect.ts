@@ -87,12 +87,13 @@ export function collect(listeners: readonly Listener[] = []): Collection {
   };
 }
 
+const REPEATED = new Set<Finding["kind"]>(["n_plus_one", "duplicate_query", "repeated_lookup"]);
 /** The end of a request is heard when the response has been handed over, which may be after the client has read it. */
 const REQUEST_END_MS = 1_000;
 
 /**
- * Runs something that makes this process serve requests, and fails if an N+1 or a duplicate query was found in them; the message says
- * which. Telltale must be running, or a `collect([createInsights()])` with the instrumentations. Findings are made when a request ends,
+ * Runs something that makes this process serve requests, and fails if an N+1, a duplicate query or a loop of Redis commands was found
+ * in them that is not accepted; the message says which. Telltale must be running, or a `collect([createInsights()])` with the instrumentations. Findings are made when a request ends,
  * so a run in which none has ended fails too: nothing could have been found.
  */
 export async function expectNoNPlusOne<T>(run: () => T | Promise<T>): Promise<T> {
@@ -109,7 +110,7 @@ export async function expectNoNPlusOne<T>(run: () => T | Promise<T>): Promise<T>
     },
     findingMade: (finding) => {
       if (finding.accepted === true) return;
-      if (finding.kind === "n_plus_one" || finding.kind === "duplicate_query") found.push(finding);
+      if (REPEATED.has(finding.kind)) found.push(finding);
     },
   });
   try {

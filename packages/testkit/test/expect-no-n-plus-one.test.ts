@@ -38,17 +38,20 @@ test("gives what was run when its requests were sound", async () => {
   ).toBe(7);
 });
 
-test.each(["n_plus_one", "duplicate_query"] as const)("fails with the sentence of what was found: %s", async (kind) => {
-  const run = expectNoNPlusOne(() => {
-    const operation = serve();
-    // The response reaches its reader before the request has ended.
-    setTimeout(() => {
-      find(kind);
-      endOperation(operation);
-    }, 20);
-  });
-  await expect(run).rejects.toThrow("GET /orders runs SELECT items 25 times. Read all at once.");
-});
+test.each(["n_plus_one", "duplicate_query", "repeated_lookup"] as const)(
+  "fails with the sentence of what was found: %s",
+  async (kind) => {
+    const run = expectNoNPlusOne(() => {
+      const operation = serve();
+      // The response reaches its reader before the request has ended.
+      setTimeout(() => {
+        find(kind);
+        endOperation(operation);
+      }, 20);
+    });
+    await expect(run).rejects.toThrow("GET /orders runs SELECT items 25 times. Read all at once.");
+  },
+);
 
 test("fails when no request was served: then nothing could be found", async () => {
   await expect(expectNoNPlusOne(() => {})).rejects.toThrow("without one there is nothing to find");

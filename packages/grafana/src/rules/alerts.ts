@@ -45,7 +45,10 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
   const duration = "{{ $value | humanizeDuration }}";
   const process = { service: "job", instance: "instance" } as const;
   const route = q.labels("job", "http.route");
-  const nPlusOne: Where<"findings"> = { "telltale.finding.kind": "=n_plus_one", "telltale.finding.accepted": "=" };
+  const nPlusOne: Where<"findings"> = {
+    "telltale.finding.kind": "=~n_plus_one|repeated_lookup",
+    "telltale.finding.accepted": "=",
+  };
 
   const cacheAlert = (severity: Severity, below: number): Alert => ({
     alert: "CacheHitRatioLow",
