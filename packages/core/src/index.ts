@@ -24,6 +24,7 @@ export {
   spanNameOf,
   startAttributesOf,
 } from "./describe-span.js";
+export type { Explainer, ExplainJob, Explanation, PlanAdvice } from "./explain.js";
 export { isExported, keepForFinding } from "./exported.js";
 export type { Finding, FindingKind, Why } from "./finding.js";
 export { createGuard, type Guard } from "./guard.js";

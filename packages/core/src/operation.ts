@@ -2,6 +2,7 @@ import type { Attributes, Context, Span } from "@opentelemetry/api";
 import { context } from "@opentelemetry/api";
 import type { CallSite, TakenSite } from "./call-site.js";
 import { requestOf, withRequest, withSpan } from "./context.js";
+import type { Explainer } from "./explain.js";
 import { operationEnded, operationStarted } from "./listeners.js";
 import { Request } from "./request.js";
 
@@ -98,6 +99,8 @@ export class DatabaseOperation implements OperationBase {
   cacheName: string | undefined = undefined;
   /** The stack of the call, where one was wanted (see `wantSite`). */
   takenSite: TakenSite | undefined = undefined;
+  /** Asks the server how it would run such a call; where the app has turned that on. */
+  explainer: Explainer | undefined = undefined;
 
   constructor(
     template: DatabaseTemplate,

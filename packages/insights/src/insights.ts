@@ -1,5 +1,6 @@
 import type { Listener } from "@telltale/core";
 import { createBlockFinder } from "./event-loop.js";
+import { createPlanFinder } from "./explain.js";
 import { UNWATCHED, watchLoop } from "./loop-watch.js";
 import { createKnownFindings, type KnownFinding } from "./known-findings.js";
 import type { InsightsOptions } from "./options.js";
@@ -14,6 +15,8 @@ export interface Insights extends Listener {
   topQueries(limit?: number): QueryCost[];
   /** Of the accepted findings, those that have not occurred since the start. */
   unseenFindings(): readonly KnownFinding[];
+  /** Tells now the findings that wait for a plan, without it. */
+  tellHeld(): void;
   /** Ends what it does besides listening. */
   stop(): void;
 }
@@ -27,7 +30,8 @@ export function createInsights(options: InsightsOptions = {}): Insights {
   const blocks = createBlockFinder(options);
   const loop = options.eventLoop?.blockMs === 0 ? UNWATCHED : watchLoop(blocks);
   const histories = new QueryHistories();
-  const findSlow = createSlowQueryFinder(options, histories, loop);
+  const plans = createPlanFinder();
+  const findSlow = createSlowQueryFinder(options, histories, loop, plans);
   const repeats = createRepeatFinder(options);
   const known = createKnownFindings(options.knownFindings ?? []);
   return {
@@ -53,7 +57,9 @@ export function createInsights(options: InsightsOptions = {}): Insights {
     },
     unseenFindings: known.unseen,
     topQueries: (limit = 10) => histories.top(limit),
+    tellHeld: plans.tellHeld,
     stop() {
+      plans.tellHeld();
       loop.stop();
       blocks.stop();
     },

@@ -10,6 +10,7 @@ import {
   type Why,
 } from "@telltale/core";
 import { endpointOf, formatMs, makeFinding, summaryOf, workMs } from "./describe.js";
+import type { PlanFinder } from "./explain.js";
 import type { LoopWatch } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
 import type { QueryHistories, QueryHistory } from "./query-history.js";
@@ -35,6 +36,7 @@ export function createSlowQueryFinder(
   options: InsightsOptions,
   histories: QueryHistories,
   loop: LoopWatch,
+  plans: PlanFinder,
 ): (operation: DatabaseOperation) => void {
   const { slowQueryMs = 100, slowQueries: { bySystem = {}, bySummary = {}, baseline: byBaseline = true } = {} } =
     options;
@@ -67,7 +69,10 @@ export function createSlowQueryFinder(
       annotateOperation(operation, "telltale.slow.usual_ms", usualMs);
     }
     const { template } = operation;
-    findingMade(describeSlow(operation, durationMs, reason, thresholdMs, usualMs, limitMs, why));
+    const finding = describeSlow(operation, durationMs, reason, thresholdMs, usualMs, limitMs, why);
+    // Where this process was to blame, the plan is not.
+    if (why.loopDelayMs > why.restMs) findingMade(finding);
+    else plans.tell(finding, operation);
     wantSite(template);
   }
 

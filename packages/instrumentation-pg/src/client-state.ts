@@ -1,4 +1,4 @@
-import { Attached, type Loan, type PoolReporter } from "@telltale/core";
+import { Attached, type Explainer, type Loan, type PoolReporter } from "@telltale/core";
 import type { Client } from "./driver.js";
 import type { Target } from "./target.js";
 
@@ -10,6 +10,10 @@ export class ClientState {
   reporter: PoolReporter | undefined = undefined;
   /** When its pool began to open it, in ms of `performance.now()`; 0 where no pool did. */
   createdMs = 0;
+  /** What its pool opened it with; undefined where no pool did. */
+  poolOptions: object | undefined = undefined;
+  /** Made with the first query that may be explained. */
+  explainer: Explainer | undefined = undefined;
   /** Who has it; undefined where no pool opened it. */
   loan: Loan | undefined = undefined;
   /** When it was last handed out; 0 while it is idle. */

@@ -1,1 +1,2 @@
-export { pgInstrumentation } from "./pg.js";
+export { pgInstrumentation, type PgOptions } from "./pg.js";
+export type { SqlTags } from "./sql-comment.js";

@@ -2,16 +2,25 @@ import { defineInstrumentation, type Instrumentation } from "@telltale/core";
 import type { Client, Pool, Query } from "./driver.js";
 import { patchClient } from "./source-client.js";
 import { patchPool, type PoolLink } from "./source-pool.js";
+import { type SqlTags, writeComment } from "./sql-comment.js";
 
 interface Exports {
   readonly Client: { readonly prototype: Client };
   readonly Query: { readonly prototype: Query };
 }
 
+export interface PgOptions {
+  /** Lets the listeners ask PostgreSQL how it would run a slow plain SELECT, on connections of their own. Default false. */
+  readonly explain?: boolean | undefined;
+  /** Tags for a comment (https://google.github.io/sqlcommenter/) at the end of every text that is not prepared by name. Default none. */
+  readonly sqlTags?: SqlTags | undefined;
+}
+
 /**
  * pg 8 and pg-pool 3: queries in every form, and every `Pool`. The native bindings (`pg.native`) are not heard.
  */
-export function pgInstrumentation(): Instrumentation {
+export function pgInstrumentation({ explain = false, sqlTags = {} }: PgOptions = {}): Instrumentation {
+  const comment = writeComment(sqlTags);
   const link: PoolLink = { handedOver: undefined };
   return defineInstrumentation({
     name: "pg",
@@ -22,7 +31,7 @@ export function pgInstrumentation(): Instrumentation {
         target: (exports) => (exports as Exports).Client.prototype,
         patch({ exports }, guard) {
           const { Client, Query } = exports as Exports;
-          return patchClient(Client.prototype, Query.prototype, link, guard);
+          return patchClient(Client.prototype, Query.prototype, link, guard, { explain, comment });
         },
       },
       {

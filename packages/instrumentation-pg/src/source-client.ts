@@ -14,17 +14,34 @@ import {
 } from "@telltale/core";
 import { stateOf } from "./client-state.js";
 import type { Client, Query, Result } from "./driver.js";
+import { createExplainers } from "./explain.js";
 import { callOf, QueryCall, setCall } from "./query-call.js";
 import type { PoolCall, PoolLink } from "./source-pool.js";
+import { addComment } from "./sql-comment.js";
 import { findTarget } from "./target.js";
+
+/** What is done besides listening. */
+export interface ClientOptions {
+  /** Whether calls can be explained. */
+  readonly explain: boolean;
+  /** What is added to texts; empty for nothing. */
+  readonly comment: string;
+}
 
 /**
  * Patches `Client.prototype.query`: one operation per query, whatever form the call has. Promises and callbacks are left as
  * they are; the end is heard where the connection tells the query object of it, which serves cursors and streams too.
  * Returns what undoes it.
  */
-export function patchClient(prototype: Client, queryPrototype: Query, link: PoolLink, guard: Guard): () => void {
+export function patchClient(
+  prototype: Client,
+  queryPrototype: Query,
+  link: PoolLink,
+  guard: Guard,
+  { explain, comment }: ClientOptions,
+): () => void {
   const { query, _pulseQueryQueue } = prototype;
+  const makeExplainer = explain ? createExplainers(prototype, queryPrototype, query) : undefined;
   /** False once undone: somebody may have wrapped ours meanwhile, and still call it. */
   let active = true;
   /** The `query` call that is on the stack, until its query object is known. */
@@ -86,6 +103,7 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
             );
       if (call !== undefined) operation.takenSite = call.takenSite;
       else if (siteWanted(template)) operation.takenSite = takeSite(template, patchedQuery);
+      if (makeExplainer !== undefined) operation.explainer = state.explainer ??= makeExplainer(client, state);
       state.loan?.runs(operation);
       if (isSubmittable(config)) follow(config, operation);
       return operation;
@@ -100,13 +118,21 @@ export function patchClient(prototype: Client, queryPrototype: Query, link: Pool
     if (starting !== undefined) {
       try {
         const queued = (this._queryQueue ?? this.queryQueue)?.at(-1);
-        if (queued !== undefined) setCall(queued, starting);
+        if (queued !== undefined) {
+          setCall(queued, starting);
+          if (comment !== "") commentOn(queued);
+        }
         starting = undefined;
       } catch (error) {
         guard.failed(error);
       }
     }
     _pulseQueryQueue.call(this);
+  }
+
+  /** Not on what is prepared by name: its text is what the app prepared. The query object is the driver's own, nothing of the app's changes. */
+  function commentOn(queued: { text?: unknown; readonly name?: unknown }): void {
+    if (typeof queued.text === "string" && !queued.name) queued.text = addComment(queued.text, comment);
   }
 
   const { handleReadyForQuery, handleError } = queryPrototype;

@@ -122,6 +122,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
         if (client === undefined) return;
         const state = stateOf(client);
         state.createdMs = startMs;
+        state.poolOptions = this.options;
         const { reporter } = know(this, client);
         state.reporter = reporter;
         state.loan = reporter.addConnection();

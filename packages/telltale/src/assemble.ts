@@ -60,10 +60,13 @@ interface Assembly {
 
 const DELIVERY_LIMIT_MS = 30_000;
 
-const INSTRUMENTATIONS: Readonly<Record<InstrumentationName, (config: Config) => Instrumentation>> = {
+const INSTRUMENTATIONS: Readonly<
+  Record<InstrumentationName, (config: Config, serviceName: string) => Instrumentation>
+> = {
   http: ({ http = {} }) => httpInstrumentation(http),
   express: () => expressInstrumentation(),
-  pg: () => pgInstrumentation(),
+  pg: ({ explain, sqlcommenter = false }, serviceName) =>
+    pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   ioredis: () => redisInstrumentation(),
 };
 
@@ -108,7 +111,8 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   if (loggerProvider !== undefined) parts.push(loggerProvider);
   const metrics = createMetrics();
   undo.push(metrics.stop);
-  const readers = createMetricReaders(config.metrics ?? {}, role, metrics, String(resource.attributes["service.name"]));
+  const serviceName = String(resource.attributes["service.name"]);
+  const readers = createMetricReaders(config.metrics ?? {}, role, metrics, serviceName);
   const meterProvider = createMeterProvider(resource, [...readers.list, ...(sdk.metricReaders ?? [])], sdk.views);
   parts.push({
     forceFlush: () => meterProvider.forceFlush(),
@@ -141,12 +145,16 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   if (config.findingsLog === true) undo.push(addListener(createFindingLog(writeLine)));
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));
   if (tracing.provider !== undefined) undo.push(addSpanListener(tracing.provider));
-  const watched = enableInstrumentations(config, undo);
+  const watched = enableInstrumentations(config, serviceName, undo);
+  // A finding that waits for its plan is told before its listeners go, and before the last metrics are read.
+  undo.push(insights.tellHeld);
+  parts.unshift({ forceFlush: async () => insights.tellHeld(), shutdown: async () => {} });
 
   const ending = endingOf([...tracing.outlets, ...readers.outlets]);
   undo.push(flushBeforeExit(ending));
   undo.push(
     atExit(() => {
+      insights.tellHeld();
       sayUnseen(insights.unseenFindings());
       readers.end((reader) => [...meterProvider.readAtOnce(reader), ...metrics.readAtOnce()]);
     }),
@@ -165,13 +173,13 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
 }
 
 /** The names of those that are enabled. */
-function enableInstrumentations(config: Config, undo: Assembly["undo"]): InstrumentationName[] {
+function enableInstrumentations(config: Config, serviceName: string, undo: Assembly["undo"]): InstrumentationName[] {
   const { instrumentations = {} } = config;
   const names = (Object.keys(INSTRUMENTATIONS) as InstrumentationName[]).filter(
     (name) => instrumentations[name] !== false,
   );
   for (const name of names) {
-    const instrumentation = INSTRUMENTATIONS[name](config);
+    const instrumentation = INSTRUMENTATIONS[name](config, serviceName);
     undo.push(() => instrumentation.disable());
     instrumentation.enable();
   }

@@ -26,6 +26,8 @@ const VARIABLES: readonly (readonly [variable: string, option: string, parse: Pa
   ["TELLTALE_SLOW_QUERY_MS", "slowQueryMs", asNumber],
   ["TELLTALE_FINDINGS_LOG", "findingsLog", asFlag],
   ["TELLTALE_KNOWN_FINDINGS", "knownFindings", asText],
+  ["TELLTALE_EXPLAIN", "explain", asFlag],
+  ["TELLTALE_SQLCOMMENTER", "sqlcommenter", asFlag],
   ["OTEL_SERVICE_NAME", "serviceName", asText],
   ["OTEL_TRACES_EXPORTER", "traces.exporters", asWords],
   ["OTEL_TRACES_SAMPLER", "traces.sampler", asWord],

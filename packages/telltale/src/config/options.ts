@@ -202,6 +202,13 @@ export interface FileOptions {
   eventLoop?: EventLoopOptions;
   nPlusOne?: NPlusOneOptions;
   pools?: PoolOptions;
+  /**
+   * Asks PostgreSQL how it would run a slow plain SELECT (`EXPLAIN`, never `ANALYZE`; without its values), on a connection of its own, each
+   * query shape once an hour. Default false.
+   */
+  explain?: boolean;
+  /** Ends texts with a comment that says `application` and `db_driver`, for the server's own log and statistics. Default false. */
+  sqlcommenter?: boolean;
   /** One JSON line on stderr per finding. Default false. */
   findingsLog?: boolean;
   /**

@@ -127,6 +127,8 @@ export const FILE_SCHEMA: Schema = {
     ignorePools: listOf(text),
     ignoreRoutes: listOf(text),
   },
+  explain: flag,
+  sqlcommenter: flag,
   findingsLog: flag,
   knownFindings: text,
   caches: mapOf(text),

@@ -1,0 +1,158 @@
+import { context, ROOT_CONTEXT } from "@opentelemetry/api";
+import {
+  type DatabaseOperation,
+  type Explainer,
+  type ExplainJob,
+  type Explanation,
+  startTimer,
+  stopTimer,
+  suppress,
+} from "@telltale/core";
+import type { ClientState } from "./client-state.js";
+import type { Client, Query, Result } from "./driver.js";
+import { recognizeSelect } from "./explain-safety.js";
+import { type Connection, explainSelect, NotExplained } from "./explain-session.js";
+
+/** From the first packet to the last, in ms; then the connection is cut. */
+const LIMIT_MS = 5_000;
+const NAME = "telltale explain";
+
+/** What is used of a client that is ours. */
+interface OwnClient extends Client {
+  binary: boolean;
+  pipeline?: boolean;
+  readonly connectionParameters: { application_name?: string };
+  readonly connection: { readonly stream: { destroy(): void; unref?(): void } };
+  on(event: "error", listener: () => void): void;
+  connect(callback: (error: unknown) => void): void;
+  end(callback: () => void): void;
+}
+type ClientClass = new (config: unknown) => OwnClient;
+type QueryClass = new (config: object) => { requiresPreparation?(): boolean };
+
+/**
+ * Makes the explainers of clients. `query` is the driver's own method, as what is asked here is nobody's call; the class is the driver's own, too, as
+ * an app's may do what it likes.
+ */
+export function createExplainers(
+  prototype: Client,
+  queryPrototype: Query,
+  query: Client["query"],
+): (client: Client, state: ClientState) => Explainer {
+  const OwnClass = prototype.constructor as unknown as ClientClass;
+  const isSupported = forcesExtended(queryPrototype);
+  return (client, state) => ({
+    prepare(operation: DatabaseOperation): ExplainJob | string {
+      const { text, rows } = operation;
+      if (text === undefined) return "its text is not known";
+      if (!isSupported) return "this release of pg cannot send it alone";
+      const select = recognizeSelect(text);
+      if (typeof select === "string") return select;
+      const config = state.poolOptions ?? plainConfig(client);
+      if (config === undefined) return "how its connection was opened is not known";
+      // What is held here until then is a text and numbers.
+      return () => connectAnd(OwnClass, query, config, (connection) => explainSelect(connection, text, select, rows));
+    },
+  });
+}
+
+/** Whether `queryMode` is known, so that a text is sent as one statement or refused. */
+function forcesExtended(queryPrototype: Query): boolean {
+  const OwnQuery = queryPrototype.constructor as unknown as QueryClass;
+  return new OwnQuery({ text: "SELECT 1", queryMode: "extended" }).requiresPreparation?.() === true;
+}
+
+/**
+ * How a client that no pool made was opened, unless by a stream of the app's: then host and port may be no more than the defaults, and lead
+ * somebody else's way.
+ */
+function plainConfig(client: Client): unknown {
+  const { connection, connectionParameters, host, port } = client as Client & {
+    readonly connectionParameters?: unknown;
+    readonly connection?: { readonly stream?: { readonly remotePort?: number } };
+  };
+  const remotePort = connection?.stream?.remotePort;
+  return remotePort === (host?.startsWith("/") ? undefined : port) ? connectionParameters : undefined;
+}
+
+/** Opens a connection, and closes it whatever comes. It holds no process open for longer than the limit. */
+async function connectAnd(
+  OwnClass: ClientClass,
+  query: Client["query"],
+  config: unknown,
+  work: (connection: Connection) => Promise<Explanation>,
+): Promise<Explanation> {
+  return context.with(suppress(ROOT_CONTEXT), async () => {
+    const client = new OwnClass(config);
+    client.binary = false;
+    client.pipeline = false;
+    client.connectionParameters.application_name = NAME;
+    // What matters of them comes back to whoever waits.
+    client.on("error", () => {});
+    const timer = startTimer(() => client.connection.stream.destroy(), LIMIT_MS).unref();
+    try {
+      await opened(client);
+      return await work(connectionOf(client, query));
+    } catch (error) {
+      throw reasonOf(error);
+    } finally {
+      stopTimer(timer);
+      await closed(client);
+    }
+  });
+}
+
+async function opened(client: OwnClient): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    client.connect((error) => (error ? reject(new NotExplained(`no connection for it${codeOf(error)}`)) : resolve()));
+  });
+  client.connection.stream.unref?.();
+}
+
+/** Not for long: a server that does not answer is left. */
+async function closed(client: OwnClient): Promise<void> {
+  const timer = startTimer(() => client.connection.stream.destroy(), 100).unref();
+  await new Promise<void>((resolve) => {
+    const late = startTimer(resolve, 200);
+    late.unref();
+    client.end(() => {
+      stopTimer(late);
+      resolve();
+    });
+  });
+  stopTimer(timer);
+}
+
+function connectionOf(client: OwnClient, query: Client["query"]): Connection {
+  const send = (config: object): Promise<Result & { readonly rows?: readonly (readonly string[])[] }> =>
+    new Promise((resolve, reject) => {
+      const callback = (error: unknown, result: Result): void => (error ? reject(error as Error) : resolve(result));
+      query.call(client, { ...config, rowMode: "array", types: AS_TEXT, callback });
+    });
+  return {
+    async ask(text, values) {
+      const { rows = [] } = await send({ text, values, queryMode: "extended" });
+      return rows.map(([first = ""]) => first);
+    },
+    async run(text) {
+      await send({ text });
+    },
+  };
+}
+
+/** Whatever parsers the app has set. */
+const AS_TEXT = { getTypeParser: () => String };
+
+/** Without the server's own words: it quotes values. */
+function reasonOf(error: unknown): Error {
+  if (error instanceof NotExplained) return error;
+  const { code } = error as { code?: unknown };
+  if (code === "57014") return new NotExplained("its planning took too long");
+  if (code === "55P03") return new NotExplained("its tables are locked");
+  return new NotExplained(`EXPLAIN failed${codeOf(error)}`);
+}
+
+function codeOf(error: unknown): string {
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^\w{1,30}$/.test(code) ? ` (${code})` : "";
+}
