@@ -48,7 +48,7 @@ export interface PlanFinder {
 /**
  * Asks for each query shape of each database once an hour, for one at a time. `now` is in ms.
  */
-export function createPlanFinder(now: () => number = () => performance.now()): PlanFinder {
+export function createPlanFinder(now: () => number = () => performance.now(), holdMs = HOLD_MS): PlanFinder {
   const shapes = new Map<string, Shape>();
   const waiting: { readonly job: ExplainJob; readonly shape: Shape }[] = [];
   let isBusy = false;
@@ -92,7 +92,7 @@ export function createPlanFinder(now: () => number = () => performance.now()): P
       return undefined;
     } else {
       waiting.push({ job, shape });
-      shape.timer = startTimer(() => release(shape), HOLD_MS).unref();
+      shape.timer = startTimer(() => release(shape), holdMs).unref();
       if (!isBusy) void work();
     }
     shapes.set(key, shape);

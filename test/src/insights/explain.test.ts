@@ -3,7 +3,7 @@ import type { Finding } from "@telltale/core";
 import { createInsights, type Insights } from "@telltale/insights";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { collect, type Collection, waitFor } from "@telltale/testkit";
-import type { Client, Pool, PoolConfig } from "pg";
+import type { Pool } from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { describeWith } from "../describe-with.js";
 import { type PostgresServer, startPostgres } from "../servers/index.js";
@@ -66,7 +66,8 @@ describeWith(["postgres"], "EXPLAIN", () => {
     await setup.connect();
     await setup.query(TABLES);
     await setup.end();
-    insights = createInsights({ slowQueryMs: 0.001, slowQueries: { bySystem: {} } });
+    // Everything is slow, and never because this process was busy.
+    insights = createInsights({ slowQueryMs: 0.001, eventLoop: { blockMs: 0 } });
     collected = collect([insights]);
     pool = new pg.Pool({ connectionString: server.url, max: 3 });
   });
@@ -184,16 +185,6 @@ describeWith(["postgres"], "EXPLAIN", () => {
     const found = new Map<string, Finding>();
     for (const [name, text, values] of CASES) found.set(name, await explained(name, text, values));
     const kindsOf = (name: string): string[] => String(found.get(name)?.evidence?.["plan_advice"] ?? "").split(", ");
-    if (process.env["SHOW"])
-      for (const [name, finding] of found) console.log(name, finding.plan, finding.advice, finding.evidence);
-    if (process.env["SHOW"])
-      console.log(
-        (await server.log())
-          .split("\n")
-          .filter((l) => /ERROR|HINT/.test(l))
-          .slice(0, 8)
-          .join("\n"),
-      );
     const quiet = CASES.filter(([, , , kind]) => kind === undefined).map(([name]) => name);
     for (const kind of ["missing_index", "large_sort", "misestimate", "nested_loop"]) {
       const row = score(
@@ -307,5 +298,103 @@ describeWith(["postgres"], "EXPLAIN", () => {
     expect(performance.now() - askedMs).toBeLessThan(3_000);
     expect(findingOf("many_joins")?.evidence).toMatchObject({ not_explained: "its planning took too long" });
     await patient.end();
+  });
+
+  test("asks with one connection at a time, which is gone afterwards, is no call of the app and not of its pool", async () => {
+    await waitForEnd();
+    const before = (await server.log()).length;
+    const names = Array.from({ length: 12 }, (_, n) => `parallel${n}`);
+    await Promise.all(names.map((name) => pool.query(`SELECT id AS ${name} FROM small WHERE id = $1`, [3])));
+    expect(pool.totalCount).toBeLessThanOrEqual(3);
+    await waitFor(() => names.every((name) => findingOf(name)?.plan !== undefined), "all plans");
+    const { operations, spans } = collected;
+    expect(operations).toHaveLength(names.length);
+    expect(spans).toHaveLength(names.length);
+    await waitForEnd();
+    // Never two at once, by what the server says of their coming and going.
+    const opened = new Set<string>();
+    let most = 0;
+    let open = 0;
+    for (const line of (await server.log()).slice(before).split("\n")) {
+      const pid = /^<telltale explain\|(\d+)>/.exec(line)?.[1];
+      if (pid === undefined) continue;
+      if (!opened.has(pid)) open++;
+      opened.add(pid);
+      if (line.includes("disconnection")) open--;
+      most = Math.max(most, open);
+    }
+    expect({ most, open, all: opened.size }).toEqual({ most: 1, open: 0, all: names.length });
+  });
+
+  /** Until the server has said goodbye to everybody of ours. */
+  async function waitForEnd(): Promise<void> {
+    for (const deadline = performance.now() + 5_000; performance.now() < deadline;) {
+      const pids = (lines: string[]): Set<string | undefined> =>
+        new Set(lines.map((line) => /\|(\d+)>/.exec(line)?.[1]));
+      const ours = (await server.log()).split("\n").filter((line) => line.startsWith("<telltale explain|"));
+      if (pids(ours).size === pids(ours.filter((line) => line.includes("disconnection"))).size) return;
+    }
+    throw new Error("a connection of ours is still open");
+  }
+
+  test("asks once an hour for a shape, whatever its values, and tells the later findings what it knows", async () => {
+    const asked = async (): Promise<number> =>
+      (await server.log()).match(/EXPLAIN \([^)]*\) SELECT id AS again /g)?.length ?? 0;
+    for (let id = 1; id <= 5; id++) await pool.query(`SELECT id AS again FROM small WHERE id = ${id}`);
+    await waitFor(() => collected.findings.filter(({ plan }) => plan !== undefined).length === 5, "five findings");
+    expect(await asked()).toBe(1);
+    expect(findingOf("again")?.plan).not.toMatch(/= [1-5]\b/);
+  });
+
+  test("opens its connection as the pool or client was opened, and not where a stream of the app's leads elsewhere", async () => {
+    const client = new pg.Client({ connectionString: server.url, password: async () => server.password });
+    await client.connect();
+    await client.query("SELECT id AS single FROM small WHERE id = 1");
+    await client.end();
+    await waitFor(() => findingOf("single")?.plan !== undefined, "its plan");
+
+    // Host and port say one thing, the stream goes another way.
+    const { Socket } = await import("node:net");
+    class Tunnel extends Socket {
+      override connect(...args: unknown[]): this {
+        return args.length === 2 ? super.connect(server.port, "127.0.0.1") : Reflect.apply(super.connect, this, args);
+      }
+    }
+    const { user, password, database } = server;
+    const tunnelled = {
+      host: "nowhere.invalid",
+      port: 1,
+      user,
+      password,
+      database,
+      stream: () => new Tunnel() as never,
+    };
+    const single = new pg.Client(tunnelled);
+    await single.connect();
+    await single.query("SELECT id AS tunnelled FROM small WHERE id = 1");
+    await single.end();
+    expect(findingOf("tunnelled")?.evidence).toMatchObject({
+      not_explained: "how its connection was opened is not known",
+    });
+    // A pool has all of it.
+    const through = new pg.Pool(tunnelled);
+    await through.query("SELECT id AS pooled FROM small WHERE id = 1");
+    await waitFor(() => findingOf("pooled")?.plan !== undefined, "its plan");
+    await through.end();
+  });
+
+  test("a server without room for one more is no harm", async () => {
+    const { rows } = await pool.query<{ room: number }>(
+      "SELECT current_setting('max_connections')::int - count(*) AS room FROM pg_stat_activity WHERE backend_type = 'client backend'",
+    );
+    expect(Number(rows[0]?.room)).toBeGreaterThan(10);
+    await pool.query("CREATE ROLE only_one LOGIN PASSWORD 'secret' CONNECTION LIMIT 1");
+    await pool.query("GRANT SELECT ON small TO only_one");
+    const full = new pg.Pool({ connectionString: server.url.replace(/\/\/[^@]*@/, "//only_one:secret@"), max: 1 });
+    await full.query("SELECT id AS no_room FROM small WHERE id = 1");
+    await waitFor(() => findingOf("no_room") !== undefined, "a finding");
+    expect(findingOf("no_room")?.evidence).toMatchObject({ not_explained: "no connection for it (53300)" });
+    await full.query("SELECT 1");
+    await full.end();
   });
 });
