@@ -15,7 +15,7 @@ export interface Comparison {
 const PART = String.raw`(?:"(?:[^"]|"")+"|[a-z_\u0080-\uffff][a-z0-9_$\u0080-\uffff]*)`;
 const COLUMN = String.raw`(${PART})\.(${PART})`;
 const COMPARED = new RegExp(
-  String.raw`^(?:(lower|upper)\()?\(?${COLUMN}(?:\)::([a-z][a-z ]*))?(\))? (=|<|>|<=|>=) (.+)$`,
+  String.raw`^(?:(lower|upper)\()?(\()?${COLUMN}(?:\)::([a-z][a-z ]*))?(\))? (=|<|>|<=|>=) (.+)$`,
   "su",
 );
 const IS_NULL = new RegExp(String.raw`^${COLUMN} IS NULL$`, "u");
@@ -45,8 +45,10 @@ export function readComparison(part: string, ownAlias: string): Comparison | und
   }
   const found = COMPARED.exec(part);
   if (found === null) return undefined;
-  const [, call, alias = "", column = "", cast, closes, operator, value = ""] = found;
-  if ((call === undefined) !== (closes === undefined) || unquote(alias) !== ownAlias) return undefined;
+  const [, call, opens, alias = "", column = "", cast, closes, operator, value = ""] = found;
+  if ((call === undefined) !== (closes === undefined) || (opens === undefined) !== (cast === undefined))
+    return undefined;
+  if (unquote(alias) !== ownAlias) return undefined;
   if (columnsIn(value).some((other) => other.alias === ownAlias)) return undefined;
   return {
     alias: ownAlias,
