@@ -20,9 +20,6 @@ const MAX_WAITING = 20;
 const HOLD_MS = 5_000;
 /** Findings of one shape that wait for the same plan. */
 const MAX_HELD = 100;
-const unexplained = limitOf("explain.shapes");
-const unasked = limitOf("explain.queue");
-const unheld = limitOf("explain.held");
 
 /** What is known of one shape. */
 class Shape {
@@ -72,7 +69,7 @@ export function createPlanFinder(now: () => number = () => performance.now(), ho
     else if (shape.answer !== undefined) findingMade(complete(finding, shape.answer));
     else if (shape.held.length < MAX_HELD) shape.held.push(finding);
     else {
-      unheld.total += 1;
+      limitOf("explain.held").total += 1;
       findingMade(finding);
     }
   }
@@ -81,14 +78,14 @@ export function createPlanFinder(now: () => number = () => performance.now(), ho
     const shape = new Shape(now());
     shapes.delete(key);
     if (!hasRoom(shape.askedMs)) {
-      unexplained.total += 1;
+      limitOf("explain.shapes").total += 1;
       return undefined;
     }
-    const job = operation.explainer?.prepare(operation) ?? "nobody can";
+    const job = prepare(operation);
     if (typeof job === "string") shape.answer = job;
     else if (waiting.length >= MAX_WAITING) {
       // It may be asked for when it is slow again.
-      unasked.total += 1;
+      limitOf("explain.queue").total += 1;
       return undefined;
     } else {
       waiting.push({ job, shape });
@@ -129,6 +126,15 @@ export function createPlanFinder(now: () => number = () => performance.now(), ho
   }
 
   return { tell, tellHeld };
+}
+
+function prepare(operation: DatabaseOperation): ExplainJob | string {
+  try {
+    return operation.explainer?.prepare(operation) ?? "nobody can";
+  } catch (error) {
+    say("error", `EXPLAIN could not be prepared; the app is not affected. Please report this: ${String(error)}`);
+    return "Telltale failed";
+  }
 }
 
 function release(shape: Shape): void {

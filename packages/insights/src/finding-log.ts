@@ -65,6 +65,7 @@ function toLine(finding: Finding): object {
     },
     call_site: finding.callSite,
     evidence: finding.evidence,
+    plan: finding.plan,
     trace_id: finding.traceId,
     span_id: finding.spanId,
     sampled: finding.sampled,

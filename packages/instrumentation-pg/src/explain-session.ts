@@ -14,7 +14,7 @@ const MAX_DEPTH = 5;
 const GENERIC_SINCE = 120_000;
 /** Strings are read as `explain-tokens.ts` reads them. Nothing here outlives the transaction, so it may run behind a pooler. */
 const BEGIN = [
-  "BEGIN TRANSACTION READ ONLY",
+  "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY",
   `SET LOCAL statement_timeout = ${STATEMENT_MS}`,
   `SET LOCAL lock_timeout = ${LOCK_MS}`,
   `SET LOCAL idle_in_transaction_session_timeout = ${STATEMENT_MS * 5}`,

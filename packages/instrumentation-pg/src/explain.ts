@@ -83,12 +83,7 @@ async function connectAnd(
   work: (connection: Connection) => Promise<Explanation>,
 ): Promise<Explanation> {
   return context.with(suppress(ROOT_CONTEXT), async () => {
-    const client = new OwnClass(config);
-    client.binary = false;
-    client.pipeline = false;
-    client.connectionParameters.application_name = NAME;
-    // What matters of them comes back to whoever waits.
-    client.on("error", () => {});
+    const client = create(OwnClass, config);
     const timer = startTimer(() => client.connection.stream.destroy(), LIMIT_MS).unref();
     try {
       await opened(client);
@@ -102,10 +97,27 @@ async function connectAnd(
   });
 }
 
+function create(OwnClass: ClientClass, config: unknown): OwnClient {
+  try {
+    const client = new OwnClass(config);
+    client.binary = false;
+    client.pipeline = false;
+    client.connectionParameters.application_name = NAME;
+    // What matters of them comes back to whoever waits.
+    client.on("error", () => {});
+    return client;
+  } catch (error) {
+    // A stream of the app's, for one, that will not open.
+    throw reasonOf(error);
+  }
+}
+
 async function opened(client: OwnClient): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     client.connect((error) => (error ? reject(new NotExplained(`no connection for it${codeOf(error)}`)) : resolve()));
+    client.connection.stream.unref?.();
   });
+  // Another one by now, where it is TLS.
   client.connection.stream.unref?.();
 }
 

@@ -17,7 +17,7 @@ describe("the parts of a condition", () => {
   });
 });
 
-test.each<[part: string, column: string | undefined, isEqual?: boolean, call?: string, cast?: string]>([
+test.each<[part: string, column: string | undefined, isEqual?: boolean, call?: string | undefined, cast?: string]>([
   ["o.a = 1", "a", true],
   ["o.a = $1", "a", true],
   ["o.a = ANY ('{1,2}'::integer[])", "a", true],

@@ -11,7 +11,7 @@ const base = {
   span: undefined,
   attributes: undefined,
 };
-const unsited = { takenSite: undefined, site: undefined };
+const unsited = { takenSite: undefined, site: undefined, explainer: undefined };
 
 export function template(changes: Partial<DatabaseTemplate> = {}): DatabaseTemplate {
   return {

@@ -151,6 +151,10 @@ describe("the environment", () => {
       { traces: { caFile: process.execPath }, metrics: { caFile: import.meta.filename } },
     ],
     [
+      { TELLTALE_EXPLAIN: "true", TELLTALE_SQLCOMMENTER: "1" },
+      { explain: true, sqlcommenter: true },
+    ],
+    [
       { OTEL_NODE_ENABLED_INSTRUMENTATIONS: "http" },
       { instrumentations: { http: true, express: false, pg: false, ioredis: false } },
     ],
@@ -186,6 +190,13 @@ describe("wrong input is one clear line per problem", () => {
       /slowQueryMs must be a number of milliseconds, 0 or more, got "fast"/,
     ],
     ["wrong type in code", {}, {}, { findingsLog: "yes" }, /start\(\): findingsLog must be true or false, got "yes"/],
+    [
+      "wrong flag",
+      {},
+      { TELLTALE_EXPLAIN: "sometimes" },
+      {},
+      /TELLTALE_EXPLAIN must be true or false, got "sometimes"/,
+    ],
     ["unreadable file", { "telltale.config.json": "{" }, {}, {}, /telltale\.config\.json cannot be read: /],
     [
       "throwing file",

@@ -48,6 +48,7 @@ function query(ms: number): DatabaseOperation {
     statusCode: undefined,
     batchSize: undefined,
     takenSite: undefined,
+    explainer: undefined,
     site: undefined,
   };
   const cache = { cacheHits: 0, cacheMisses: 0, cacheName: undefined };
