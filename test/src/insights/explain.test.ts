@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { type AddressInfo, createServer, Socket } from "node:net";
 import type { Finding } from "@telltale/core";
 import { createInsights, type Insights } from "@telltale/insights";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
@@ -354,7 +355,6 @@ describeWith(["postgres"], "EXPLAIN", () => {
     await waitFor(() => findingOf("single")?.plan !== undefined, "its plan");
 
     // Host and port say one thing, the stream goes another way.
-    const { Socket } = await import("node:net");
     class Tunnel extends Socket {
       override connect(...args: unknown[]): this {
         return args.length === 2 ? super.connect(server.port, "127.0.0.1") : Reflect.apply(super.connect, this, args);
@@ -396,5 +396,37 @@ describeWith(["postgres"], "EXPLAIN", () => {
     expect(findingOf("no_room")?.evidence).toMatchObject({ not_explained: "no connection for it (53300)" });
     await full.query("SELECT 1");
     await full.end();
+  });
+
+  test("a server that takes the connection and says nothing is left after 5 s", async () => {
+    const closedMs: number[] = [];
+    const mute = createServer((socket) => void socket.on("close", () => closedMs.push(performance.now())).resume());
+    await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
+    const { port } = mute.address() as AddressInfo;
+    // The app's connection leads to the server, the next one to nowhere.
+    let made = 0;
+    class Road extends Socket {
+      override connect(...args: unknown[]): this {
+        const to = made++ === 0 ? server.port : port;
+        return args.length === 2 ? super.connect(to, "127.0.0.1") : Reflect.apply(super.connect, this, args);
+      }
+    }
+    const { user, password, database } = server;
+    const forked = new pg.Pool({
+      user,
+      password,
+      database,
+      host: "127.0.0.1",
+      max: 1,
+      stream: () => new Road() as never,
+    });
+    const askedMs = performance.now();
+    await forked.query("SELECT id AS unanswered FROM small WHERE id = 1");
+    await waitFor(() => findingOf("unanswered") !== undefined && closedMs.length > 0, "a finding and the end");
+    expect(findingOf("unanswered")?.plan).toBeUndefined();
+    expect(Number(closedMs[0]) - askedMs).toBeGreaterThan(4_500);
+    expect(Number(closedMs[0]) - askedMs).toBeLessThan(6_000);
+    await forked.end();
+    mute.close();
   });
 });
