@@ -40,7 +40,7 @@ export function createInsights(options: InsightsOptions = {}): Insights {
       if (loop.isDozing) loop.wake();
       blocks.began(operation);
     },
-    ...createPoolHolders(options),
+    ...createPoolHolders(options, loop),
     operationEnded(operation) {
       const { request } = operation;
       blocks.ended(operation);

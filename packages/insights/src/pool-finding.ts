@@ -1,4 +1,4 @@
-import { epochOriginMs, type Finding, type Pool, type Waiter } from "@telltale/core";
+import { epochOriginMs, type Finding, lastSiteOf, type Pool, type Waiter } from "@telltale/core";
 import { endpointOf, formatMs, summaryOf } from "./describe.js";
 import { type Blame, describeWaiters, nameOf, type Stint } from "./pool-stint.js";
 
@@ -8,8 +8,13 @@ import { type Blame, describeWaiters, nameOf, type Stint } from "./pool-stint.js
  */
 export type PoolReason = "busy" | "idle" | "after_request" | "nested" | "load";
 
-/** Why somebody waits who does not wait for holders: connections are being opened. */
+/** Why somebody waits who does not wait for holders: connections are being opened … */
 export const OPENING = "opening";
+/** … or this process was too busy to hand over one that was free. */
+export const BLOCKED = "blocked";
+
+/** What of a wait is on account of nobody who holds a connection. */
+export type NobodysReason = typeof OPENING | typeof BLOCKED;
 
 const CURES: Readonly<Record<PoolReason, string>> = {
   busy: "Make that query faster or let it run elsewhere: it has the connection for as long as it takes. A larger pool only helps while the server has capacity to spare.",
@@ -30,16 +35,22 @@ interface Wait {
   readonly count: number;
 }
 
-/** Why one has waited: what its holder does, if it has had the connection for half of the wait; else that they open slowly, or the load. */
+/**
+ * Why one has waited: the event loop was blocked for half of the wait, `blockedMs`; what its holder does, if it has had the connection for half of
+ * the wait; else that they open slowly, or the load.
+ */
 export function reasonOf(
   pool: Pool,
-  { stint }: Blame,
+  blamed: Blame | undefined,
   { askedMs }: Waiter,
   now: number,
+  blockedMs: number,
   isNested: boolean,
-): PoolReason | typeof OPENING {
-  const { party, takenMs, untilMs, busyMs } = stint;
+): PoolReason | NobodysReason {
   const halfMs = (now - askedMs) / 2;
+  if (blockedMs > 0 && blockedMs >= halfMs) return BLOCKED;
+  if (blamed === undefined) return OPENING;
+  const { party, takenMs, untilMs, busyMs } = blamed.stint;
   if (untilMs - Math.max(takenMs, askedMs) < halfMs) {
     const openingMs = pool.openedMs - Math.max(askedMs, pool.openedMs - pool.openingMs);
     return openingMs >= halfMs ? OPENING : "load";
@@ -64,25 +75,43 @@ export function timeoutFinding(pool: Pool, wait: Wait): Finding {
   return waitFinding("pool_timeout", pool, wait, `gave up waiting for one after ${formatMs(waitedMs)}`, waitedMs);
 }
 
-/** A time-out of one who did not wait for others, or nobody knows. */
-export function unopenedFinding(pool: Pool, now: number, count: number): Finding {
+/** A time-out on account of nobody who holds a connection, or nobody knows of whom. */
+export function nobodysFinding(pool: Pool, reason: NobodysReason, now: number, count: number): Finding {
+  const { tellsLoans } = pool;
+  const { title, advice } = tellsLoans || reason === BLOCKED ? NOBODYS[reason] : UNKNOWN;
   return {
     ...about(pool, undefined, now),
     kind: "pool_timeout",
-    title: pool.tellsLoans
-      ? `${nameOfPool(pool)} could not open a connection in time; nobody held one that was wanted`
-      : `A caller of ${nameOfPool(pool)} had no connection in time`,
-    advice: pool.tellsLoans
-      ? "Look at the way to the server, at its own limit of connections, and at how long it takes to accept one."
-      : "Look at how long its connections are used, and how many callers wait for one (db.client.connection.use_time, .pending_requests).",
+    title: title(nameOfPool(pool)),
+    advice,
     count,
     durationMs: 0,
     waitMs: 0,
     againstMs: 0,
-    reason: pool.tellsLoans ? OPENING : undefined,
+    reason: tellsLoans ? reason : undefined,
     evidence: evidenceOf(pool, undefined, undefined),
   };
 }
+
+interface Nobodys {
+  readonly title: (pool: string) => string;
+  readonly advice: string;
+}
+const NOBODYS: Readonly<Record<NobodysReason, Nobodys>> = {
+  opening: {
+    title: (pool) => `${pool} could not open a connection in time; nobody held one that was wanted`,
+    advice: "Look at the way to the server, at its own limit of connections, and at how long it takes to accept one.",
+  },
+  blocked: {
+    title: (pool) => `${pool} handed over no connection in time: the event loop of this process was blocked meanwhile`,
+    advice: "A larger pool does not help. Look for event_loop_blocked, and divide or move that work.",
+  },
+};
+const UNKNOWN: Nobodys = {
+  title: (pool) => `A caller of ${pool} had no connection in time`,
+  advice:
+    "Look at how long its connections are used, and how many callers wait for one (db.client.connection.use_time, .pending_requests).",
+};
 
 export function leakFinding(pool: Pool, stint: Stint, againstMs: number, count: number): Finding {
   const { party, takenMs, untilMs, sinceMs, template } = stint;
@@ -172,6 +201,7 @@ function about(pool: Pool, stint: Stint | undefined, now: number) {
     spanId: party?.spanId,
     sampled: party?.sampled === true,
     time: Math.round(epochOriginMs() + now),
+    callSite: template && lastSiteOf(template),
   };
 }
 

@@ -9,11 +9,21 @@ import {
   startTimer,
   stopTimer,
   type Waiter,
+  wantSite,
 } from "@telltale/core";
 import { endpointOf } from "./describe.js";
+import type { LoopWatch } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
 import { createOncePerCause } from "./once-per-cause.js";
-import { leakFinding, OPENING, reasonOf, starvedFinding, timeoutFinding, unopenedFinding } from "./pool-finding.js";
+import {
+  BLOCKED,
+  leakFinding,
+  nobodysFinding,
+  OPENING,
+  reasonOf,
+  starvedFinding,
+  timeoutFinding,
+} from "./pool-finding.js";
 import { blame, type Party, partyOf, type Stint, stintOf } from "./pool-stint.js";
 
 /** Loans that ended while somebody waited, remembered per pool; of shorter ones more end in a wait than one would look at. */
@@ -52,7 +62,7 @@ interface History {
  * Finds who holds the connections of a pool that others wait for, and connections that nobody gives back. Pools note their loans
  * themselves; they are read when a long wait ends, at a time-out, and once a second.
  */
-export function createPoolHolders(options: InsightsOptions): PoolHolders {
+export function createPoolHolders(options: InsightsOptions, loop: LoopWatch): PoolHolders {
   const { waitMs = 100, idleMs = 30_000, afterRequestMs = 5_000, ignorePools, ignoreRoutes } = options.pools ?? {};
   const ignored = { pools: new Set(ignorePools), routes: new Set(ignoreRoutes) };
   const notes = new WeakMap<Loan, Note>();
@@ -95,20 +105,23 @@ export function createPoolHolders(options: InsightsOptions): PoolHolders {
     }
     const blamed = blame(stintsOf(pool, now), waiter.askedMs);
     const endpoint = blamed?.stint.party.endpoint;
-    const reason =
-      blamed === undefined ? OPENING : reasonOf(pool, blamed, waiter, now, isNested(pool, waiter, endpoint));
+    const blockedMs = loop.blockedBetween(waiter.askedMs, now);
+    const reason = reasonOf(pool, blamed, waiter, now, blockedMs, isNested(pool, waiter, endpoint));
     const query = reason === "busy" ? blamed?.stint.template?.fingerprint : undefined;
     const cause = `${kind}\n${pool.name}\n${endpoint}\n${reason}\n${query}`;
     looked[kind] = { atMs: now, cause };
-    // Who waits while connections are being opened, as after a start, waits for nobody.
-    if (kind === "pool_starved" && reason === OPENING) return;
+    const isNobodys = blamed === undefined || reason === OPENING || reason === BLOCKED;
+    // Who waits while connections are being opened, as after a start, waits for nobody; and blocks are told of by themselves.
+    if (kind === "pool_starved" && (isNobodys || now - waiter.askedMs - blockedMs < waitMs)) return;
     const count = causes.timesToTell(cause, now);
     if (count === 0) return;
-    if (blamed === undefined || reason === OPENING) findingMade(unopenedFinding(pool, now, count));
-    else {
-      const wait = { waiter, now, blame: blamed, reason, count };
-      findingMade(kind === "pool_starved" ? starvedFinding(pool, wait, waitMs) : timeoutFinding(pool, wait));
+    if (isNobodys) {
+      findingMade(nobodysFinding(pool, reason === BLOCKED ? BLOCKED : OPENING, now, count));
+      return;
     }
+    const wait = { waiter, now, blame: blamed, reason, count };
+    findingMade(kind === "pool_starved" ? starvedFinding(pool, wait, waitMs) : timeoutFinding(pool, wait));
+    armSite(blamed.stint);
   }
 
   function lookAtWait(pool: Pool, waiter: Waiter, now: number): void {
@@ -139,7 +152,10 @@ export function createPoolHolders(options: InsightsOptions): PoolHolders {
     note.isTold = true;
     const cause = `connection_leak\n${pool.name}\n${party.endpoint}\n${loan.template?.fingerprint}`;
     const count = causes.timesToTell(cause, now);
-    if (count > 0) findingMade(leakFinding(pool, stintOf(loan, party, now, true), useless.maxMs, count));
+    if (count === 0) return;
+    const stint = stintOf(loan, party, now, true);
+    findingMade(leakFinding(pool, stint, useless.maxMs, count));
+    armSite(stint);
   }
 
   function lookAtPools(): void {
@@ -182,10 +198,15 @@ export function createPoolHolders(options: InsightsOptions): PoolHolders {
         tellWait("pool_timeout", pool, waiter, now);
         return;
       }
-      const count = causes.timesToTell(`pool_timeout\n${pool.name}\nopening`, now);
-      if (count > 0) findingMade(unopenedFinding(pool, now, count));
+      const count = causes.timesToTell(`pool_timeout\n${pool.name}\n${OPENING}`, now);
+      if (count > 0) findingMade(nobodysFinding(pool, OPENING, now, count));
     },
   };
+}
+
+/** What runs on the connection that is held is where the holder's code can be found. */
+function armSite({ template }: Stint): void {
+  if (template !== undefined) wantSite(template);
 }
 
 /** A request that waits for a connection while it, or another one of its endpoint that also waits, holds one. */

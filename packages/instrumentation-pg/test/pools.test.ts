@@ -46,7 +46,8 @@ describeWith(["postgres"], "pools", () => {
           connectionString: server.url,
           max,
           application_name,
-          connectionTimeoutMillis: 400,
+          // A busy machine takes half a second to open some connections: what times out here must have waited for others.
+          connectionTimeoutMillis: 1_500,
           idleTimeoutMillis: 0,
         });
         pool.on("error", () => {});
@@ -85,7 +86,7 @@ describeWith(["postgres"], "pools", () => {
       // 50 waiters each beyond the connections, of which some time out, and some lose their backend in the middle.
       const outcomes = pools.map(({ pool, max }) =>
         Promise.allSettled(
-          Array.from({ length: max + 50 }, (_, n) => pool.query("SELECT pg_sleep($1)", [n < max ? 0.3 : 0.05])),
+          Array.from({ length: max + 50 }, (_, n) => pool.query("SELECT pg_sleep($1)", [n < max ? 0.3 : 0.2])),
         ),
       );
       await pause(20);

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
@@ -237,6 +238,52 @@ describeWith(["postgres"], "pool holders", () => {
     await expect(serve("/mute", () => pool.query("SELECT 1"))).rejects.toThrow("timeout");
     mute.close();
     expect(found("pool_timeout")).toMatchObject([{ reason: "opening", endpoint: undefined, count: 1 }]);
+  });
+
+  test("where this process was busy, no holder is to blame", async () => {
+    collected = collect([createInsights({ pools: { waitMs: WAIT_MS } })]);
+    const block = (ms: number): void => {
+      const start = performance.now();
+      while (performance.now() < start + ms);
+    };
+    const run = async (max: number, connectionTimeoutMillis: number): Promise<unknown> => {
+      const pool = open({ max, connectionTimeoutMillis });
+      await Promise.all(Array.from({ length: max }, () => pool.query("SELECT 1")));
+      const holders = Array.from({ length: max }, () => serve("/report", () => pool.query("SELECT pg_sleep(0.005)")));
+      const victim = serve("/victim", () => pool.query("SELECT 1")).catch((error: unknown) => error);
+      await pause(1);
+      // Timers are next in line after it, before answers are read.
+      await new Promise(setImmediate);
+      block(250);
+      await Promise.all(holders);
+      const outcome = await victim;
+      await pool.end();
+      return outcome;
+    };
+    for (const max of [1, 3]) await run(max, 0);
+    const waits = collected.operations.map((operation) => (operation.kind === "database" ? operation.waitMs : 0));
+    expect(waits.filter((ms) => ms > 200)).toHaveLength(2);
+    expect(found("pool_starved")).toEqual([]);
+    expect(await run(1, 150)).toBeInstanceOf(Error);
+    expect(found("pool_timeout")).toMatchObject([{ reason: "blocked", endpoint: undefined, count: 1 }]);
+  });
+
+  test("the second finding says where the holder's query is sent", async () => {
+    collected = collect([createInsights({ pools: { waitMs: WAIT_MS } })]);
+    const pool = open({ max: 1 });
+    const report = (): Promise<unknown> => pool.query("SELECT pg_sleep(0.12) AS held"); // held
+    await pool.query("SELECT 1");
+    for (const route of ["/daily", "/weekly"]) {
+      await Promise.all([serve(route, report), serve("/victim", () => pool.query("SELECT 1"))]);
+    }
+    await pool.end();
+    const line =
+      readFileSync(import.meta.filename, "utf8")
+        .split("\n")
+        .findIndex((text) => text.endsWith("// held")) + 1;
+    const [first, second] = found("pool_starved").map(({ callSite }) => callSite);
+    expect(first).toBeUndefined();
+    expect(second).toMatchObject({ file: import.meta.filename, line });
   });
 
   test("requests that want a second connection while they hold one", async () => {
