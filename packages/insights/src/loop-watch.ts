@@ -38,19 +38,11 @@ export interface LoopWatch {
   wake(): void;
   /** For how long something that became known at `atMs`, and was asked for at `sinceMs`, was kept by the event loop, in ms: an estimate. */
   delayBefore(atMs: number, sinceMs: number): number;
-  /** For how long it was blocked in that time, as far as it is remembered, in ms. */
-  blockedBetween(sinceMs: number, untilMs: number): number;
   stop(): void;
 }
 
 /** For options that turn it off. */
-export const UNWATCHED: LoopWatch = {
-  isDozing: false,
-  wake() {},
-  delayBefore: () => 0,
-  blockedBetween: () => 0,
-  stop() {},
-};
+export const UNWATCHED: LoopWatch = { isDozing: false, wake() {}, delayBefore: () => 0, stop() {} };
 
 interface Seen extends Block {
   /** How long the event loop had waited since the process began, in ms, when the block ended. */
@@ -135,17 +127,7 @@ export function watchLoop(listener: BlockListener): LoopWatch {
       // It had run for longer than the block lasts: when in the block it was over is anybody's guess, and the middle is never far off.
       return block.fromMs - sinceMs > delayMs ? delayMs / 2 : delayMs;
     },
-    blockedBetween(sinceMs: number, untilMs: number) {
-      const now = blockUntil(performance.now());
-      let sumMs = 0;
-      for (const block of blocks) if (block.fromMs !== now?.fromMs) sumMs += overlap(block, sinceMs, untilMs);
-      return now === undefined ? sumMs : sumMs + overlap(now, sinceMs, untilMs);
-    },
     stop: () => stopTimer(timer),
   };
   return watch;
-}
-
-function overlap({ fromMs, toMs }: Block, sinceMs: number, untilMs: number): number {
-  return Math.max(0, Math.min(toMs, untilMs) - Math.max(fromMs, sinceMs));
 }

@@ -36,7 +36,7 @@ interface Wait {
 }
 
 /**
- * Why one has waited: the event loop was blocked for half of the wait, `blockedMs`; what its holder does, if it has had the connection for half of
+ * Why one has waited: for half of it, `delayMs`, a connection may have been free and this process was too busy to see it; what its holder does, if it has had the connection for half of
  * the wait; else that they open slowly, or the load.
  */
 export function reasonOf(
@@ -44,11 +44,11 @@ export function reasonOf(
   blamed: Blame | undefined,
   { askedMs }: Waiter,
   now: number,
-  blockedMs: number,
+  delayMs: number,
   isNested: boolean,
 ): PoolReason | NobodysReason {
   const halfMs = (now - askedMs) / 2;
-  if (blockedMs > 0 && blockedMs >= halfMs) return BLOCKED;
+  if (delayMs > 0 && delayMs >= halfMs) return BLOCKED;
   if (blamed === undefined) return OPENING;
   const { party, takenMs, untilMs, busyMs } = blamed.stint;
   if (untilMs - Math.max(takenMs, askedMs) < halfMs) {

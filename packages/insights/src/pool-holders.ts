@@ -105,14 +105,14 @@ export function createPoolHolders(options: InsightsOptions, loop: LoopWatch): Po
     }
     const blamed = blame(stintsOf(pool, now), waiter.askedMs);
     const endpoint = blamed?.stint.party.endpoint;
-    const blockedMs = loop.blockedBetween(waiter.askedMs, now);
-    const reason = reasonOf(pool, blamed, waiter, now, blockedMs, isNested(pool, waiter, endpoint));
+    const delayMs = loop.delayBefore(now, waiter.askedMs);
+    const reason = reasonOf(pool, blamed, waiter, now, delayMs, isNested(pool, waiter, endpoint));
     const query = reason === "busy" ? blamed?.stint.template?.fingerprint : undefined;
     const cause = `${kind}\n${pool.name}\n${endpoint}\n${reason}\n${query}`;
     looked[kind] = { atMs: now, cause };
     const isNobodys = blamed === undefined || reason === OPENING || reason === BLOCKED;
     // Who waits while connections are being opened, as after a start, waits for nobody; and blocks are told of by themselves.
-    if (kind === "pool_starved" && (isNobodys || now - waiter.askedMs - blockedMs < waitMs)) return;
+    if (kind === "pool_starved" && (isNobodys || now - waiter.askedMs - delayMs < waitMs)) return;
     const count = causes.timesToTell(cause, now);
     if (count === 0) return;
     if (isNobodys) {
