@@ -48,7 +48,7 @@ export function reasonOf(
   isNested: boolean,
 ): PoolReason | NobodysReason {
   const halfMs = (now - askedMs) / 2;
-  if (delayMs > 0 && delayMs >= halfMs) return BLOCKED;
+  if (!isNested && delayMs > 0 && delayMs >= halfMs) return BLOCKED;
   if (blamed === undefined) return OPENING;
   const { party, takenMs, untilMs, busyMs } = blamed.stint;
   if (untilMs - Math.max(takenMs, askedMs) < halfMs) {

@@ -112,7 +112,7 @@ export function createPoolHolders(options: InsightsOptions, loop: LoopWatch): Po
     looked[kind] = { atMs: now, cause };
     const isNobodys = blamed === undefined || reason === OPENING || reason === BLOCKED;
     // Who waits while connections are being opened, as after a start, waits for nobody; and blocks are told of by themselves.
-    if (kind === "pool_starved" && (isNobodys || now - waiter.askedMs - delayMs < waitMs)) return;
+    if (kind === "pool_starved" && isNobodys) return;
     const count = causes.timesToTell(cause, now);
     if (count === 0) return;
     if (isNobodys) {

@@ -37,6 +37,8 @@ const QueryStream = require("pg-query-stream") as new (
 const WAIT_MS = 40;
 const IDLE_MS = 400;
 const AFTER_REQUEST_MS = 200;
+/** Where holders alone are to be found: a machine that takes the processor away looks like a blocked event loop. */
+const UNWATCHED = { blockMs: 0 };
 
 /** Work inside of a served request, whose trace id it hears; the request ends with it. */
 async function serve<Result>(route: string, work: (traceId: string | undefined) => Promise<Result>): Promise<Result> {
@@ -112,7 +114,7 @@ describeWith(["postgres"], "pool holders", () => {
   });
 
   test("the holder is named right in 100 of 100 random starvation runs", { timeout: 60_000 }, async () => {
-    collected = collect([createInsights({ pools: { waitMs: WAIT_MS } })]);
+    collected = collect([createInsights({ pools: { waitMs: WAIT_MS }, eventLoop: UNWATCHED })]);
     const random = createRandom(20);
     const runs = Array.from({ length: 100 }, (_, n) => {
       const max = random.between(1, 4);
@@ -191,7 +193,7 @@ describeWith(["postgres"], "pool holders", () => {
   });
 
   test("time-outs are the holder's, also where it has just given its connection to another one", async () => {
-    collected = collect([createInsights({ pools: { waitMs: 0 } })]);
+    collected = collect([createInsights({ pools: { waitMs: 0 }, eventLoop: UNWATCHED })]);
     const random = createRandom(7);
     const gaveUp: string[] = [];
     const run = async (n: number): Promise<void> => {
@@ -270,12 +272,12 @@ describeWith(["postgres"], "pool holders", () => {
       const pool = open({ max, connectionTimeoutMillis });
       await Promise.all(Array.from({ length: max }, () => pool.query("SELECT 1")));
       const route = `/report/${runs++}`;
-      const holders = Array.from({ length: max }, () => serve(route, () => pool.query("SELECT pg_sleep(0.005)")));
+      const holders = Array.from({ length: max }, () => serve(route, () => pool.query("SELECT pg_sleep(0.03)")));
       const victim = serve("/victim", () => pool.query("SELECT 1")).catch((error: unknown) => error);
       await pause(1);
       // Timers are next in line after it, before answers are read.
       await new Promise(setImmediate);
-      block(150);
+      block(250);
       await Promise.all(holders);
       const outcome = await victim;
       await pool.end();
@@ -283,10 +285,10 @@ describeWith(["postgres"], "pool holders", () => {
     };
     for (const max of [1, 2, 3, 1, 2, 3]) await run(max, 0);
     const waits = collected.operations.map((operation) => (operation.kind === "database" ? operation.waitMs : 0));
-    expect(waits.filter((ms) => ms > 140)).toHaveLength(6);
+    expect(waits.filter((ms) => ms > 200).length).toBeGreaterThanOrEqual(6);
     // A machine that takes the processor away between the block and the answer hides that they belong together.
     expect(found("pool_starved").length).toBeLessThanOrEqual(1);
-    expect(await run(1, 100)).toBeInstanceOf(Error);
+    expect(await run(1, 150)).toBeInstanceOf(Error);
     expect(found("pool_timeout")).toMatchObject([{ reason: "blocked", endpoint: undefined, count: 1 }]);
   });
 
