@@ -1,11 +1,17 @@
 import { createLabelSet } from "./labels.js";
-import { cacheLooked } from "./listeners.js";
+import { cacheLooked, hearsKeys, keyUsed } from "./listeners.js";
 import type { DatabaseOperation } from "./operation.js";
 import { activeRequest, type Request } from "./request.js";
 import { limitOf } from "./self.js";
 
 /** `telltale.cache.result`. There is no official cache convention; this one is Telltale's own. */
 export type CacheResult = "hit" | "miss" | "stale" | "error";
+
+/**
+ * What became of a key: looked up and there, or not; a value was put there to be read again; or anything else that reads or takes what is
+ * there, or makes its answer depend on it: a counter, a lock, a queue.
+ */
+export type KeyUse = "hit" | "miss" | "write" | "use";
 
 /** A number of keys looked up in one cache with one outcome. */
 export class CacheLookup {
@@ -36,15 +42,33 @@ export class CacheLookup {
 const MAX_CACHES = 50;
 const caches = createLabelSet("telltale.cache.name", MAX_CACHES);
 
-/** Reports lookups in a cache. */
+/** Reports lookups in a cache; `key` where it was one, and is known. */
 export function reportLookup(
   cache: string,
   result: CacheResult,
   keys = 1,
   system?: string,
   request: Request | undefined = activeRequest(),
+  key?: unknown,
 ): void {
   cacheLooked(new CacheLookup(caches.bound(cache), result, keys, system, request));
+  if (result === "error" || !hearsKeys()) return;
+  keyUsed(cache, textOfKey(key), result === "miss" ? "miss" : "hit", keys, request, undefined);
+}
+
+/** Reports that a value was put into a cache. Whoever reports keys of a cache reports these too. */
+export function reportWrite(cache: string, key: unknown): void {
+  if (hearsKeys()) keyUsed(cache, textOfKey(key), "write", 1, activeRequest(), undefined);
+}
+
+/** Keys that are objects are not told apart. */
+function textOfKey(key: unknown): string | undefined {
+  return typeof key === "string" ? key : typeof key === "number" ? String(key) : undefined;
+}
+
+/** Reports what became of a key that a database call named. To be asked first: `hearsKeys`. */
+export function reportKeyOf(operation: DatabaseOperation, cache: string, key: string, use: KeyUse): void {
+  keyUsed(cache, key, use, 1, operation.request, operation);
 }
 
 /**

@@ -10,7 +10,17 @@ export {
   takeSite,
   wantSite,
 } from "./call-site.js";
-export { type CacheLookup, type CacheResult, cacheNameOf, nameCaches, reportLookup, reportLookupOf } from "./cache.js";
+export {
+  type CacheLookup,
+  type CacheResult,
+  cacheNameOf,
+  type KeyUse,
+  nameCaches,
+  reportKeyOf,
+  reportLookup,
+  reportLookupOf,
+  reportWrite,
+} from "./cache.js";
 export { epochOriginMs } from "./clock.js";
 export { requestOf, spanOf, withRequest, withSpan } from "./context.js";
 export {
@@ -37,7 +47,15 @@ export {
 } from "./instrumentation.js";
 export type { Loan, Waiter } from "./loans.js";
 export { createLabelSet, type LabelSet, OVERFLOW_LABEL } from "./labels.js";
-export { addListener, findingMade, hasListeners, type Listener, listenerSlot, operationStarted } from "./listeners.js";
+export {
+  addListener,
+  findingMade,
+  hasListeners,
+  hearsKeys,
+  type Listener,
+  listenerSlot,
+  operationStarted,
+} from "./listeners.js";
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
 export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
 export { type LoadedModule, onModuleLoad } from "./module-hook.js";

@@ -1,9 +1,10 @@
-import type { CacheLookup } from "./cache.js";
+import type { CacheLookup, KeyUse } from "./cache.js";
 import type { Finding } from "./finding.js";
 import { createGuard, type Guard } from "./guard.js";
-import type { Operation } from "./operation.js";
+import type { DatabaseOperation, Operation } from "./operation.js";
 import type { Loan, Waiter } from "./loans.js";
 import type { Pool, PoolTiming } from "./pool.js";
+import type { Request } from "./request.js";
 
 /**
  * Who wants to hear what the instrumentations report. Every event is delivered synchronously, in the order in which the
@@ -15,6 +16,18 @@ export interface Listener {
   operationStarted?(operation: Operation): void;
   operationEnded?(operation: Operation): void;
   cacheLooked?(lookup: CacheLookup): void;
+  /**
+   * What became of one key, or of some whose names are not told. `cache` is not bounded, and the key may be a secret: neither is ever to be
+   * recorded as it is. For lookups and writes that are calls, before the call's end.
+   */
+  keyUsed?(
+    cache: string,
+    key: string | undefined,
+    use: KeyUse,
+    keys: number,
+    request: Request | undefined,
+    operation: DatabaseOperation | undefined,
+  ): void;
   poolTimed?(pool: Pool, what: PoolTiming, ms: number): void;
   /** `waiter` where it is known that it waited for the connections that others hold. */
   poolTimedOut?(pool: Pool, waiter: Waiter | undefined): void;
@@ -39,6 +52,7 @@ let subscriptions: readonly Subscription[] = [];
 let startSubscriptions: readonly Subscription[] = [];
 let endSubscriptions: readonly Subscription[] = [];
 let lookupSubscriptions: readonly Subscription[] = [];
+let keySubscriptions: readonly Subscription[] = [];
 let timingSubscriptions: readonly Subscription[] = [];
 let waitSubscriptions: readonly Subscription[] = [];
 let returnSubscriptions: readonly Subscription[] = [];
@@ -72,6 +86,7 @@ function subscribe(all: readonly Subscription[]): void {
   startSubscriptions = whoHear("operationStarted");
   endSubscriptions = whoHear("operationEnded");
   lookupSubscriptions = whoHear("cacheLooked");
+  keySubscriptions = whoHear("keyUsed");
   timingSubscriptions = whoHear("poolTimed");
   waitSubscriptions = whoHear("poolWaited");
   returnSubscriptions = whoHear("poolReturned");
@@ -80,6 +95,11 @@ function subscribe(all: readonly Subscription[]): void {
 /** False while nobody listens: instrumentations then pass calls straight through. */
 export function hasListeners(): boolean {
   return subscriptions.length > 0;
+}
+
+/** Whether anybody asks which keys of caches are used: to find that out takes time. */
+export function hearsKeys(): boolean {
+  return keySubscriptions.length > 0;
 }
 
 /** Whether anybody asks who holds connections. */
@@ -119,6 +139,23 @@ export function cacheLooked(lookup: CacheLookup): void {
   for (const { listener, guard } of lookupSubscriptions) {
     try {
       listener.cacheLooked?.(lookup);
+    } catch (error) {
+      guard.failed(error);
+    }
+  }
+}
+
+export function keyUsed(
+  cache: string,
+  key: string | undefined,
+  use: KeyUse,
+  keys: number,
+  request: Request | undefined,
+  operation: DatabaseOperation | undefined,
+): void {
+  for (const { listener, guard } of keySubscriptions) {
+    try {
+      listener.keyUsed?.(cache, key, use, keys, request, operation);
     } catch (error) {
       guard.failed(error);
     }

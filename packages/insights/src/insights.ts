@@ -1,4 +1,5 @@
 import type { Listener } from "@telltale/core";
+import { createCacheFinder } from "./cache-use.js";
 import { createBlockFinder } from "./event-loop.js";
 import { createPlanFinder } from "./explain.js";
 import { UNWATCHED, watchLoop } from "./loop-watch.js";
@@ -34,22 +35,36 @@ export function createInsights(options: InsightsOptions = {}): Insights {
   const findSlow = createSlowQueryFinder(options, histories, loop, plans);
   const repeats = createRepeatFinder(options);
   const known = createKnownFindings(options.knownFindings ?? []);
+  const caches = createCacheFinder(options);
+  const pools = createPoolHolders(options, loop);
   return {
     name: "insights",
     operationStarted(operation) {
       if (loop.isDozing) loop.wake();
       blocks.began(operation);
+      if (operation.kind === "database") caches.began(operation);
     },
-    ...createPoolHolders(options, loop),
+    ...pools,
+    keyUsed: caches.keyUsed,
+    added() {
+      pools.added();
+      caches.added();
+    },
+    removed() {
+      pools.removed();
+      caches.removed();
+    },
     operationEnded(operation) {
       const { request } = operation;
       blocks.ended(operation);
       if (operation.kind === "database") {
         findSlow(operation);
+        caches.ended(operation);
         if (request !== undefined) repeats.queried(operation, request);
       } else if (request !== undefined) {
-        if (operation.kind === "http.server") repeats.requestEnded(operation, request);
-        else repeats.sent(operation, request);
+        if (operation.kind === "http.server") {
+          repeats.requestEnded(operation, request, caches.requestEnded(operation, request));
+        } else repeats.sent(operation, request);
       }
     },
     findingMade(finding) {

@@ -36,6 +36,27 @@ export interface InsightsOptions {
   readonly pools?: PoolOptions;
   /** Findings that are accepted for now: they are marked so, for others to leave them alone. */
   readonly knownFindings?: readonly KnownFinding[];
+  readonly cacheFindings?: CacheFindingOptions;
+}
+
+/** When the use of a cache is a finding. */
+export interface CacheFindingOptions {
+  /** A kind of keys that hits less in two windows running, 0 to 1, from the second window on. Default 0.5. */
+  readonly minHitRatio?: number;
+  /** Lookups that a window must have; one that has fewer goes on; 0 turns hit ratios off. Default 500. */
+  readonly minLookups?: number;
+  /** The length of a window, in ms. Default 60,000. */
+  readonly windowMs?: number;
+  /** Keys that one request misses, which is then slow for it; 0 turns it off. Default 10. */
+  readonly minMisses?: number;
+  /** Requests that miss one key at the same time and run the same query for it; 0 turns it off. Default 5. */
+  readonly minStampede?: number;
+  /** Writes of a kind of keys that nobody reads … Default 1,000. */
+  readonly minWrites?: number;
+  /** … for so long, in ms; 0 turns it off. Default 600,000. */
+  readonly neverReadMs?: number;
+  /** Names of caches (`telltale.cache.name`) of which nothing is to be told. */
+  readonly ignoreCaches?: readonly string[];
 }
 
 /** When the holders of pooled connections are findings. A time-out of a pool always is one. */

@@ -114,6 +114,7 @@ export class Calls {
   readonly endMs: number;
   readonly waitMs: number;
   readonly rows: number;
+  readonly isLookup: boolean;
   /** Of the last call that has one. */
   site: TakenSite | undefined;
   again: Repetition | undefined = undefined;
@@ -137,6 +138,7 @@ export class Calls {
     this.endMs = operation.endMs;
     this.waitMs = isQuery ? operation.waitMs : 0;
     this.rows = isQuery ? (operation.rows ?? 0) : 0;
+    this.isLookup = isQuery && operation.cacheHits + operation.cacheMisses > 0;
     this.site = operation.takenSite;
   }
 }

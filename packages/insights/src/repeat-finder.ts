@@ -21,8 +21,8 @@ import { readUrl } from "./repeat-url.js";
 interface RepeatFinder {
   queried(operation: DatabaseOperation, request: Request): void;
   sent(operation: HttpClientOperation, request: Request): void;
-  /** Decides, when the request has ended. */
-  requestEnded(operation: HttpServerOperation, request: Request): void;
+  /** Decides, when the request has ended; of the calls of the shape `told` it is said already that they ask for one key. */
+  requestEnded(operation: HttpServerOperation, request: Request, told: string | undefined): void;
 }
 
 /**
@@ -114,6 +114,8 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
     if (busyMs < minTotalMs && busyMs < minShare * requestMs) return;
     const isSame = values.size < minCount;
     if (isSame) {
+      // To look up one key again and again is told of as that.
+      if (calls.isLookup) return;
       const times = values.most() - all.failures;
       if (!subject.mayDouble || times < minCount || paused >= count - 1) return;
     } else {
@@ -176,7 +178,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
       }
       all.lastEndMs = operation.endMs;
     },
-    requestEnded(served, request) {
+    requestEnded(served, request, told) {
       const all = request.slots[slot] as RequestCalls | undefined;
       if (all === undefined) return;
       request.slots[slot] = undefined;
@@ -184,6 +186,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
       if (all.isMigration || (request.route !== undefined && ignoredRoutes.has(request.route))) return;
       for (let calls = all.first; calls !== undefined; calls = calls.next) {
         const { subject, again } = calls;
+        if (told !== undefined && subject.template?.fingerprint === told) continue;
         if (again !== undefined && again.count >= minCount && subject.mayRepeat) {
           decide(calls, again, all, served, request);
         }

@@ -4,6 +4,7 @@ import {
   type DatabaseOperation,
   endOperation,
   type Guard,
+  hearsKeys,
   isSuppressed,
   reportLookupOf,
   siteWanted,
@@ -13,6 +14,7 @@ import {
 import { type Argument, type CommandFacts, firstKey } from "./commands.js";
 import { type Connection, connectionOf } from "./connection.js";
 import type { Client, Command, Pipeline } from "./ioredis.js";
+import { tellKeys } from "./key-use.js";
 import { know, knownOf, nobodys } from "./known.js";
 import { askedFor, found, isLookup, type LookupKind, tallyByCache } from "./lookup.js";
 import { isConnectionsOwn } from "./own-commands.js";
@@ -249,6 +251,7 @@ function countLookup(
   reply: unknown,
   carrier: DatabaseOperation,
 ): void {
+  if (hearsKeys()) tellKeys(operation, facts, args, cache, reply);
   const kind = facts.lookup;
   if (kind === undefined || !isLookup(kind, args)) return;
   const hits = found(kind, reply);

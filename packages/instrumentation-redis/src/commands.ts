@@ -1,3 +1,4 @@
+import { type KeyEffect, keyEffectOf } from "./key-use.js";
 import { type LookupKind, lookupKindOf } from "./lookup.js";
 
 /** What is known of a Redis command by its name. */
@@ -14,6 +15,8 @@ export interface CommandFacts {
   /** Where the number of keys stands, for commands that may have none; else -1. */
   readonly keyCountAt: number;
   readonly lookup: LookupKind | undefined;
+  /** What it does to its keys where it is no lookup. */
+  readonly keyEffect: KeyEffect;
   /** Opens, runs or drops a transaction. */
   readonly transaction: "multi" | "exec" | "discard" | undefined;
   /** The same command when it is asked to wait: XREAD and XREADGROUP with BLOCK. */
@@ -72,6 +75,7 @@ function describe(name: string, effect: CommandFacts["effect"], keyAt: number, k
     keyAt,
     keyCountAt,
     lookup: lookupKindOf(name),
+    keyEffect: keyEffectOf(name),
     transaction: TRANSACTION.get(name),
     blocking: mayBlock ? describe(name, "control", keyAt, keyCountAt) : undefined,
   };

@@ -1,4 +1,4 @@
-import { type CacheResult, type PoolReading, registerPool, reportLookup } from "@telltale/core";
+import { type CacheResult, type PoolReading, registerPool, reportLookup, reportWrite } from "@telltale/core";
 
 /** A pool that Telltale cannot see by itself. */
 export interface ObservedPool {
@@ -49,9 +49,12 @@ export interface MapLike {
   get(key: never, ...rest: never[]): unknown;
 }
 
+type Method = (this: unknown, ...args: unknown[]) => unknown;
+
 /**
- * Counts what `get` of this one object finds: undefined and null are misses, a rejection or a throw is an error. The object
- * stays the same; the result puts its `get` back, unless somebody has replaced it since.
+ * Counts what `get` of this one object finds: undefined and null are misses, a rejection or a throw is an error. Where it has a `set`, that
+ * is heard too, for findings: keys that are written and never read. The object stays the same; the result puts its methods back, unless
+ * somebody has replaced them since.
  *
  * @throws TypeError when there is no such function.
  */
@@ -59,35 +62,54 @@ export function observeCache(name: string, cache: MapLike): () => void {
   if (typeof cache?.get !== "function") {
     throw new TypeError('observeCache needs a name and an object with a function "get"');
   }
-  const original = cache.get as (...args: unknown[]) => unknown;
-  const own = Object.getOwnPropertyDescriptor(cache, "get");
-  const found = (value: unknown): unknown => {
-    reportLookup(name, value === undefined || value === null ? "miss" : "hit");
-    return value;
-  };
-  const failed = (error: unknown): never => {
-    reportLookup(name, "error");
-    throw error;
-  };
-  function get(this: unknown, ...args: unknown[]): unknown {
-    let value: unknown;
-    try {
-      value = original.apply(this, args);
-    } catch (error) {
-      return failed(error);
-    }
-    return value instanceof Promise ? value.then(found, failed) : found(value);
+  const original = cache.get as Method;
+  const undo = [
+    replace(cache, "get", function get(...args) {
+      const [key] = args;
+      const found = (value: unknown): unknown => {
+        reportLookup(name, value === undefined || value === null ? "miss" : "hit", 1, undefined, undefined, key);
+        return value;
+      };
+      const failed = (error: unknown): never => {
+        reportLookup(name, "error");
+        throw error;
+      };
+      let value: unknown;
+      try {
+        value = original.apply(this, args);
+      } catch (error) {
+        return failed(error);
+      }
+      return value instanceof Promise ? value.then(found, failed) : found(value);
+    }),
+  ];
+  const { set } = cache as { set?: unknown };
+  if (typeof set === "function") {
+    undo.push(
+      replace(cache, "set", function (...args) {
+        const result: unknown = (set as Method).apply(this, args);
+        reportWrite(name, args[0]);
+        return result;
+      }),
+    );
   }
-  Object.defineProperty(cache, "get", {
-    value: get,
+  return () => {
+    for (const step of undo) step();
+  };
+}
+
+function replace(target: object, name: "get" | "set", method: Method): () => void {
+  const own = Object.getOwnPropertyDescriptor(target, name);
+  Object.defineProperty(target, name, {
+    value: method,
     writable: true,
     configurable: true,
     enumerable: own?.enumerable ?? false,
   });
   return () => {
     // Whoever has wrapped it since goes on.
-    if (cache.get !== get) return;
-    if (own !== undefined) Object.defineProperty(cache, "get", own);
-    else delete (cache as { get?: unknown }).get;
+    if (Reflect.get(target, name) !== method) return;
+    if (own !== undefined) Object.defineProperty(target, name, own);
+    else Reflect.deleteProperty(target, name);
   };
 }

@@ -98,6 +98,26 @@ export interface NPlusOneOptions {
   ignoreFingerprints?: string[];
 }
 
+/** When the use of a cache is a finding. */
+export interface CacheFindingOptions {
+  /** Keys of one kind that hit less, 0 to 1, in two windows running after the first. Default 0.5. */
+  minHitRatio?: number;
+  /** Lookups that a window must have; one that has fewer goes on; 0 turns hit ratios off. Default 500. */
+  minLookups?: number;
+  /** The length of a window, in ms. Default 60,000. */
+  windowMs?: number;
+  /** Keys that one request misses, which is slow for it; 0 turns it off. Default 10. */
+  minMisses?: number;
+  /** Requests that miss one key at the same time and run the same query for it; 0 turns it off. Default 5. */
+  minStampede?: number;
+  /** Writes of a kind of keys that nobody reads … Default 1,000. */
+  minWrites?: number;
+  /** … for so long, in ms; 0 turns it off. Default 600,000. */
+  neverReadMs?: number;
+  /** Names of caches (`telltale.cache.name`) of which nothing is to be told. */
+  ignoreCaches?: string[];
+}
+
 /** When who holds the connections of a pool is a finding; a time-out always is. */
 export interface PoolOptions {
   /** Waits for a connection longer than this, in ms; 0 turns them off. Default 100. */
@@ -209,6 +229,7 @@ export interface FileOptions {
   explain?: boolean;
   /** Ends texts with a comment that says `application` and `db_driver`, for the server's own log and statistics. Default false. */
   sqlcommenter?: boolean;
+  cacheFindings?: CacheFindingOptions;
   /** One JSON line on stderr per finding. Default false. */
   findingsLog?: boolean;
   /**

@@ -120,6 +120,16 @@ export const FILE_SCHEMA: Schema = {
     ignoreRoutes: listOf(text),
     ignoreFingerprints: listOf(text),
   },
+  cacheFindings: {
+    minHitRatio: share,
+    minLookups: number("a number of lookups, 0 or more", 0),
+    windowMs: time,
+    minMisses: number("a number of keys, 0 or more", 0),
+    minStampede: number("a number of requests, 0 or more", 0),
+    minWrites: number("a number of writes, 1 or more", 1),
+    neverReadMs: ms,
+    ignoreCaches: listOf(text),
+  },
   pools: {
     waitMs: ms,
     idleMs: ms,

@@ -1,0 +1,111 @@
+import { type DatabaseOperation, type DatabaseTemplate, limitOf } from "@telltale/core";
+import type { KeyPattern } from "./cache-patterns.js";
+import type { SharedWork } from "./cache-stampede.js";
+
+/** Keys told apart in a request: it bounds the memory, and the time to find one again. */
+const MAX_KEYS = 32;
+const unfollowed = limitOf("request.cache_keys");
+
+/** One key in one request, by its hash. */
+export class UsedKey {
+  readonly pattern: KeyPattern;
+  readonly hash: number;
+  readonly next: UsedKey | undefined;
+  /** Keys in the list from here on. */
+  readonly size: number;
+  /** Since the request wrote it last. */
+  reads = 0;
+  /** It was missed, and the request has not written it since. */
+  isOpen = false;
+  /** Where it was missed: what is asked of others next is what it stood for. */
+  system: string | undefined = undefined;
+  template: DatabaseTemplate | undefined = undefined;
+  /** Time in which at least one call for it ran. */
+  busyMs = 0;
+  busyUntilMs = 0;
+
+  constructor(pattern: KeyPattern, hash: number, next: UsedKey | undefined) {
+    this.pattern = pattern;
+    this.hash = hash;
+    this.next = next;
+    this.size = next === undefined ? 1 : next.size + 1;
+  }
+
+  ran(operation: DatabaseOperation): void {
+    const fromMs = Math.max(operation.startMs + operation.waitMs, this.busyUntilMs);
+    this.busyMs += Math.max(0, operation.endMs - fromMs);
+    this.busyUntilMs = Math.max(this.busyUntilMs, operation.endMs);
+  }
+}
+
+/** What a request did with caches. */
+export class CacheRequest {
+  keys: UsedKey | undefined = undefined;
+  /** Keys that are open. */
+  open = 0;
+  misses = 0;
+  /** The pattern that most of its misses are of, by a vote that a majority wins. */
+  missed: KeyPattern | undefined = undefined;
+  private missedVotes = 0;
+  /** Time in which queries ran for what was missed, and the shape of most of them with its votes. */
+  queryMs = 0;
+  private queryUntilMs = 0;
+  query: DatabaseTemplate | undefined = undefined;
+  queryVotes = 0;
+  /** What it was found to do together with others, last. */
+  work: SharedWork | undefined = undefined;
+
+  /** Undefined for a key that is one too many. */
+  keyOf(pattern: KeyPattern, hash: number): UsedKey | undefined {
+    let key = this.keys;
+    while (key !== undefined && (key.hash !== hash || key.pattern !== pattern)) key = key.next;
+    if (key !== undefined) return key;
+    if (this.keys !== undefined && this.keys.size >= MAX_KEYS) {
+      unfollowed.total += 1;
+      return undefined;
+    }
+    return (this.keys = new UsedKey(pattern, hash, this.keys));
+  }
+
+  miss(pattern: KeyPattern, key: UsedKey | undefined, system: string | undefined, count: number): void {
+    this.misses += count;
+    if (pattern === this.missed) this.missedVotes += count;
+    else if ((this.missedVotes -= count) <= 0) {
+      this.missed = pattern;
+      this.missedVotes = count;
+    }
+    if (key === undefined || key.isOpen) return;
+    key.isOpen = true;
+    key.system = system;
+    this.open++;
+  }
+
+  wrote(pattern: KeyPattern, hash: number): void {
+    let key = this.keys;
+    while (key !== undefined && (key.hash !== hash || key.pattern !== pattern)) key = key.next;
+    if (key === undefined) return;
+    key.reads = 0;
+    if (!key.isOpen) return;
+    key.isOpen = false;
+    this.open--;
+    this.work?.filled(key);
+  }
+
+  /** Whether a query that begins now may be for something that was missed: not one of the cache itself. */
+  asksFor({ effect, system }: DatabaseTemplate): boolean {
+    if (effect !== "read") return false;
+    for (let key = this.keys; key !== undefined; key = key.next) if (key.isOpen && key.system !== system) return true;
+    return false;
+  }
+
+  queried(operation: DatabaseOperation): void {
+    const fromMs = Math.max(operation.startMs, this.queryUntilMs);
+    this.queryMs += Math.max(0, operation.endMs - fromMs);
+    this.queryUntilMs = Math.max(this.queryUntilMs, operation.endMs);
+    if (operation.template === this.query) this.queryVotes++;
+    else if (--this.queryVotes <= 0) {
+      this.query = operation.template;
+      this.queryVotes = 1;
+    }
+  }
+}
