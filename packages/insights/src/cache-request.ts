@@ -5,6 +5,10 @@ import type { SharedWork } from "./cache-stampede.js";
 /** Keys told apart in a request: it bounds the memory, and the time to find one again. */
 const MAX_KEYS = 32;
 const unfollowed = limitOf("request.cache_keys");
+/** A call so long after anything else of its request waits for something to come. In ms. */
+const PAUSE_MS = 10;
+/** Queries for what was missed that are compared with those of other requests. */
+const MAX_WORKS = 8;
 
 /** One key in one request, by its hash. */
 export class UsedKey {
@@ -13,8 +17,10 @@ export class UsedKey {
   readonly next: UsedKey | undefined;
   /** Keys in the list from here on. */
   readonly size: number;
-  /** Since the request wrote it last. */
+  /** Since the request wrote it last … */
   reads = 0;
+  /** … and of these, those after a pause of the request. */
+  paused = 0;
   /** It was missed, and the request has not written it since. */
   isOpen = false;
   /** Where it was missed: what is asked of others next is what it stood for. */
@@ -31,7 +37,9 @@ export class UsedKey {
     this.size = next === undefined ? 1 : next.size + 1;
   }
 
-  ran(operation: DatabaseOperation): void {
+  /** With a call that began after its request had waited for something else. */
+  ran(operation: DatabaseOperation, quietSinceMs: number): void {
+    if (this.busyUntilMs > 0 && operation.startMs - quietSinceMs >= PAUSE_MS) this.paused++;
     const fromMs = Math.max(operation.startMs + operation.waitMs, this.busyUntilMs);
     this.busyMs += Math.max(0, operation.endMs - fromMs);
     this.busyUntilMs = Math.max(this.busyUntilMs, operation.endMs);
@@ -44,6 +52,8 @@ export class CacheRequest {
   /** Keys that are open. */
   open = 0;
   misses = 0;
+  /** When the last of its calls ended, in ms. */
+  lastEndMs = 0;
   /** The pattern that most of its misses are of, by a vote that a majority wins. */
   missed: KeyPattern | undefined = undefined;
   private missedVotes = 0;
@@ -52,8 +62,8 @@ export class CacheRequest {
   private queryUntilMs = 0;
   query: DatabaseTemplate | undefined = undefined;
   queryVotes = 0;
-  /** What it was found to do together with others, last. */
-  work: SharedWork | undefined = undefined;
+  /** What it does, maybe together with others, for what it has missed. */
+  private works: SharedWork[] | undefined = undefined;
 
   /** Undefined for a key that is one too many. */
   keyOf(pattern: KeyPattern, hash: number): UsedKey | undefined {
@@ -85,10 +95,19 @@ export class CacheRequest {
     while (key !== undefined && (key.hash !== hash || key.pattern !== pattern)) key = key.next;
     if (key === undefined) return;
     key.reads = 0;
+    key.paused = 0;
     if (!key.isOpen) return;
     key.isOpen = false;
     this.open--;
-    this.work?.filled(key);
+    for (const work of this.works ?? []) work.filled(key);
+  }
+
+  /** False for what it does already, or for one thing too many. */
+  takesPartIn(work: SharedWork): boolean {
+    this.works ??= [];
+    if (this.works.includes(work) || this.works.length >= MAX_WORKS) return false;
+    this.works.push(work);
+    return true;
   }
 
   /** Whether a query that begins now may be for something that was missed: not one of the cache itself. */

@@ -1,7 +1,7 @@
 import { type DatabaseOperation, type DatabaseTemplate, keepForFinding, limitOf } from "@telltale/core";
 import type { KeyPattern } from "./cache-patterns.js";
 import type { CacheRequest, UsedKey } from "./cache-request.js";
-import { endpointOf } from "./describe.js";
+import { endpointOf, workMs } from "./describe.js";
 import { hashCall, hashParameters } from "./parameters.js";
 
 /** Queries that run after a miss, of all requests. */
@@ -22,7 +22,7 @@ export class SharedWork {
   isFilled = false;
   requests = 0;
   running = 0;
-  /** Of all its queries together, in ms. */
+  /** Of all its queries together, their waits for a connection left out, in ms. */
   totalMs = 0;
   endedMs = 0;
   readonly endpoints = new Map<string, number>();
@@ -102,14 +102,15 @@ export class Stampedes {
         unfollowed.total += 1;
         return undefined;
       }
-      this.works.set(hash, (work = new SharedWork(template, openKeysOf(request, template.system))));
+      work = new SharedWork(template, openKeysOf(request, template.system));
+      if (!request.takesPartIn(work)) return undefined;
+      this.works.set(hash, work);
     } else {
       const both = work.missed.filter((key) => isOpenIn(request, key));
       // It did the same, and for another key, or for one that it has asked for already.
-      if (both.length === 0 || request.work === work) return undefined;
+      if (both.length === 0 || !request.takesPartIn(work)) return undefined;
       work.missed = both;
     }
-    request.work = work;
     work.requests++;
     work.running++;
     return work;
@@ -124,7 +125,7 @@ export class Stampedes {
     request.queried(operation);
     if (work === undefined) return;
     work.running--;
-    work.totalMs += operation.endMs - operation.startMs;
+    work.totalMs += workMs(operation);
     work.endedMs = operation.endMs;
     const endpoint = endpointOf(operation.request) ?? "";
     if (work.endpoints.has(endpoint) || work.endpoints.size < MAX_ENDPOINTS) {

@@ -221,10 +221,14 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
     },
     ended(operation) {
       stampedes.ended(operation);
-      if (operation !== latest) return;
-      latestKey?.ran(operation);
-      latest = undefined;
-      latestKey = undefined;
+      const cache = operation.request?.slots[slot] as CacheRequest | undefined;
+      if (cache === undefined) return;
+      if (operation === latest) {
+        latestKey?.ran(operation, cache.lastEndMs);
+        latest = undefined;
+        latestKey = undefined;
+      }
+      cache.lastEndMs = operation.endMs;
     },
     requestEnded(served, request) {
       const cache = request.slots[slot] as CacheRequest | undefined;
@@ -234,7 +238,9 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
       lookAtMisses(cache, served, request);
       let most: UsedKey | undefined;
       for (let key = cache.keys; key !== undefined; key = key.next) {
-        if (key.reads < minCount || (most !== undefined && key.busyMs <= most.busyMs)) continue;
+        // Every time after a pause: it waits for a value to change.
+        if (key.reads < minCount || key.paused > key.reads / 2 || (most !== undefined && key.busyMs <= most.busyMs))
+          continue;
         most = key;
       }
       if (most === undefined || ignored.caches.has(most.pattern.cache)) return undefined;
