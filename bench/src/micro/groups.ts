@@ -9,6 +9,7 @@ export const GROUPS: Readonly<Record<string, () => Promise<Micro[]>>> = {
   context: async () => (await import("./contexts.js")).contexts(),
   queries: async () => (await import("./queries.js")).queries(),
   insights: async () => (await import("./insights.js")).insights(),
+  caches: async () => (await import("./caches.js")).caches(),
   pools: async () => (await import("./pools.js")).pools(),
   histogram: async () => (await import("./histogram.js")).histogram(),
   scrape: async () => (await import("./scrape.js")).scrape(),

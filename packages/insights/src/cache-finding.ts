@@ -81,7 +81,17 @@ export function missesFinding(pattern: KeyPattern, cache: CacheRequest, request:
 }
 
 export function stampedeFinding(work: SharedWork, pattern: KeyPattern, count: number): Finding {
-  const { template, requests, totalMs, endpoints, route, traceId, spanId, sampled, endedMs } = work;
+  const {
+    template,
+    requests,
+    totalMs,
+    endpoints = new Map<string, number>(),
+    route,
+    traceId,
+    spanId,
+    sampled,
+    endedMs,
+  } = work;
   const [first] = [...endpoints].sort(([, a], [, b]) => b - a);
   const endpoint = first?.[0] === "" ? undefined : first?.[0];
   return {

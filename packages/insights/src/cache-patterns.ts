@@ -120,14 +120,8 @@ export class KeyPatterns {
 
   /** Forgets those that were not used since it was last asked to, where there is no room left for others. */
   makeRoom(): void {
-    const isFull = this.byHash.size >= MAX_PATTERNS;
-    for (const [hash, pattern] of this.byHash) {
-      if (isFull && pattern.isIdle && pattern.forms === 0) {
-        this.byHash.delete(hash);
-        if (pattern.form !== undefined) pattern.form.forms--;
-      }
-      pattern.isIdle = true;
-    }
+    forgetIdle(this.byHash, this.byHash.size >= MAX_PATTERNS - 1);
+    forgetIdle(this.byName, this.byName.size >= MAX_NAMED);
   }
 
   private scan(key: string, from: number): void {
@@ -189,6 +183,16 @@ export class KeyPatterns {
     form.isData = true;
     for (const pattern of this.byHash.values()) if (pattern.form === form) pattern.into = form;
     return form;
+  }
+}
+
+function forgetIdle<Key>(patterns: Map<Key, KeyPattern>, isFull: boolean): void {
+  for (const [key, pattern] of patterns) {
+    if (isFull && pattern.isIdle && pattern.forms === 0) {
+      patterns.delete(key);
+      if (pattern.form !== undefined) pattern.form.forms--;
+    }
+    pattern.isIdle = true;
   }
 }
 

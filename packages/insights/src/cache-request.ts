@@ -2,9 +2,11 @@ import { type DatabaseOperation, type DatabaseTemplate, limitOf } from "@telltal
 import type { KeyPattern } from "./cache-patterns.js";
 import type { SharedWork } from "./cache-stampede.js";
 
-/** Keys told apart in a request: it bounds the memory, and the time to find one again. */
+/** Keys told apart in a request, which bounds the time to find one again, and in all requests that run: 100 bytes each. */
 const MAX_KEYS = 32;
+const MAX_FOLLOWED = 100_000;
 const unfollowed = limitOf("request.cache_keys");
+const beyond = limitOf("requests.cache_keys");
 /** A call so long after anything else of its request waits for something to come. In ms. */
 const PAUSE_MS = 10;
 /** Queries for what was missed that are compared with those of other requests. */
@@ -15,16 +17,13 @@ export class UsedKey {
   readonly pattern: KeyPattern;
   readonly hash: number;
   readonly next: UsedKey | undefined;
-  /** Keys in the list from here on. */
-  readonly size: number;
   /** Since the request wrote it last … */
   reads = 0;
   /** … and of these, those after a pause of the request. */
   paused = 0;
   /** It was missed, and the request has not written it since. */
   isOpen = false;
-  /** Where it was missed: what is asked of others next is what it stood for. */
-  system: string | undefined = undefined;
+  /** Of the call that looked it up; what is asked of another system next, is what it stood for. */
   template: DatabaseTemplate | undefined = undefined;
   /** Time in which at least one call for it ran. */
   busyMs = 0;
@@ -34,7 +33,11 @@ export class UsedKey {
     this.pattern = pattern;
     this.hash = hash;
     this.next = next;
-    this.size = next === undefined ? 1 : next.size + 1;
+  }
+
+  /** Whether a query of another system may be for it. */
+  isOpenBeside(system: string): boolean {
+    return this.isOpen && this.template?.system !== system;
   }
 
   /** With a call that began after its request had waited for something else. */
@@ -46,9 +49,16 @@ export class UsedKey {
   }
 }
 
+/** Keys of all requests that run. */
+export class FollowedKeys {
+  total = 0;
+}
+
 /** What a request did with caches. */
 export class CacheRequest {
   keys: UsedKey | undefined = undefined;
+  private size = 0;
+  private readonly followed: FollowedKeys;
   /** Keys that are open. */
   open = 0;
   misses = 0;
@@ -65,19 +75,29 @@ export class CacheRequest {
   /** What it does, maybe together with others, for what it has missed. */
   private works: SharedWork[] | undefined = undefined;
 
+  constructor(followed: FollowedKeys) {
+    this.followed = followed;
+  }
+
+  ended(): void {
+    this.followed.total -= this.size;
+  }
+
   /** Undefined for a key that is one too many. */
   keyOf(pattern: KeyPattern, hash: number): UsedKey | undefined {
     let key = this.keys;
     while (key !== undefined && (key.hash !== hash || key.pattern !== pattern)) key = key.next;
     if (key !== undefined) return key;
-    if (this.keys !== undefined && this.keys.size >= MAX_KEYS) {
-      unfollowed.total += 1;
+    if (this.size >= MAX_KEYS || this.followed.total >= MAX_FOLLOWED) {
+      (this.size >= MAX_KEYS ? unfollowed : beyond).total += 1;
       return undefined;
     }
+    this.size++;
+    this.followed.total++;
     return (this.keys = new UsedKey(pattern, hash, this.keys));
   }
 
-  miss(pattern: KeyPattern, key: UsedKey | undefined, system: string | undefined, count: number): void {
+  miss(pattern: KeyPattern, key: UsedKey | undefined, count: number): void {
     this.misses += count;
     if (pattern === this.missed) this.missedVotes += count;
     else if ((this.missedVotes -= count) <= 0) {
@@ -86,7 +106,6 @@ export class CacheRequest {
     }
     if (key === undefined || key.isOpen) return;
     key.isOpen = true;
-    key.system = system;
     this.open++;
   }
 
@@ -113,7 +132,7 @@ export class CacheRequest {
   /** Whether a query that begins now may be for something that was missed: not one of the cache itself. */
   asksFor({ effect, system }: DatabaseTemplate): boolean {
     if (effect !== "read") return false;
-    for (let key = this.keys; key !== undefined; key = key.next) if (key.isOpen && key.system !== system) return true;
+    for (let key = this.keys; key !== undefined; key = key.next) if (key.isOpenBeside(system)) return true;
     return false;
   }
 

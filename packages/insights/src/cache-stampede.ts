@@ -1,4 +1,4 @@
-import { type DatabaseOperation, type DatabaseTemplate, keepForFinding, limitOf } from "@telltale/core";
+import { type DatabaseOperation, type DatabaseTemplate, keepForFinding, limitOf, type Request } from "@telltale/core";
 import type { KeyPattern } from "./cache-patterns.js";
 import type { CacheRequest, UsedKey } from "./cache-request.js";
 import { endpointOf, workMs } from "./describe.js";
@@ -9,6 +9,8 @@ const MAX_RUNNING = 10_000;
 /** Keys that a request missed before one query: a few at once, if it asks for them in parallel. */
 const MAX_MISSED = 8;
 const MAX_ENDPOINTS = 5;
+/** A query that has not ended after this is not waited for any more, in ms. */
+const MAX_QUERY_MS = 60_000;
 /** How long after the last query the answer may be put into the cache, in ms. */
 const FILL_MS = 1_000;
 const unfollowed = limitOf("cache.queries");
@@ -25,7 +27,9 @@ export class SharedWork {
   /** Of all its queries together, their waits for a connection left out, in ms. */
   totalMs = 0;
   endedMs = 0;
-  readonly endpoints = new Map<string, number>();
+  /** How many requests there were of each; made for the second, as most work is one request's alone. */
+  endpoints: Map<string, number> | undefined = undefined;
+  private first: Request | undefined = undefined;
   route: string | undefined = undefined;
   traceId: string | undefined = undefined;
   spanId: string | undefined = undefined;
@@ -38,6 +42,25 @@ export class SharedWork {
 
   get pattern(): KeyPattern | undefined {
     return this.missed[0]?.pattern;
+  }
+
+  /** Notes whose query has ended. */
+  endedFor(request: Request | undefined): void {
+    if (this.endpoints === undefined && this.first === undefined) {
+      this.first = request;
+      return;
+    }
+    if (this.endpoints === undefined) {
+      this.endpoints = new Map();
+      this.addEndpoint(this.first);
+    }
+    this.addEndpoint(request);
+  }
+
+  private addEndpoint(request: Request | undefined): void {
+    const endpoint = endpointOf(request) ?? "";
+    if (this.endpoints === undefined || (!this.endpoints.has(endpoint) && this.endpoints.size >= MAX_ENDPOINTS)) return;
+    this.endpoints.set(endpoint, (this.endpoints.get(endpoint) ?? 0) + 1);
   }
 
   filled({ hash, pattern }: UsedKey): void {
@@ -74,18 +97,8 @@ export class Stampedes {
   }
 
   began(operation: DatabaseOperation, request: CacheRequest): void {
-    if (this.running.size >= MAX_RUNNING) this.forgetOldest();
-    this.running.set(operation, new Running(this.join(operation, request), request));
-  }
-
-  /** Which may never end. */
-  private forgetOldest(): void {
-    for (const [operation, { work }] of this.running) {
-      this.running.delete(operation);
-      if (work !== undefined) work.running--;
-      unfollowed.total += 1;
-      return;
-    }
+    if (this.running.size >= MAX_RUNNING) unfollowed.total += 1;
+    else this.running.set(operation, new Running(this.join(operation, request), request));
   }
 
   /** The work of a query, if it is that of others too, or may become so. */
@@ -127,10 +140,7 @@ export class Stampedes {
     work.running--;
     work.totalMs += workMs(operation);
     work.endedMs = operation.endMs;
-    const endpoint = endpointOf(operation.request) ?? "";
-    if (work.endpoints.has(endpoint) || work.endpoints.size < MAX_ENDPOINTS) {
-      work.endpoints.set(endpoint, (work.endpoints.get(endpoint) ?? 0) + 1);
-    }
+    work.endedFor(operation.request);
     // Now, as the trace of one is kept only while it is open.
     if (work.requests < this.least || work.traceId !== undefined) return;
     work.sampled = keepForFinding(operation);
@@ -142,6 +152,11 @@ export class Stampedes {
 
   /** Tells of what is over. */
   look(nowMs: number): void {
+    for (const [operation, { work }] of this.running) {
+      if (nowMs - operation.startMs < MAX_QUERY_MS) break;
+      this.running.delete(operation);
+      if (work !== undefined) work.running--;
+    }
     for (const [hash, work] of this.works) {
       if (work.running > 0) continue;
       // Of one alone nothing is expected but those who have waited for a connection with it, and they begin at once.
@@ -158,7 +173,7 @@ export class Stampedes {
 function openKeysOf(request: CacheRequest, system: string): UsedKey[] {
   const open: UsedKey[] = [];
   for (let key = request.keys; key !== undefined && open.length < MAX_MISSED; key = key.next) {
-    if (key.isOpen && key.system !== system) open.push(key);
+    if (key.isOpenBeside(system)) open.push(key);
   }
   return open;
 }

@@ -15,7 +15,7 @@ import {
 import { lowRatioFinding, missesFinding, neverReadFinding, sameKeyFinding, stampedeFinding } from "./cache-finding.js";
 import { type KeyPattern, KeyPatterns } from "./cache-patterns.js";
 import { closeWindow } from "./cache-window.js";
-import { CacheRequest, type UsedKey } from "./cache-request.js";
+import { CacheRequest, FollowedKeys, type UsedKey } from "./cache-request.js";
 import { type SharedWork, Stampedes } from "./cache-stampede.js";
 import { MissedBefore } from "./missed-before.js";
 import { createOncePerCause } from "./once-per-cause.js";
@@ -56,6 +56,7 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
   const guard = createGuard("cache findings");
   const causes = createOncePerCause();
   const patterns = new KeyPatterns();
+  const followed = new FollowedKeys();
   const missedBefore = new MissedBefore();
   const stampedes = new Stampedes(minStampede === 0 ? Number.POSITIVE_INFINITY : minStampede, tellStampede);
   let windowSinceMs = 0;
@@ -67,7 +68,7 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
   function requestOf(request: Request): CacheRequest {
     const known = request.slots[slot] as CacheRequest | undefined;
     if (known !== undefined) return known;
-    const created = new CacheRequest();
+    const created = new CacheRequest(followed);
     request.slots[slot] = created;
     return created;
   }
@@ -99,15 +100,15 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
     const key = hasKey ? cache.keyOf(pattern, keyHash) : undefined;
     if (key !== undefined) {
       key.reads += keys;
+      key.template ??= operation?.template;
       if (operation !== undefined && operation !== latest) {
-        key.template = operation.template;
         latest = operation;
         latestKey = key;
       }
     }
     if (!isMiss) return;
     if (cache.misses === 0) pattern.missing++;
-    cache.miss(pattern, key, operation?.template.system, keys);
+    cache.miss(pattern, key, keys);
     tellUntold(pattern, operation, request);
   }
 
@@ -234,6 +235,7 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
       const cache = request.slots[slot] as CacheRequest | undefined;
       if (cache === undefined) return undefined;
       request.slots[slot] = undefined;
+      cache.ended();
       if (request.route !== undefined && ignored.routes.has(request.route)) return undefined;
       lookAtMisses(cache, served, request);
       let most: UsedKey | undefined;
