@@ -8,7 +8,7 @@ import {
   type Request,
 } from "@telltale/core";
 import type { KeyPattern } from "./cache-patterns.js";
-import type { CacheRequest, UsedKey } from "./cache-request.js";
+import type { Missed, Rereads, UsedKey } from "./cache-request.js";
 import type { SharedWork } from "./cache-stampede.js";
 import type { CacheWindow } from "./cache-window.js";
 import { endpointOf, formatMs, summaryOf } from "./describe.js";
@@ -56,26 +56,26 @@ export function lowRatioFinding(
 }
 
 /** A request that was slow because it missed much of a cache that others hit. */
-export function missesFinding(pattern: KeyPattern, cache: CacheRequest, request: Request, count: number): Finding {
+export function missesFinding(pattern: KeyPattern, missed: Missed, request: Request, count: number): Finding {
   const { operation } = request;
   const requestMs = operation.endMs - operation.startMs;
-  const query = cache.query === undefined ? "queries" : summaryOf(cache.query);
+  const query = missed.query === undefined ? "queries" : summaryOf(missed.query);
   return {
-    ...about(pattern, cache.query, request, operation),
+    ...about(pattern, missed.query, request, operation),
     kind: "cache_low_hit_ratio",
-    title: `${endpointOf(request)} misses ${cache.misses} keys in one request, most of ${pattern.text}, and spends ${formatMs(cache.queryMs)} of ${formatMs(requestMs)} on ${query} instead`,
+    title: `${endpointOf(request)} misses ${missed.keys} keys in one request, most of ${pattern.text}, and spends ${formatMs(missed.queryMs)} of ${formatMs(requestMs)} on ${query} instead`,
     advice:
       "The cache hits elsewhere, and not for what this request asks for: fill it before (when the rows are written, or by a job), let these keys live longer, or make that query fast enough to do without.",
     count,
-    durationMs: cache.queryMs,
+    durationMs: missed.queryMs,
     againstMs: requestMs,
     reason: "one_request",
     evidence: {
       cache: pattern.cache,
       pattern: pattern.text,
-      misses: cache.misses,
+      misses: missed.keys,
       hitRatio: round(pattern.ratio, 3),
-      queryMs: round(cache.queryMs),
+      queryMs: round(missed.queryMs),
     },
   };
 }
@@ -140,14 +140,14 @@ export function neverReadFinding(pattern: KeyPattern, sinceMs: number): Finding 
   };
 }
 
-export function sameKeyFinding(key: UsedKey, request: Request): Finding {
+export function sameKeyFinding(key: UsedKey, { busyMs }: Rereads, request: Request): Finding {
   const { operation } = request;
-  const { pattern, reads, busyMs, template } = key;
+  const { pattern, reads, template } = key;
   const requestMs = operation.endMs - operation.startMs;
   return {
     ...about(pattern, template, request, operation),
     kind: "repeated_lookup",
-    title: `${endpointOf(request)} reads one key of ${pattern.text} ${reads} times (${formatMs(busyMs)} of ${formatMs(requestMs)})`,
+    title: `${endpointOf(request)} reads one key of ${pattern.text} ${reads} times (all but the first: ${formatMs(busyMs)} of ${formatMs(requestMs)})`,
     advice:
       "Read it once and keep the value for the rest of the request; of a hash, read all fields at once (HMGET, HGETALL).",
     querySummary: template?.querySummary,

@@ -1,25 +1,36 @@
-import { type DatabaseOperation, type DatabaseTemplate, keepForFinding, limitOf, type Request } from "@telltale/core";
+import { type DatabaseOperation, type DatabaseTemplate, keepForFinding, limitOf } from "@telltale/core";
 import type { KeyPattern } from "./cache-patterns.js";
 import type { CacheRequest, UsedKey } from "./cache-request.js";
 import { endpointOf, workMs } from "./describe.js";
 import { hashCall, hashParameters } from "./parameters.js";
 
-/** Queries that run after a miss, of all requests. */
-const MAX_RUNNING = 10_000;
+/** Queries for what was missed, of all requests, that run or ran in the last second. */
+const MAX_WORKS = 10_000;
 /** Keys that a request missed before one query: a few at once, if it asks for them in parallel. */
 const MAX_MISSED = 8;
 const MAX_ENDPOINTS = 5;
-/** A query that has not ended after this is not waited for any more, in ms. */
-const MAX_QUERY_MS = 60_000;
 /** How long after the last query the answer may be put into the cache, in ms. */
 const FILL_MS = 1_000;
 const unfollowed = limitOf("cache.queries");
+
+/** A key that was missed. It knows no request: what is kept for a second would keep all of it alive. */
+class MissedKey {
+  readonly pattern: KeyPattern;
+  readonly hash: number;
+  readonly next: MissedKey | undefined;
+
+  constructor(pattern: KeyPattern, hash: number, next: MissedKey | undefined) {
+    this.pattern = pattern;
+    this.hash = hash;
+    this.next = next;
+  }
+}
 
 /** One query with one set of parameters, by requests that all missed the same key, at one time. */
 export class SharedWork {
   readonly template: DatabaseTemplate;
   /** What all of them have missed. */
-  missed: readonly UsedKey[];
+  missed: MissedKey | undefined;
   /** One of them has put there what it had asked for. */
   isFilled = false;
   requests = 0;
@@ -29,65 +40,60 @@ export class SharedWork {
   endedMs = 0;
   /** How many requests there were of each; made for the second, as most work is one request's alone. */
   endpoints: Map<string, number> | undefined = undefined;
-  private first: Request | undefined = undefined;
+  private first = "";
   route: string | undefined = undefined;
   traceId: string | undefined = undefined;
   spanId: string | undefined = undefined;
   sampled = false;
 
-  constructor(template: DatabaseTemplate, missed: readonly UsedKey[]) {
+  constructor(template: DatabaseTemplate, missed: MissedKey | undefined) {
     this.template = template;
     this.missed = missed;
   }
 
   get pattern(): KeyPattern | undefined {
-    return this.missed[0]?.pattern;
-  }
-
-  /** Notes whose query has ended. */
-  endedFor(request: Request | undefined): void {
-    if (this.endpoints === undefined && this.first === undefined) {
-      this.first = request;
-      return;
-    }
-    if (this.endpoints === undefined) {
-      this.endpoints = new Map();
-      this.addEndpoint(this.first);
-    }
-    this.addEndpoint(request);
-  }
-
-  private addEndpoint(request: Request | undefined): void {
-    const endpoint = endpointOf(request) ?? "";
-    if (this.endpoints === undefined || (!this.endpoints.has(endpoint) && this.endpoints.size >= MAX_ENDPOINTS)) return;
-    this.endpoints.set(endpoint, (this.endpoints.get(endpoint) ?? 0) + 1);
+    return this.missed?.pattern;
   }
 
   filled({ hash, pattern }: UsedKey): void {
-    if (this.missed.some((key) => key.hash === hash && key.pattern === pattern)) this.isFilled = true;
+    for (let key = this.missed; key !== undefined; key = key.next) {
+      if (key.hash === hash && key.pattern === pattern) this.isFilled = true;
+    }
   }
 
   /** Whether it was for the cache: who asks whether something is not there (a ban, a token revoked) fills nothing. */
   isForCache(): boolean {
     return this.isFilled || this.pattern?.tellsWrites === false;
   }
-}
 
-/** A query after a miss that has not ended. */
-class Running {
-  readonly work: SharedWork | undefined;
-  readonly request: CacheRequest;
+  ended(operation: DatabaseOperation): void {
+    this.running--;
+    this.totalMs += workMs(operation);
+    this.endedMs = operation.endMs;
+    const endpoint = endpointOf(operation.request) ?? "";
+    if (this.first === "") {
+      this.first = endpoint;
+      return;
+    }
+    this.endpoints ??= new Map([[this.first, 1]]);
+    if (!this.endpoints.has(endpoint) && this.endpoints.size >= MAX_ENDPOINTS) return;
+    this.endpoints.set(endpoint, (this.endpoints.get(endpoint) ?? 0) + 1);
+  }
 
-  constructor(work: SharedWork | undefined, request: CacheRequest) {
-    this.work = work;
-    this.request = request;
+  /** Now, as the trace of a request is kept only while that is open. */
+  keepTrace(operation: DatabaseOperation): void {
+    if (this.traceId !== undefined) return;
+    this.sampled = keepForFinding(operation);
+    const spanContext = operation.span?.spanContext();
+    this.traceId = spanContext?.traceId;
+    this.spanId = spanContext?.spanId;
+    this.route = operation.request?.route;
   }
 }
 
 /** Finds requests that miss one key at the same time, and then all run the same query for it. */
 export class Stampedes {
   private readonly works = new Map<number, SharedWork>();
-  private readonly running = new Map<DatabaseOperation, Running>();
   private readonly least: number;
   private readonly tell: (work: SharedWork) => void;
 
@@ -97,31 +103,31 @@ export class Stampedes {
   }
 
   began(operation: DatabaseOperation, request: CacheRequest): void {
-    if (this.running.size >= MAX_RUNNING) unfollowed.total += 1;
-    else this.running.set(operation, new Running(this.join(operation, request), request));
+    request.missed?.began(operation, this.join(operation, request));
   }
 
   /** The work of a query, if it is that of others too, or may become so. */
   private join(operation: DatabaseOperation, request: CacheRequest): SharedWork | undefined {
     const { template, text, parameters } = operation;
-    const hash = hashCall(text, hashCall(template.fingerprint, hashParameters(parameters)));
+    // A whole number of 32 bits is no object on the heap.
+    const hash = hashCall(text, hashCall(template.fingerprint, hashParameters(parameters))) | 0;
     let work = this.works.get(hash);
     if (work !== undefined && work.running === 0 && operation.startMs > work.endedMs) {
       this.end(hash, work);
       work = undefined;
     }
     if (work === undefined) {
-      if (this.works.size >= MAX_RUNNING) {
+      if (this.works.size >= MAX_WORKS) {
         unfollowed.total += 1;
         return undefined;
       }
       work = new SharedWork(template, openKeysOf(request, template.system));
-      if (!request.takesPartIn(work)) return undefined;
+      if (request.missed?.takesPartIn(work) !== true) return undefined;
       this.works.set(hash, work);
     } else {
-      const both = work.missed.filter((key) => isOpenIn(request, key));
+      const both = commonKeys(work.missed, request);
       // It did the same, and for another key, or for one that it has asked for already.
-      if (both.length === 0 || !request.takesPartIn(work)) return undefined;
+      if (both === undefined || request.missed?.takesPartIn(work) !== true) return undefined;
       work.missed = both;
     }
     work.requests++;
@@ -129,34 +135,15 @@ export class Stampedes {
     return work;
   }
 
-  ended(operation: DatabaseOperation): void {
-    if (this.running.size === 0) return;
-    const running = this.running.get(operation);
-    if (running === undefined) return;
-    this.running.delete(operation);
-    const { work, request } = running;
-    request.queried(operation);
+  ended(operation: DatabaseOperation, request: CacheRequest): void {
+    const work = request.missed?.ended(operation)?.work;
     if (work === undefined) return;
-    work.running--;
-    work.totalMs += workMs(operation);
-    work.endedMs = operation.endMs;
-    work.endedFor(operation.request);
-    // Now, as the trace of one is kept only while it is open.
-    if (work.requests < this.least || work.traceId !== undefined) return;
-    work.sampled = keepForFinding(operation);
-    const spanContext = operation.span?.spanContext();
-    work.traceId = spanContext?.traceId;
-    work.spanId = spanContext?.spanId;
-    work.route = operation.request?.route;
+    work.ended(operation);
+    if (work.requests >= this.least) work.keepTrace(operation);
   }
 
   /** Tells of what is over. */
   look(nowMs: number): void {
-    for (const [operation, { work }] of this.running) {
-      if (nowMs - operation.startMs < MAX_QUERY_MS) break;
-      this.running.delete(operation);
-      if (work !== undefined) work.running--;
-    }
     for (const [hash, work] of this.works) {
       if (work.running > 0) continue;
       // Of one alone nothing is expected but those who have waited for a connection with it, and they begin at once.
@@ -170,17 +157,22 @@ export class Stampedes {
   }
 }
 
-function openKeysOf(request: CacheRequest, system: string): UsedKey[] {
-  const open: UsedKey[] = [];
-  for (let key = request.keys; key !== undefined && open.length < MAX_MISSED; key = key.next) {
-    if (key.isOpenBeside(system)) open.push(key);
+function openKeysOf(request: CacheRequest, system: string): MissedKey | undefined {
+  let open: MissedKey | undefined;
+  let count = 0;
+  for (let key = request.keys; key !== undefined && count < MAX_MISSED; key = key.next) {
+    if (!key.isOpenBeside(system)) continue;
+    open = new MissedKey(key.pattern, key.hash, open);
+    count++;
   }
   return open;
 }
 
-function isOpenIn(request: CacheRequest, { hash, pattern }: UsedKey): boolean {
-  for (let key = request.keys; key !== undefined; key = key.next) {
-    if (key.isOpen && key.hash === hash && key.pattern === pattern) return true;
+/** Those that the request has missed as well. */
+function commonKeys(missed: MissedKey | undefined, request: CacheRequest): MissedKey | undefined {
+  let both: MissedKey | undefined;
+  for (let key = missed; key !== undefined; key = key.next) {
+    if (request.find(key.pattern, key.hash)?.isOpen === true) both = new MissedKey(key.pattern, key.hash, both);
   }
-  return false;
+  return both;
 }

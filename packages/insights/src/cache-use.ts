@@ -15,7 +15,7 @@ import {
 import { lowRatioFinding, missesFinding, neverReadFinding, sameKeyFinding, stampedeFinding } from "./cache-finding.js";
 import { type KeyPattern, KeyPatterns } from "./cache-patterns.js";
 import { closeWindow } from "./cache-window.js";
-import { CacheRequest, FollowedKeys, type UsedKey } from "./cache-request.js";
+import { CacheRequest, FollowedKeys, type Missed, Rereads, type UsedKey } from "./cache-request.js";
 import { type SharedWork, Stampedes } from "./cache-stampede.js";
 import { MissedBefore } from "./missed-before.js";
 import { createOncePerCause } from "./once-per-cause.js";
@@ -68,7 +68,7 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
   function requestOf(request: Request): CacheRequest {
     const known = request.slots[slot] as CacheRequest | undefined;
     if (known !== undefined) return known;
-    const created = new CacheRequest(followed);
+    const created = new CacheRequest();
     request.slots[slot] = created;
     return created;
   }
@@ -97,17 +97,17 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
     // What is in memory may be read often: only misses are followed.
     if (!isMiss && operation === undefined) return;
     const cache = requestOf(request);
-    const key = hasKey ? cache.keyOf(pattern, keyHash) : undefined;
+    const key = hasKey ? cache.keyOf(pattern, keyHash, followed) : undefined;
     if (key !== undefined) {
       key.reads += keys;
       key.template ??= operation?.template;
-      if (operation !== undefined && operation !== latest) {
+      if (key.reads > 1 && operation !== undefined && operation !== latest) {
         latest = operation;
         latestKey = key;
       }
     }
     if (!isMiss) return;
-    if (cache.misses === 0) pattern.missing++;
+    if (cache.missed === undefined) pattern.missing++;
     cache.miss(pattern, key, keys);
     tellUntold(pattern, operation, request);
   }
@@ -135,26 +135,26 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
     wantSite(template);
   }
 
-  function tellSameKey(key: UsedKey, served: HttpServerOperation, request: Request): void {
+  function tellSameKey(key: UsedKey, again: Rereads, served: HttpServerOperation, request: Request): void {
     annotateOperation(served, "telltale.finding.kind", "repeated_lookup");
     annotateOperation(served, "telltale.finding.count", key.reads);
-    findingMade(sameKeyFinding(key, request));
+    findingMade(sameKeyFinding(key, again, request));
     if (key.template !== undefined) wantSite(key.template);
   }
 
   /** A request that is slow for its misses, of a cache that is else as it should be; where one query ran many times, that is told already. */
-  function lookAtMisses(cache: CacheRequest, served: HttpServerOperation, request: Request): void {
-    const { missed, misses, queryMs } = cache;
-    if (missed === undefined || minMisses === 0 || misses < minMisses || queryMs < MIN_QUERY_MS) return;
-    if (queryMs < MIN_QUERY_SHARE * (served.endMs - served.startMs) || cache.queryVotes >= minCount) return;
-    if (!(missed.ratio >= minHitRatio) || ignored.caches.has(missed.cache)) return;
-    missed.slowRequests++;
-    if (missed.slowRequests + missed.slowRequestsBefore < MIN_SLOW_REQUESTS) return;
-    const count = causes.timesToTell(`one_request\n${missed.text}\n${request.route}`, served.endMs);
+  function lookAtMisses(missed: Missed, served: HttpServerOperation, request: Request): void {
+    const { pattern, keys, queryMs, queryVotes } = missed;
+    if (pattern === undefined || minMisses === 0 || keys < minMisses || queryMs < MIN_QUERY_MS) return;
+    if (queryMs < MIN_QUERY_SHARE * (served.endMs - served.startMs) || queryVotes >= minCount) return;
+    if (!(pattern.ratio >= minHitRatio) || ignored.caches.has(pattern.cache)) return;
+    pattern.slowRequests++;
+    if (pattern.slowRequests + pattern.slowRequestsBefore < MIN_SLOW_REQUESTS) return;
+    const count = causes.timesToTell(`one_request\n${pattern.text}\n${request.route}`, served.endMs);
     if (count === 0) return;
     annotateOperation(served, "telltale.finding.kind", "cache_low_hit_ratio");
-    annotateOperation(served, "telltale.cache.misses", misses);
-    findingMade(missesFinding(missed, cache, request, count));
+    annotateOperation(served, "telltale.cache.misses", keys);
+    findingMade(missesFinding(pattern, missed, request, count));
   }
 
   function lookAtUnread(pattern: KeyPattern, nowMs: number): void {
@@ -218,37 +218,44 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
     },
     began(operation) {
       const cache = operation.request?.slots[slot] as CacheRequest | undefined;
-      if (cache !== undefined && cache.open > 0 && cache.asksFor(operation.template)) stampedes.began(operation, cache);
+      if (cache?.missed !== undefined && cache.missed.open > 0 && cache.asksFor(operation.template))
+        stampedes.began(operation, cache);
     },
     ended(operation) {
-      stampedes.ended(operation);
       const cache = operation.request?.slots[slot] as CacheRequest | undefined;
       if (cache === undefined) return;
+      if (cache.missed !== undefined) stampedes.ended(operation, cache);
       if (operation === latest) {
-        latestKey?.ran(operation, cache.lastEndMs);
+        if (latestKey !== undefined) (latestKey.again ??= new Rereads()).add(operation, cache.lastEndMs);
         latest = undefined;
         latestKey = undefined;
-      }
-      cache.lastEndMs = operation.endMs;
+        cache.lastEndMs = operation.endMs;
+      } else if (cache.lastEndMs > 0) cache.lastEndMs = operation.endMs;
     },
     requestEnded(served, request) {
       const cache = request.slots[slot] as CacheRequest | undefined;
       if (cache === undefined) return undefined;
       request.slots[slot] = undefined;
-      cache.ended();
+      cache.ended(followed);
       if (request.route !== undefined && ignored.routes.has(request.route)) return undefined;
-      lookAtMisses(cache, served, request);
-      let most: UsedKey | undefined;
-      for (let key = cache.keys; key !== undefined; key = key.next) {
-        // Every time after a pause: it waits for a value to change.
-        if (key.reads < minCount || key.paused > key.reads / 2 || (most !== undefined && key.busyMs <= most.busyMs))
-          continue;
-        most = key;
-      }
-      if (most === undefined || ignored.caches.has(most.pattern.cache)) return undefined;
-      if (most.busyMs < minTotalMs && most.busyMs < minShare * (served.endMs - served.startMs)) return undefined;
-      tellSameKey(most, served, request);
-      return most.template?.fingerprint;
+      if (cache.missed !== undefined) lookAtMisses(cache.missed, served, request);
+      const key = mostReread(cache, minCount);
+      if (key?.again === undefined || ignored.caches.has(key.pattern.cache)) return undefined;
+      const { busyMs } = key.again;
+      if (busyMs < minTotalMs && busyMs < minShare * (served.endMs - served.startMs)) return undefined;
+      tellSameKey(key, key.again, served, request);
+      return key.template?.fingerprint;
     },
   };
+}
+
+/** Of the keys that were read many times, the one that took longest. One read after a pause each time is waited for to change. */
+function mostReread({ keys }: CacheRequest, least: number): UsedKey | undefined {
+  let most: UsedKey | undefined;
+  for (let key = keys; key !== undefined; key = key.next) {
+    const { reads, again } = key;
+    if (again === undefined || reads < least || again.paused > reads / 2) continue;
+    if (most?.again === undefined || again.busyMs > most.again.busyMs) most = key;
+  }
+  return most;
 }
