@@ -293,15 +293,13 @@ describeWith(["postgres", "redis"], "the use of caches", () => {
     const stampedes = found("cache_stampede");
     const labels = stampedes.map(({ queryText }) => /AS (\w+)/.exec(queryText ?? "")?.[1] ?? "?");
     const none = Object.keys(cases).filter((name) => !expected.includes(name));
-    // Whether it was worth a word is measured, as the machine may be busy.
+    // Whether five fast ones are worth a word is measured, as the machine may be busy; if they are, they are left out.
     const fastMs = collected.operations
       .filter((one) => one.kind === "database" && one.request?.route === "/fast" && one.template.system !== "redis")
       .reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
-    if (fastMs >= 20) expected.push("fast");
-    expect(score("cache_stampede", expected, fastMs >= 20 ? [...labels, "fast"] : labels, none)).toMatchObject({
-      precision: 1,
-      recall: 1,
-    });
+    const isCase = (label: string): boolean => label !== "fast" || fastMs < 20;
+    const scored = score("cache_stampede", expected, labels.filter(isCase), none.filter(isCase));
+    expect(scored).toMatchObject({ precision: 1, recall: 1 });
     const [hot] = stampedes;
     expect(hot).toMatchObject({
       endpoint: "GET /hot",
