@@ -4,8 +4,12 @@ import type { CacheRequest, UsedKey } from "./cache-request.js";
 import { endpointOf, workMs } from "./describe.js";
 import { hashCall, hashParameters } from "./parameters.js";
 
-/** Queries for what was missed, of all requests, that run or ran in the last second. */
-const MAX_WORKS = 10_000;
+/**
+ * Places for queries for what was missed, of all requests, that run or ran in the last second; each has four to go to. An array, as a Map
+ * that much is taken from grows anew all the time, and its old tables keep alive what was in them (4 µs a miss).
+ */
+const PLACES = 8_192;
+const TRIES = 4;
 /** Keys that a request missed before one query: a few at once, if it asks for them in parallel. */
 const MAX_MISSED = 8;
 const MAX_ENDPOINTS = 5;
@@ -28,6 +32,7 @@ class MissedKey {
 
 /** One query with one set of parameters, by requests that all missed the same key, at one time. */
 export class SharedWork {
+  readonly hash: number;
   readonly template: DatabaseTemplate;
   /** What all of them have missed. */
   missed: MissedKey | undefined;
@@ -46,7 +51,8 @@ export class SharedWork {
   spanId: string | undefined = undefined;
   sampled = false;
 
-  constructor(template: DatabaseTemplate, missed: MissedKey | undefined) {
+  constructor(hash: number, template: DatabaseTemplate, missed: MissedKey | undefined) {
+    this.hash = hash;
     this.template = template;
     this.missed = missed;
   }
@@ -93,7 +99,8 @@ export class SharedWork {
 
 /** Finds requests that miss one key at the same time, and then all run the same query for it. */
 export class Stampedes {
-  private readonly works = new Map<number, SharedWork>();
+  private readonly works: (SharedWork | undefined)[] = Array.from({ length: PLACES });
+  private count = 0;
   private readonly least: number;
   private readonly tell: (work: SharedWork) => void;
 
@@ -111,19 +118,17 @@ export class Stampedes {
     const { template, text, parameters } = operation;
     // A whole number of 32 bits is no object on the heap.
     const hash = hashCall(text, hashCall(template.fingerprint, hashParameters(parameters))) | 0;
-    let work = this.works.get(hash);
-    if (work !== undefined && work.running === 0 && operation.startMs > work.endedMs) {
-      this.end(hash, work);
-      work = undefined;
+    const at = this.placeOf(hash, operation.startMs);
+    if (at < 0) {
+      unfollowed.total += 1;
+      return undefined;
     }
+    let work = this.works[at];
     if (work === undefined) {
-      if (this.works.size >= MAX_WORKS) {
-        unfollowed.total += 1;
-        return undefined;
-      }
-      work = new SharedWork(template, openKeysOf(request, template.system));
+      work = new SharedWork(hash, template, openKeysOf(request, template.system));
       if (request.missed?.takesPartIn(work) !== true) return undefined;
-      this.works.set(hash, work);
+      this.works[at] = work;
+      this.count++;
     } else {
       const both = commonKeys(work.missed, request);
       // It did the same, and for another key, or for one that it has asked for already.
@@ -142,17 +147,41 @@ export class Stampedes {
     if (work.requests >= this.least) work.keepTrace(operation);
   }
 
+  /** Where the work is, or could be; -1 where there is no room. */
+  private placeOf(hash: number, startMs: number): number {
+    let free = -1;
+    for (let n = 0; n < TRIES; n++) {
+      const at = (hash + n) & (PLACES - 1);
+      const work = this.works[at];
+      if (work === undefined) {
+        if (free < 0) free = at;
+        continue;
+      }
+      const isOver = work.running === 0 && startMs > work.endedMs;
+      if (work.hash === hash) {
+        if (isOver) this.end(at, work);
+        return at;
+      }
+      if (!isOver || work.requests > 1 || free >= 0) continue;
+      this.end(at, work);
+      free = at;
+    }
+    return free;
+  }
+
   /** Tells of what is over. */
   look(nowMs: number): void {
-    for (const [hash, work] of this.works) {
-      if (work.running > 0) continue;
+    if (this.count === 0) return;
+    for (const [at, work] of this.works.entries()) {
+      if (work === undefined || work.running > 0) continue;
       // Of one alone nothing is expected but those who have waited for a connection with it, and they begin at once.
-      if (work.requests < this.least || work.isFilled || nowMs - work.endedMs > FILL_MS) this.end(hash, work);
+      if (work.requests < this.least || work.isFilled || nowMs - work.endedMs > FILL_MS) this.end(at, work);
     }
   }
 
-  private end(hash: number, work: SharedWork): void {
-    this.works.delete(hash);
+  private end(at: number, work: SharedWork): void {
+    this.works[at] = undefined;
+    this.count--;
     if (work.requests >= this.least && work.isForCache()) this.tell(work);
   }
 }
