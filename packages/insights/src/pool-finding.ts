@@ -36,8 +36,8 @@ interface Wait {
 }
 
 /**
- * Why one has waited: for half of it, `delayMs`, a connection may have been free and this process was too busy to see it; what its holder does, if it has had the connection for half of
- * the wait; else that they open slowly, or the load.
+ * Why one has waited: a connection may have been free for half of the wait, `delayMs`, and this process was too busy to see it; what its
+ * holder does, if it has had the connection for half of the wait; else that they open slowly, or the load.
  */
 export function reasonOf(
   pool: Pool,
