@@ -445,7 +445,7 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
     ],
     same_lookup: [
       (keys) => each(numbers(keys), () => redis.get("user:1")),
-      { kind: "duplicate_query", summary: "GET" },
+      { kind: "repeated_lookup", summary: "GET" },
     ],
     mget: [(keys) => each(numbers(keys, 0), (n) => redis.mget(`user:${n}`, `user:${n + 1}`))],
     pipeline: [
