@@ -31,7 +31,8 @@ afterEach(() => {
 
 function listen(options: InsightsOptions = {}): void {
   undo.push(
-    addListener(createInsights(options)),
+    // The clock of these tests is not that of the event loop.
+    addListener(createInsights({ eventLoop: { blockMs: 0 }, ...options })),
     addListener({ name: "test", findingMade: (finding) => void findings.push(finding) }),
   );
 }

@@ -322,11 +322,11 @@ describeWith(["postgres", "redis"], "the use of caches", () => {
       for (let n = 0; n < count; n++) await work(n);
     };
     const cases: Record<string, () => Promise<unknown>> = {
-      "/get": () => repeat(40, () => redis.get("key:1")),
-      "/at_once": () => times(30, () => redis.get("key:1")),
-      "/hgetall": () => repeat(40, () => redis.hgetall("hash:1")),
-      "/fields": () => repeat(40, (n) => redis.hget("hash:1", ["a", "b", "c", "d"][n % 4] ?? "")),
-      "/among_others": () => repeat(40, (n) => redis.get(n % 2 === 0 ? "key:1" : `many:${n}`)),
+      "/get": () => repeat(100, () => redis.get("key:1")),
+      "/at_once": () => times(100, () => redis.get("key:1")),
+      "/hgetall": () => repeat(100, () => redis.hgetall("hash:1")),
+      "/fields": () => repeat(100, (n) => redis.hget("hash:1", ["a", "b", "c", "d"][n % 4] ?? "")),
+      "/among_others": () => repeat(200, (n) => redis.get(n % 2 === 0 ? "key:1" : `many:${n}`)),
       "/different": () => repeat(12, (n) => redis.get(`many:${n}`)),
       "/twice": () => repeat(2, () => redis.get("key:1")),
       "/mget": () => redis.mget(Array.from({ length: 20 }, (_, n) => `many:${n}`)),
@@ -347,7 +347,7 @@ describeWith(["postgres", "redis"], "the use of caches", () => {
         none,
       ),
     ).toMatchObject({ precision: 1, recall: 1 });
-    expect(same[0]).toMatchObject({ count: 40, reason: "same key", evidence: { pattern: "key:?", reads: 40 } });
+    expect(same[0]).toMatchObject({ count: 100, reason: "same key", evidence: { pattern: "key:?", reads: 100 } });
     // One cause is told once.
     const others = collected.findings.filter(({ route }) => route !== "/different" && route !== "/among_others");
     expect(others.filter(({ kind }) => kind === "n_plus_one" || kind === "duplicate_query")).toEqual([]);
