@@ -23,6 +23,7 @@ export {
 } from "./cache.js";
 export { epochOriginMs } from "./clock.js";
 export { requestOf, spanOf, withRequest, withSpan } from "./context.js";
+export { createTargets, type DatabasePlace, type DatabaseTarget } from "./database-targets.js";
 export {
   type AttributeSink,
   describeEnd,

@@ -12,10 +12,12 @@ export interface InstrumentedModule {
   readonly module: string;
   /** Supported major versions, oldest and newest; outside of them the library is left alone and one line says so. */
   readonly majors: readonly [oldest: number, newest: number];
+  /** Files of the package that apps load instead of its main module, and that do not load it: `["promise.js"]`. */
+  readonly others?: readonly string[];
   /**
    * What `patch` changes, by which a copy is known: a main module that is loaded again may hand out the same one. Default: its exports.
    */
-  target?(exports: unknown): object;
+  target?(exports: unknown, file: string): object;
   /**
    * Patches the library in place (prototypes, not the exports object: importers of ES modules have already bound that).
    * Returns what undoes it.
@@ -90,27 +92,26 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
       guard.failed(error);
     }
     for (const wanted of definition.modules) {
-      steps.push(
-        onModuleLoad(wanted.module, (loaded) => {
-          if (undo !== steps) return;
-          const why = unsupported(wanted, loaded.version);
-          seen.set(wanted.module, { version: loaded.version, patched: why === undefined, ...(why && { why }) });
-          if (why !== undefined) {
-            sayOnce("info", why);
-            return;
-          }
-          try {
-            const target = wanted.target?.(loaded.exports) ?? (loaded.exports as object);
-            if (patched.has(target)) return;
-            patched.add(target);
-            steps.push(wanted.patch(loaded, guard));
-            say("debug", `${wanted.module} ${loaded.version} loaded and instrumented`);
-          } catch (error) {
-            seen.set(wanted.module, { version: loaded.version, patched: false, why: "patching it failed" });
-            guard.failed(error);
-          }
-        }),
-      );
+      const hear = (loaded: LoadedModule): void => {
+        if (undo !== steps) return;
+        const why = unsupported(wanted, loaded.version);
+        seen.set(wanted.module, { version: loaded.version, patched: why === undefined, ...(why && { why }) });
+        if (why !== undefined) {
+          sayOnce("info", why);
+          return;
+        }
+        try {
+          const target = wanted.target?.(loaded.exports, loaded.file) ?? (loaded.exports as object);
+          if (patched.has(target)) return;
+          patched.add(target);
+          steps.push(wanted.patch(loaded, guard));
+          say("debug", `${wanted.module} ${loaded.version} loaded and instrumented`);
+        } catch (error) {
+          seen.set(wanted.module, { version: loaded.version, patched: false, why: "patching it failed" });
+          guard.failed(error);
+        }
+      };
+      steps.push(onModuleLoad(wanted.module, hear, wanted.others));
     }
   }
 

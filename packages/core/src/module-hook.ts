@@ -22,6 +22,8 @@ type Load = (this: { readonly exports: unknown }, file: string) => unknown;
 /** A program that loads a library over and over keeps each copy alive by itself (`module.children`); this is for one that does not. */
 const MAX_LOADED = 1000;
 const hooks = new Map<string, Set<(loaded: LoadedModule) => void>>();
+/** By package, the files that are loaded instead of its main module. */
+const otherEntries = new Map<string, readonly string[]>();
 const loaded: LoadedModule[] = [];
 const unheard = limitOf("module.copies");
 const guard = createGuard("module hook");
@@ -33,13 +35,20 @@ let uninstall: (() => void) | undefined;
  * again after it was taken out of `require.cache`. It wraps `Module.prototype.load`, which runs once per module, and which Node's ES
  * module loader goes through for a CommonJS package too (seen on Node 22.15, 24 and 26), so no loader thread and no wrapped module
  * graph is needed. Packages that are themselves ES modules are not seen.
+ *
+ * `others` are files of the package that apps load instead of its main module, and that do not load it: `["promise.js"]`.
  */
-export function onModuleLoad(name: string, callback: (loaded: LoadedModule) => void): () => void {
+export function onModuleLoad(
+  name: string,
+  callback: (loaded: LoadedModule) => void,
+  others: readonly string[] = [],
+): () => void {
   const callbacks = hooks.get(name) ?? new Set();
   callbacks.add(callback);
   // It may have been passed over.
   if (!hooks.has(name)) packages.clear();
   hooks.set(name, callbacks);
+  if (others.length > 0) otherEntries.set(name, others);
   mayBeHooked = new RegExp(`"name"\\s*:\\s*"(?:${[...hooks.keys()].join("|").replaceAll(".", "\\.")})"`);
   uninstall ??= install();
   for (const module of loaded) if (module.name === name) callback(module);
@@ -129,8 +138,9 @@ function findPackage(folder: string): Package | undefined {
     const { name, version = "0.0.0" } = JSON.parse(text) as { name: string; version?: string };
     if (!hooks.has(name)) return undefined;
     const { resolve } = createRequire(path);
+    const others = (otherEntries.get(name) ?? []).map((entry) => join(folder, entry));
     // `main`, and what `exports` gives to `require`.
-    return { name, version, entries: new Set([resolved(resolve, "./"), resolved(resolve, name)]) };
+    return { name, version, entries: new Set([resolved(resolve, "./"), resolved(resolve, name), ...others]) };
   } catch {
     return undefined;
   }

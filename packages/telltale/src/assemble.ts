@@ -11,6 +11,7 @@ import {
 } from "@telltale/core";
 import { createFindingLog, createInsights } from "@telltale/insights";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
+import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
 import { createMetrics } from "@telltale/metrics";
@@ -67,6 +68,7 @@ const INSTRUMENTATIONS: Readonly<
   express: () => expressInstrumentation(),
   pg: ({ explain, sqlcommenter = false }, serviceName) =>
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
+  mysql2: () => mysql2Instrumentation(),
   ioredis: () => redisInstrumentation(),
 };
 

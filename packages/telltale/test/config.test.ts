@@ -135,7 +135,7 @@ describe("the environment", () => {
     ],
     [
       { OTEL_NODE_DISABLED_INSTRUMENTATIONS: "pg" },
-      { instrumentations: { http: true, express: true, pg: false, ioredis: true } },
+      { instrumentations: { http: true, express: true, pg: false, mysql2: true, ioredis: true } },
     ],
     [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: "", OTEL_NODE_DISABLED_INSTRUMENTATIONS: " " }, {}],
     [

@@ -5,7 +5,7 @@ import { findPostgres } from "./postgres-binaries.js";
 import { installWithApt } from "./install-with-apt.js";
 
 /** `redis` may be the one REDIS_URL names; `redis-server` is always a program we start ourselves. */
-export type ServerName = "postgres" | "redis" | "redis-server" | "prometheus" | "alertmanager";
+export type ServerName = "postgres" | "mariadb" | "redis" | "redis-server" | "prometheus" | "alertmanager";
 
 interface Package {
   programs: readonly string[];
@@ -13,8 +13,18 @@ interface Package {
   fedora: string;
   alpine: string;
   brew: string;
+  /** Of the Debian package, where it is called otherwise. */
+  service?: string;
 }
 
+const MARIADB: Package = {
+  programs: ["mariadbd"],
+  debian: "mariadb-server",
+  fedora: "mariadb-server",
+  alpine: "mariadb",
+  brew: "mariadb",
+  service: "mariadb",
+};
 const REDIS: Package = {
   programs: ["redis-server", "valkey-server"],
   debian: "redis-server",
@@ -38,6 +48,7 @@ const ALERTMANAGER: Package = {
 };
 
 const PROGRAMS: Readonly<Record<Exclude<ServerName, "postgres">, Package>> = {
+  mariadb: MARIADB,
   redis: REDIS,
   "redis-server": REDIS,
   prometheus: PROMETHEUS,
@@ -73,7 +84,7 @@ async function findProgram(wanted: Package): Promise<string> {
   const found = await onPath(wanted.programs);
   if (found !== undefined) return found;
   if ((await onPath(["apt-get"])) !== undefined && process.getuid?.() === 0) {
-    await installWithApt(wanted.debian);
+    await installWithApt(wanted.debian, wanted.service);
     const installed = await onPath(wanted.programs);
     if (installed !== undefined) return installed;
   }
@@ -82,7 +93,8 @@ async function findProgram(wanted: Package): Promise<string> {
 
 async function onPath(programs: readonly string[]): Promise<string | undefined> {
   for (const program of programs) {
-    for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    // Where Debian puts servers, which is not on everybody's path.
+    for (const folder of [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"]) {
       if (folder === "") continue;
       const path = join(folder, program);
       const runs = await access(path, constants.X_OK).then(

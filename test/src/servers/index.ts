@@ -3,6 +3,8 @@ export type { AlertmanagerServer } from "./alertmanager.js";
 export { findServer, serverAvailable, whyUnavailable } from "./find-server.js";
 export type { ServerName } from "./find-server.js";
 export { freePort } from "./free-port.js";
+export { startMariadb } from "./mariadb.js";
+export type { MariadbOptions, MariadbServer } from "./mariadb.js";
 export { nodeBinary, testNodes } from "./node-binary.js";
 export type { TestNode } from "./node-binary.js";
 export { startPostgres } from "./postgres.js";

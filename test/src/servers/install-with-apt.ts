@@ -20,16 +20,16 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 install() { apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$1" 9>&-; }
 apt-get update -q 9>&- && install "$1" || exit 1
-systemctl disable "$1" >/dev/null 2>&1
+systemctl disable "$2" >/dev/null 2>&1
 exit 0`;
 
 /** Installs one Debian package, after one line that says so; no service of it is left running. */
-export function installWithApt(packageName: string): Promise<void> {
+export function installWithApt(packageName: string, service = packageName): Promise<void> {
   return new Promise((resolve, reject) => {
     const said = process.stderr;
     const shell = execFile(
       "sh",
-      ["-c", `exec 3>&2 2>&1; ${INSTALL}`, "sh", packageName],
+      ["-c", `exec 3>&2 2>&1; ${INSTALL}`, "sh", packageName, service],
       { maxBuffer: 1 << 24 },
       (error, stdout) => {
         if (error === null) resolve();

@@ -1,23 +1,15 @@
 import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import type { Owner } from "./supervise.js";
+import { findOwner, type ServerOwner, reachable } from "./server-owner.js";
 
-export interface PostgresBinaries {
+export interface PostgresBinaries extends ServerOwner {
   /** Of the npm package. */
   version: string;
   postgres: string;
   initdb: string;
-  /** PostgreSQL refuses to run as root; undefined: as ourselves. */
-  owner: Owner | undefined;
-  /** Where `owner` can reach its files. */
-  temp: string;
 }
 
-const run = promisify(execFile);
 let found: Promise<PostgresBinaries> | undefined;
 
 /** The PostgreSQL that came with `npm ci` for this platform, ready to run. */
@@ -41,8 +33,7 @@ async function locate(): Promise<PostgresBinaries> {
   const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
   const { version } = manifest;
   await linkLibraries(root);
-  const owner = process.getuid?.() === 0 ? await findOwner("nobody") : undefined;
-  const temp = owner === undefined || (await reachable(tmpdir(), 0o003)) ? tmpdir() : "/tmp";
+  const { owner, temp } = await findOwner();
   let native = join(root, "native");
   if (owner !== undefined && !(await reachable(native))) native = await copyOnce(native, temp, version);
   const binaries = { postgres: join(native, "bin", "postgres"), initdb: join(native, "bin", "initdb") };
@@ -60,17 +51,6 @@ async function linkLibraries(root: string): Promise<void> {
       if (error.code !== "EEXIST") throw error;
     });
   }
-}
-
-async function findOwner(user: string): Promise<Owner> {
-  const [uid, gid] = await Promise.all([run("id", ["-u", user]), run("id", ["-g", user])]);
-  return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
-}
-
-/** Whether everybody has these rights on it, and may go there. */
-async function reachable(path: string, rights = 0o001): Promise<boolean> {
-  if (((await stat(path)).mode & rights) !== rights) return false;
-  return path === dirname(path) || reachable(dirname(path));
 }
 
 /** A checkout below, say, /root is closed to every user that PostgreSQL would run as. */

@@ -1,0 +1,1 @@
+export { mysql2Instrumentation } from "./mysql2.js";

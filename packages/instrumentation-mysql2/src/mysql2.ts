@@ -1,0 +1,47 @@
+import { createRequire } from "node:module";
+import { defineInstrumentation, type Instrumentation, undoAll } from "@telltale/core";
+import type { Driver } from "./driver.js";
+import type { PoolLink } from "./pool-call.js";
+import { patchCluster } from "./source-cluster.js";
+import { patchCommand } from "./source-command.js";
+import { patchConnection } from "./source-connection.js";
+import { patchPool } from "./source-pool.js";
+
+/** mysql2 3, by callback and by promise: queries in every form, pools and clusters of pools; MySQL and MariaDB. */
+export function mysql2Instrumentation(): Instrumentation {
+  return defineInstrumentation({
+    name: "mysql2",
+    modules: [
+      {
+        module: "mysql2",
+        majors: [3, 3],
+        // In newer releases `mysql2/promise` does without the main module, and hands out none of the classes below its own.
+        others: ["promise.js"],
+        target: (_, file) => ownerOf(driverAt(file).Connection.prototype, "addCommand"),
+        patch({ file }, guard) {
+          const { Connection, Pool, PoolCluster } = driverAt(file);
+          const link: PoolLink = { handedOver: undefined, nameOf: () => undefined };
+          const query = Connection.createQuery("", undefined, undefined, {});
+          const undo = [
+            patchCommand(ownerOf(query, "execute"), link, guard),
+            patchConnection(ownerOf(Connection.prototype, "addCommand"), link, guard),
+            patchPool(ownerOf(Pool.prototype, "getConnection"), link, guard),
+            patchCluster(Object.getPrototypeOf(new PoolCluster({}).of("*")), link, guard),
+          ];
+          return () => undoAll(undo);
+        },
+      },
+    ],
+  });
+}
+
+function driverAt(file: string): Driver {
+  return createRequire(file)("./index.js") as Driver;
+}
+
+/** The prototype that a method is on: newer releases have their classes in two parts. */
+function ownerOf<Owner extends object>(of: Owner, method: string): Owner {
+  let owner = of;
+  while (!Object.hasOwn(owner, method)) owner = Object.getPrototypeOf(owner) as Owner;
+  return owner;
+}

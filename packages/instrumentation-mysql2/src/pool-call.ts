@@ -1,0 +1,119 @@
+import { type Context, context } from "@opentelemetry/api";
+import {
+  type DatabaseTarget,
+  type Guard,
+  hasListeners,
+  replaceMethod,
+  sitesWanted,
+  siteWanted,
+  startDatabaseOperation,
+  type TakenSite,
+  takeSite,
+  undoAll,
+} from "@telltale/core";
+import type { Connection, ConnectionCallback, ConnectionSource } from "./driver.js";
+import { failQuery } from "./failure.js";
+import { textOf } from "./query-text.js";
+
+/** A query of a pool's on its way to its connection: the operation began when it was called, and waits since. */
+export class PoolCall {
+  readonly context: Context;
+  readonly startMs: number;
+  readonly text: string | undefined;
+  /** Where it was called, if that is wanted; on its way to the connection the caller leaves the stack. */
+  takenSite: TakenSite | undefined = undefined;
+
+  constructor(context: Context, text: string | undefined) {
+    this.context = context;
+    this.startMs = performance.now();
+    this.text = text;
+  }
+}
+
+/** Where the pool's part and the connection's part of the instrumentation meet. */
+export interface PoolLink {
+  /** Set while a pool hands a connection over to the query that waited for it; the connection's `query` takes it. */
+  handedOver: PoolCall | undefined;
+  /** The name of the pool that a connection belongs to. */
+  nameOf(connection: Connection): string | undefined;
+}
+
+/** The `query` or `execute` that is on the stack, on its way to the `getConnection` that it calls. */
+export interface CallsOnStack {
+  take(): PoolCall | undefined;
+  undo(): void;
+}
+
+/** Patches the `query` and `execute` of a pool or a cluster. `targetOf` tells where they lead, where that is known before. */
+export function patchCalls<Source extends ConnectionSource>(
+  prototype: Source,
+  targetOf: (source: Source) => DatabaseTarget | undefined,
+  guard: Guard,
+): CallsOnStack {
+  let active = true;
+  let calling: PoolCall | undefined;
+
+  const patch = (find: () => ConnectionSource["query"]): ConnectionSource["query"] =>
+    function patchedCall(this: Source, sql) {
+      if (active && guard.on && hasListeners()) {
+        calling = new PoolCall(context.active(), textOf(sql));
+        if (sitesWanted()) noteSite(this, calling, patchedCall);
+      }
+      try {
+        return Reflect.apply(find(), this, arguments);
+      } finally {
+        calling = undefined;
+      }
+    };
+
+  function noteSite(source: Source, call: PoolCall, below: (...args: never[]) => unknown): void {
+    try {
+      const template = call.text === undefined ? undefined : targetOf(source)?.templateOf(call.text);
+      if (template !== undefined && siteWanted(template)) call.takenSite = takeSite(template, below);
+    } catch (error) {
+      guard.failed(error);
+    }
+  }
+
+  const undo = [replaceMethod(prototype, "query", patch), replaceMethod(prototype, "execute", patch)];
+  return {
+    take() {
+      const call = calling;
+      calling = undefined;
+      return call;
+    },
+    undo() {
+      active = false;
+      undoAll(undo);
+    },
+  };
+}
+
+/** Calls the pool's own callback, which calls `query` of the connection at once; that takes the call and its context from the link. */
+export function handOver(
+  link: PoolLink,
+  call: PoolCall,
+  callback: ConnectionCallback,
+  connection: Connection | undefined,
+): unknown {
+  link.handedOver = call;
+  try {
+    return callback(null, connection);
+  } finally {
+    link.handedOver = undefined;
+  }
+}
+
+/** A query that never got a connection is a failed call all the same. */
+export function failUnsent(target: DatabaseTarget, call: PoolCall, error: unknown): void {
+  if (call.text === undefined) return;
+  const waitMs = performance.now() - call.startMs;
+  const template = target.templateOf(call.text);
+  const operation = startDatabaseOperation(template, call.text, undefined, call.context, call.startMs, waitMs);
+  operation.takenSite = call.takenSite;
+  failQuery(operation, error);
+}
+
+export function isGiven(error: unknown): boolean {
+  return error !== undefined && error !== null;
+}

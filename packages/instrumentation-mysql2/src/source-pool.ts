@@ -1,0 +1,186 @@
+import { type Context, context } from "@opentelemetry/api";
+import {
+  Attached,
+  type Guard,
+  type PoolReporter,
+  registerPool,
+  replaceMethod,
+  undoAll,
+  type Waiter,
+} from "@telltale/core";
+import { stateOf } from "./connection-state.js";
+import type { Connection, ConnectionCallback, Pool } from "./driver.js";
+import { failUnsent, handOver, isGiven, patchCalls, type PoolLink } from "./pool-call.js";
+import { findTarget, isKnown, type System, systemOf } from "./target.js";
+
+interface KnownPool {
+  readonly reporter: PoolReporter;
+  readonly system: System;
+}
+
+/** What a pool was asked for a connection with. It is asked anew with the same when the connection that was to come is lost. */
+class OwnCallback extends Attached {
+  readonly #pool: Pool;
+
+  constructor(callback: ConnectionCallback, pool: Pool) {
+    super(callback);
+    this.#pool = pool;
+  }
+
+  static isOf(callback: ConnectionCallback, pool: Pool): boolean {
+    return #pool in callback && callback.#pool === pool;
+  }
+}
+
+/**
+ * Patches a pool's prototype: counts are read from the pool when metrics are collected; waits, use and creation are timed where connections
+ * are given and come back. A connection that is handed on is used in the context of who waited for it, not of who has released it. Returns
+ * what undoes it.
+ */
+export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => void {
+  const { getConnection, releaseConnection } = prototype;
+  const pools = new WeakMap<Pool, KnownPool>();
+  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
+  const open = new Set<PoolReporter>();
+  let active = true;
+  const isOn = (): boolean => active && guard.on;
+  const calls = patchCalls(prototype, targetOf, guard);
+
+  link.nameOf = (connection) =>
+    isOn() && connection._pool ? know(connection._pool, connection).reporter.pool.name : undefined;
+
+  function patchedGetConnection(this: Pool, callback: ConnectionCallback): unknown {
+    const call = calls.take();
+    if (!isOn() || typeof callback !== "function" || OwnCallback.isOf(callback, this))
+      return getConnection.call(this, callback);
+    const askedMs = call?.startMs ?? performance.now();
+    const caller = call?.context ?? context.active();
+    const before = this._allConnections.length;
+    const waiting = this._connectionQueue.length;
+    let opened: Connection | undefined;
+    let waiter: Waiter | undefined;
+    const heard: ConnectionCallback = (error, connection) => {
+      try {
+        if (isGiven(error) || connection === undefined) {
+          endWait(this, waiter, error);
+          if (call !== undefined) failUnsent(targetOf(this), call, error);
+        } else lend(this, connection, caller, askedMs, waiter, connection === opened);
+      } catch (failure) {
+        guard.failed(failure);
+      }
+      if (isGiven(error)) return context.with(caller, callback, undefined, error);
+      if (call !== undefined) return handOver(link, call, callback, connection);
+      return context.with(caller, callback, undefined, error, connection);
+    };
+    // oxlint-disable-next-line no-new
+    new OwnCallback(heard, this);
+    const result = getConnection.call(this, heard);
+    try {
+      if (this._allConnections.length > before) {
+        opened = this._allConnections.get(this._allConnections.length - 1);
+        if (opened !== undefined) stateOf(opened).createdMs = askedMs;
+      } else if (this._connectionQueue.length > waiting) waiter = pools.get(this)?.reporter.waits(caller, askedMs);
+    } catch (failure) {
+      guard.failed(failure);
+    }
+    return result;
+  }
+
+  /** It is told of each connection that comes back, or that is removed from the pool. */
+  function patchedRelease(this: Pool, connection: Connection): unknown {
+    if (isOn()) {
+      try {
+        const state = stateOf(connection);
+        const reporter = pools.get(this)?.reporter;
+        if (state.takenMs !== 0) reporter?.timed("use", performance.now() - state.takenMs);
+        state.takenMs = 0;
+        if (state.loan !== undefined) reporter?.returned(state.loan);
+      } catch (error) {
+        guard.failed(error);
+      }
+    }
+    return releaseConnection.call(this, connection);
+  }
+
+  function lend(
+    pool: Pool,
+    connection: Connection,
+    caller: Context,
+    askedMs: number,
+    waiter: Waiter | undefined,
+    isNew: boolean,
+  ): void {
+    const { reporter } = know(pool, connection);
+    const state = stateOf(connection);
+    const now = performance.now();
+    if (waiter !== undefined) reporter.waited(waiter);
+    if (isNew) reporter.timed("create", now - state.createdMs);
+    state.takenMs = now;
+    state.loan ??= reporter.addConnection();
+    reporter.taken(state.loan, caller, now);
+    reporter.timed("wait", now - askedMs);
+  }
+
+  function endWait(pool: Pool, waiter: Waiter | undefined, error: unknown): void {
+    const isTimeout = (error as { code?: unknown } | null | undefined)?.code === "ETIMEDOUT";
+    const reporter = isTimeout ? know(pool, undefined).reporter : pools.get(pool)?.reporter;
+    if (isTimeout) reporter?.timedOut(waiter);
+    else if (waiter !== undefined) reporter?.stoppedWaiting(waiter);
+  }
+
+  function targetOf(pool: Pool) {
+    const { connectionConfig } = pool.config;
+    const known = pools.get(pool);
+    const name = known?.reporter.pool.name;
+    return findTarget(known?.system ?? "mysql", connectionConfig, connectionConfig.database, name);
+  }
+
+  /** Its name is `host:port/database`. Whether it leads to a MySQL or a MariaDB is known with the first connection. */
+  function know(pool: Pool, connection: Connection | undefined): KnownPool {
+    const known = pools.get(pool);
+    if (known !== undefined && (connection === undefined || !isKnown(connection))) return known;
+    const system = connection === undefined ? "mysql" : systemOf(connection);
+    if (known?.system === system) return known;
+    if (known !== undefined) {
+      known.reporter.close();
+      open.delete(known.reporter);
+    }
+    const { host, port, socketPath, database = "" } = pool.config.connectionConfig;
+    const reference = new WeakRef(pool);
+    const reporter: PoolReporter = registerPool({
+      name: `${socketPath ?? `${host}:${port}`}/${database}`,
+      system,
+      read() {
+        const living = reference.deref();
+        if (living === undefined || living._closed) {
+          open.delete(reporter);
+          return undefined;
+        }
+        const { length: idle } = living._freeConnections;
+        const { connectionLimit } = living.config;
+        return {
+          used: living._allConnections.length - idle,
+          idle,
+          pending: living._connectionQueue.length,
+          limit: connectionLimit === 0 ? undefined : connectionLimit,
+        };
+      },
+    });
+    open.add(reporter);
+    const now = { reporter, system };
+    pools.set(pool, now);
+    return now;
+  }
+
+  const undo = [
+    replaceMethod(prototype, "getConnection", () => patchedGetConnection),
+    replaceMethod(prototype, "releaseConnection", () => patchedRelease),
+    () => calls.undo(),
+  ];
+  return () => {
+    active = false;
+    for (const reporter of open) reporter.close();
+    open.clear();
+    undoAll(undo);
+  };
+}
