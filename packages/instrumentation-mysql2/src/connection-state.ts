@@ -7,7 +7,7 @@ export class ConnectionState {
   database: string | undefined;
   /** Where its queries go; found with the first one, and anew where the database changes. */
   target: DatabaseTarget | undefined = undefined;
-  /** When its pool began to open it, in ms of `performance.now()`; 0 where no pool did. */
+  /** When its pool began to open it, in ms of `performance.now()`; 0 where none did, and from when it was first handed out. */
   createdMs = 0;
   /** Who has it; undefined where no pool opened it. */
   loan: Loan | undefined = undefined;

@@ -18,7 +18,7 @@ interface KnownPool {
   readonly system: System;
 }
 
-/** What a pool was asked for a connection with. It is asked anew with the same when the connection that was to come is lost. */
+/** What a pool was asked for a connection with. It is asked with the same again when a connection is lost for which somebody waits. */
 class OwnCallback extends Attached {
   readonly #pool: Pool;
 
@@ -51,20 +51,18 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
 
   function patchedGetConnection(this: Pool, callback: ConnectionCallback): unknown {
     const call = calls.take();
-    if (!isOn() || typeof callback !== "function" || OwnCallback.isOf(callback, this))
-      return getConnection.call(this, callback);
+    if (!isOn() || typeof callback !== "function") return getConnection.call(this, callback);
+    if (OwnCallback.isOf(callback, this)) return ask(this, callback);
     const askedMs = call?.startMs ?? performance.now();
     const caller = call?.context ?? context.active();
-    const before = this._allConnections.length;
     const waiting = this._connectionQueue.length;
-    let opened: Connection | undefined;
     let waiter: Waiter | undefined;
     const heard: ConnectionCallback = (error, connection) => {
       try {
         if (isGiven(error) || connection === undefined) {
           endWait(this, waiter, error);
           if (call !== undefined) failUnsent(targetOf(this), call, error);
-        } else lend(this, connection, caller, askedMs, waiter, connection === opened);
+        } else lend(this, connection, caller, askedMs, waiter);
       } catch (failure) {
         guard.failed(failure);
       }
@@ -74,14 +72,18 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     };
     // oxlint-disable-next-line no-new
     new OwnCallback(heard, this);
-    const result = getConnection.call(this, heard);
-    try {
-      if (this._allConnections.length > before) {
-        opened = this._allConnections.get(this._allConnections.length - 1);
-        if (opened !== undefined) stateOf(opened).createdMs = askedMs;
-      } else if (this._connectionQueue.length > waiting) waiter = pools.get(this)?.reporter.waits(caller, askedMs);
-    } catch (failure) {
-      guard.failed(failure);
+    const result = ask(this, heard);
+    if (this._connectionQueue.length > waiting) waiter = pools.get(this)?.reporter.waits(caller, askedMs);
+    return result;
+  }
+
+  function ask(pool: Pool, callback: ConnectionCallback): unknown {
+    const before = pool._allConnections.length;
+    const startMs = performance.now();
+    const result = getConnection.call(pool, callback);
+    if (pool._allConnections.length > before) {
+      const opened = pool._allConnections.get(pool._allConnections.length - 1);
+      if (opened !== undefined) stateOf(opened).createdMs = startMs;
     }
     return result;
   }
@@ -108,13 +110,13 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     caller: Context,
     askedMs: number,
     waiter: Waiter | undefined,
-    isNew: boolean,
   ): void {
     const { reporter } = know(pool, connection);
     const state = stateOf(connection);
     const now = performance.now();
     if (waiter !== undefined) reporter.waited(waiter);
-    if (isNew) reporter.timed("create", now - state.createdMs);
+    if (state.createdMs !== 0) reporter.timed("create", now - state.createdMs);
+    state.createdMs = 0;
     state.takenMs = now;
     state.loan ??= reporter.addConnection();
     reporter.taken(state.loan, caller, now);
