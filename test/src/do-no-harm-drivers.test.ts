@@ -2,10 +2,21 @@ import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeWith } from "./describe-with.js";
 import { fixture, programLines, type ProgramRun, REGISTER, runProgram } from "./run-program.js";
-import { type PostgresServer, type RedisServer, startPostgres, startRedis, testNodes } from "./servers/index.js";
+import {
+  type MariadbServer,
+  type PostgresServer,
+  type RedisServer,
+  startMariadb,
+  startPostgres,
+  startRedis,
+  testNodes,
+} from "./servers/index.js";
 
-const programs = readdirSync(fixture("drivers"));
 const nodes = await testNodes();
+const programs = readdirSync(fixture("drivers"));
+const casesOf = (isOne: (program: string) => boolean) =>
+  nodes.flatMap(({ version, binary }) => programs.filter(isOne).map((program) => [program, version, binary] as const));
+const isMysql = (program: string): boolean => program.startsWith("mysql2-");
 
 describeWith(["postgres", "redis-server"], "programs with drivers behave with the preload as they do alone", () => {
   let postgres: PostgresServer;
@@ -17,22 +28,36 @@ describeWith(["postgres", "redis-server"], "programs with drivers behave with th
     await Promise.all([postgres?.stop(), redis?.stop()]);
   });
 
-  const cases = nodes.flatMap(({ version, binary }) => programs.map((program) => [program, version, binary] as const));
-  test.each(cases)("%s on Node %s", async (program, _, node) => {
-    const env = {
-      DATABASE_URL: postgres.url,
-      REDIS_URL: redis.url,
-      OTEL_EXPORTER_PROMETHEUS_PORT: "0",
-      OTEL_TRACES_EXPORTER: "otlp",
-      TELLTALE_LOG: "silent",
-    };
-    const [alone, watched] = await Promise.all([
-      runProgram(fixture(`drivers/${program}`), { node, env }),
-      runProgram(fixture(`drivers/${program}`), { node, env, nodeOptions: ["--require", REGISTER] }),
-    ]);
-    expect(seen(watched)).toEqual(seen(alone));
+  test.each(casesOf((program) => !isMysql(program)))("%s on Node %s", async (program, _, node) => {
+    await compare(program, node, { DATABASE_URL: postgres.url, REDIS_URL: redis.url });
   });
 });
+
+describeWith(["mariadb"], "programs with mysql2 behave with the preload as they do alone", () => {
+  let mariadb: MariadbServer;
+  beforeAll(async () => {
+    mariadb = await startMariadb();
+  });
+  afterAll(() => mariadb?.stop());
+
+  test.each(casesOf(isMysql))("%s on Node %s", async (program, _, node) => {
+    await compare(program, node, { MYSQL_URL: mariadb.url });
+  });
+});
+
+async function compare(program: string, node: string, servers: Record<string, string>): Promise<void> {
+  const env = {
+    ...servers,
+    OTEL_EXPORTER_PROMETHEUS_PORT: "0",
+    OTEL_TRACES_EXPORTER: "otlp",
+    TELLTALE_LOG: "silent",
+  };
+  const [alone, watched] = await Promise.all([
+    runProgram(fixture(`drivers/${program}`), { node, env }),
+    runProgram(fixture(`drivers/${program}`), { node, env, nodeOptions: ["--require", REGISTER] }),
+  ]);
+  expect(seen(watched)).toEqual(seen(alone));
+}
 
 /** All that others can see of a run, but for numbers that differ from run to run. */
 function seen({ code, signal, stdout, stderr }: ProgramRun): object {
