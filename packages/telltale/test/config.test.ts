@@ -156,7 +156,7 @@ describe("the environment", () => {
     ],
     [
       { OTEL_NODE_ENABLED_INSTRUMENTATIONS: "http" },
-      { instrumentations: { http: true, express: false, pg: false, ioredis: false } },
+      { instrumentations: { http: true, express: false, pg: false, mysql2: false, ioredis: false } },
     ],
   ])("%o", (env, options) => {
     expect(readEnvironment(env)).toEqual({ options, problems: [] });

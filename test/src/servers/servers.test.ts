@@ -9,10 +9,11 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { describeWith } from "../describe-with.js";
-import { findServer, freePort, startPostgres, startPrometheus, startRedis } from "./index.js";
+import { findServer, freePort, startMariadb, startPostgres, startPrometheus, startRedis } from "./index.js";
 import { startReady, supervise } from "./supervise.js";
 
 function isRunning(pid: number): boolean {
@@ -60,6 +61,46 @@ describeWith(["postgres"], "PostgreSQL", () => {
     const server = await startPostgres();
     const url = server.url.replace(server.password, "wrong");
     await expect(query(url, "SELECT 1")).rejects.toThrow(/password authentication failed/);
+    await server.stop();
+  });
+});
+
+describeWith(["mariadb"], "MariaDB", () => {
+  const ask = async (url: string, sql: string): Promise<unknown> => {
+    const connection = await createConnection(url);
+    try {
+      const [rows] = await connection.query(sql);
+      return (rows as { answer: unknown }[])[0]?.answer;
+    } finally {
+      await connection.end();
+    }
+  };
+
+  test("is up in 3 s, has the settings asked for, leaves nothing", async () => {
+    await (await startMariadb()).stop(); // the first one on a machine makes the system's tables
+    const before = performance.now();
+    const server = await startMariadb({ settings: { "long-query-time": 7 } });
+    expect(performance.now() - before).toBeLessThan(3000);
+    expect(new URL(server.url)).toMatchObject({ username: server.user, password: server.password });
+    expect(await ask(server.url, "SELECT @@global.long_query_time AS answer")).toBe(7);
+    expect(await ask(server.url, "SELECT DATABASE() AS answer")).toBe(server.database);
+    expect(isRunning(server.pid)).toBe(true);
+    await server.stop();
+    expect(isRunning(server.pid)).toBe(false);
+    await expect(ask(server.url, "SELECT 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  });
+
+  test("says what MariaDB said when it cannot start", async () => {
+    await expect(startMariadb({ settings: { "no-such-setting": 1 } })).rejects.toThrow(
+      /mariadb ended before it was ready:[^]*no-such-setting/,
+    );
+  });
+
+  test("wants its password", async () => {
+    const server = await startMariadb();
+    await expect(ask(server.url.replace(`:${server.password}@`, ":wrong@"), "SELECT 1")).rejects.toMatchObject({
+      code: "ER_ACCESS_DENIED_ERROR",
+    });
     await server.stop();
   });
 });
@@ -130,7 +171,7 @@ describeWith(["prometheus"], "Prometheus", () => {
   });
 });
 
-describeWith(["postgres", "redis-server", "prometheus"], "however the process ends", () => {
+describeWith(["postgres", "mariadb", "redis-server", "prometheus"], "however the process ends", () => {
   let temp: string;
   beforeAll(async () => {
     temp = await mkdtemp(join(tmpdir(), "telltale-ends-"));
@@ -141,9 +182,9 @@ describeWith(["postgres", "redis-server", "prometheus"], "however the process en
   // The program runs what was built; its temporary folder is this test's, so that what it leaves is seen.
   const start = (ending: string): ChildProcess => {
     const program = `
-      import { startPostgres, startPrometheus, startRedis } from "@telltale/test/servers";
+      import { startMariadb, startPostgres, startPrometheus, startRedis } from "@telltale/test/servers";
       const servers = await Promise.all([
-        startPostgres(), startRedis({ own: true }), startPrometheus({ scrape: [] })]);
+        startPostgres(), startMariadb(), startRedis({ own: true }), startPrometheus({ scrape: [] })]);
       console.log(JSON.stringify(servers.map((server) => server.pid)));
       ${ending}`;
     return spawn(process.execPath, ["--input-type=module", "-e", program], {
@@ -154,7 +195,7 @@ describeWith(["postgres", "redis-server", "prometheus"], "however the process en
   };
   const leftovers = async (): Promise<string[]> => {
     const names = await readdir(temp);
-    return names.filter((name) => !/^telltale-postgres-\d/.test(name)); // the prepared empty data folder stays
+    return names.filter((name) => !/^telltale-(postgres|mariadb)-\d/.test(name)); // the prepared empty data folders stay
   };
   const stay = "setInterval(() => {}, 1000);";
 
@@ -172,7 +213,7 @@ describeWith(["postgres", "redis-server", "prometheus"], "however the process en
       child.stdout?.once("data", (data: Buffer) => resolve(data.toString()));
     });
     const pids = JSON.parse(line) as number[];
-    expect(pids.filter((pid) => pid > 1)).toHaveLength(3);
+    expect(pids.filter((pid) => pid > 1)).toHaveLength(4);
     if (how.startsWith("SIG")) {
       expect(pids.filter(isRunning)).toEqual(pids);
       child.kill(how as NodeJS.Signals);
