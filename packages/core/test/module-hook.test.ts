@@ -29,6 +29,8 @@ beforeAll(() => {
   write("node_modules/typed/cjs/a.js", "");
   write("node_modules/broken/package.json", '{"name":"broken", "fruit"');
   write("node_modules/broken/index.js", "");
+  write("node_modules/sides/package.json", '{"name":"sides","version":"1.0.0"}');
+  for (const file of ["index", "lib/other", "lib/inner"]) write(`node_modules/sides/${file}.js`, "");
   write("node_modules/throws/package.json", '{"name":"throws"}');
   write("node_modules/throws/index.js", 'throw new Error("half loaded");');
   write("elsewhere/fruit/package.json", '{"name":"fruit","version":"5.0.0","main":"src/index.js"}');
@@ -39,6 +41,20 @@ beforeAll(() => {
   write("app.mjs", 'import fruit from "fruit"; console.log(fruit.kind);');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("a file that is loaded instead of the main module is announced as well, where it is asked for", () => {
+  const files: string[] = [];
+  const stop = onModuleLoad("sides", ({ file }) => files.push(file.slice(folder.length)), ["lib/other.js"]);
+  const require = createRequire(join(folder, "app.cjs"));
+  require("sides/lib/other.js");
+  require("sides/lib/inner.js");
+  require("sides");
+  expect(files.map((file) => file.replaceAll("\\", "/"))).toEqual([
+    "/node_modules/sides/lib/other.js",
+    "/node_modules/sides/index.js",
+  ]);
+  stop();
+});
 
 test("each copy of a package is announced once, with its version; inner files and namesakes are not", () => {
   const seen: LoadedModule[] = [];

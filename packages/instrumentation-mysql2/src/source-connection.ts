@@ -86,9 +86,11 @@ export function patchConnection(prototype: Connection, link: PoolLink, guard: Gu
 
   function patchedClosedAdd(this: Connection, command: Command): unknown {
     hear(this, command, patchedClosedAdd);
-    const call = callOf(command);
-    const operation = call === undefined ? undefined : runningOf(call, this, link);
-    if (operation !== undefined) failQuery(operation, new Error("the connection is closed"));
+    try {
+      fail(this, command, new Error("the connection is closed"));
+    } catch (error) {
+      guard.failed(error);
+    }
     return _addCommandClosedState.call(this, command);
   }
 

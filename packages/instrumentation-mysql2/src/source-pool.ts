@@ -9,7 +9,7 @@ import {
   type Waiter,
 } from "@telltale/core";
 import { stateOf } from "./connection-state.js";
-import type { Connection, ConnectionCallback, Pool } from "./driver.js";
+import type { Connection, ConnectionCallback, Pool, Queue } from "./driver.js";
 import { failUnsent, handOver, isGiven, patchCalls, type PoolLink } from "./pool-call.js";
 import { findTarget, isKnown, type System, systemOf } from "./target.js";
 
@@ -55,7 +55,6 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     if (OwnCallback.isOf(callback, this)) return ask(this, callback);
     const askedMs = call?.startMs ?? performance.now();
     const caller = call?.context ?? context.active();
-    const waiting = this._connectionQueue.length;
     let waiter: Waiter | undefined;
     const heard: ConnectionCallback = (error, connection) => {
       try {
@@ -72,19 +71,19 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     };
     // oxlint-disable-next-line no-new
     new OwnCallback(heard, this);
+    const waiting = sizeOf(this._connectionQueue);
     const result = ask(this, heard);
-    if (this._connectionQueue.length > waiting) waiter = pools.get(this)?.reporter.waits(caller, askedMs);
+    if (sizeOf(this._connectionQueue) > waiting) waiter = pools.get(this)?.reporter.waits(caller, askedMs);
     return result;
   }
 
+  /** It may open a connection. */
   function ask(pool: Pool, callback: ConnectionCallback): unknown {
-    const before = pool._allConnections.length;
-    const startMs = performance.now();
+    const before = sizeOf(pool._allConnections);
     const result = getConnection.call(pool, callback);
-    if (pool._allConnections.length > before) {
-      const opened = pool._allConnections.get(pool._allConnections.length - 1);
-      if (opened !== undefined) stateOf(opened).createdMs = startMs;
-    }
+    const after = sizeOf(pool._allConnections);
+    const opened = after > before ? pool._allConnections.get(after - 1) : undefined;
+    if (opened !== undefined) stateOf(opened).createdMs = performance.now();
     return result;
   }
 
@@ -185,4 +184,9 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     open.clear();
     undoAll(undo);
   };
+}
+
+/** What the driver keeps to itself may be gone some day, and a pool must not fail for it. */
+function sizeOf(queue: Queue<unknown> | undefined): number {
+  return queue?.length ?? 0;
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { addListener, type DatabaseOperation, lastSiteOf, wantSite } from "@telltale/core";
+import { addListener, type DatabaseOperation, lastSiteOf, readPools, wantSite } from "@telltale/core";
 import { describeWith } from "@telltale/test/describe-with";
 import { type MariadbServer, startMariadb } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
@@ -35,28 +35,29 @@ test.each([
   expect(databaseUsed(text)).toBe(database);
 });
 
-describe("servers", () => {
-  // The driver can be a server as well: one that says what a MySQL says, as there is none to be had here.
-  const greet = async (serverVersion: string) => {
-    const server = newest.driver.createServer((connection) => {
-      connection.on("error", () => {});
-      connection.on("query", () => (connection as unknown as { writeOk(): void }).writeOk());
-      connection.serverHandshake({
-        protocolVersion: 10,
-        serverVersion,
-        connectionId: 1,
-        statusFlags: 2,
-        characterSet: 8,
-        capabilityFlags: 0xffffff ^ 0x800,
-        authCallback: (_: unknown, callback: (error: null) => void) => callback(null),
-      } as never);
-    });
-    const listening = (server as unknown as { _server: import("node:net").Server })._server;
-    server.listen(0);
-    await once(listening, "listening");
-    return { port: (listening.address() as AddressInfo).port, close: () => listening.close() };
-  };
+// The driver can be a server as well: one that says what a MySQL says, as there is none to be had here.
+async function greet(serverVersion: string, isAwake = () => true) {
+  const server = newest.driver.createServer((connection) => {
+    connection.on("error", () => {});
+    if (!isAwake()) return;
+    connection.on("query", () => (connection as unknown as { writeOk(): void }).writeOk());
+    connection.serverHandshake({
+      protocolVersion: 10,
+      serverVersion,
+      connectionId: 1,
+      statusFlags: 2,
+      characterSet: 8,
+      capabilityFlags: 0xffffff ^ 0x800,
+      authCallback: (_: unknown, callback: (error: null) => void) => callback(null),
+    } as never);
+  });
+  const listening = (server as unknown as { _server: import("node:net").Server })._server;
+  server.listen(0);
+  await once(listening, "listening");
+  return { port: (listening.address() as AddressInfo).port, close: () => listening.close() };
+}
 
+describe("servers", () => {
   test.each([
     ["8.4.6", "mysql"],
     ["5.7.44-log", "mysql"],
@@ -83,6 +84,21 @@ describe("servers", () => {
       Array.from({ length: 4 }, () => [system, undefined]),
     );
   });
+});
+
+test("a pool that did not reach its server learns later which it is", async () => {
+  let isAwake = false;
+  const server = await greet("11.8.3-MariaDB", () => isAwake);
+  const name = `127.0.0.1:${server.port}/`;
+  const pool = newest.driver.createPool({ host: "127.0.0.1", port: server.port, connectTimeout: 100, user: "me" });
+  await expect(pool.promise().query("DO 1")).rejects.toMatchObject({ code: "ETIMEDOUT" });
+  const seen = () => readPools().map(({ pool: { name, system } }) => [name, system]);
+  expect(seen()).toEqual([[name, "mysql"]]);
+  isAwake = true;
+  await pool.promise().query("DO 1");
+  expect(seen()).toEqual([[name, "mariadb"]]);
+  pool.end();
+  server.close();
 });
 
 describeWith(["mariadb"], "mysql2, at its edges", () => {
