@@ -65,6 +65,8 @@ function seen({ code, signal, stdout, stderr }: ProgramRun): object {
     .join("\n")
     // Node shows the line of the library that threw; a promise of the pool's is made by the instrumentation then.
     .replace(/^\S+:\d+\n.*\n\s*\^\n/, "")
+    // Node leaves frames out that come twice, in runs of three and more: how many do is no matter of the program's.
+    .replaceAll(/^ *\[\.\.\. lines matching original stack trace \.\.\.\]\n/gm, "")
     .replaceAll(/(processID|secretKey|\[?Symbol\(async_id_symbol\)\]?): -?\d+/g, "$1: N");
   return { code, signal, stdout, stderr: lines };
 }

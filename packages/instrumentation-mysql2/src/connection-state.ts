@@ -1,4 +1,4 @@
-import { Attached, type DatabaseTarget, type Loan } from "@telltale/core";
+import { Attached, type DatabaseTarget, type Loan, type PoolReporter } from "@telltale/core";
 import type { Connection } from "./driver.js";
 
 /** What is known of a connection. */
@@ -9,6 +9,8 @@ export class ConnectionState {
   target: DatabaseTarget | undefined = undefined;
   /** When its pool began to open it, in ms of `performance.now()`; 0 where none did, and from when it was first handed out. */
   createdMs = 0;
+  /** Of the pool that has handed it out. */
+  reporter: PoolReporter | undefined = undefined;
   /** Who has it; undefined where no pool opened it. */
   loan: Loan | undefined = undefined;
   /** When it was last handed out; 0 while it is idle. */

@@ -27,7 +27,9 @@ export function patchCommand(prototype: Command, link: PoolLink, guard: Guard): 
     } catch (error) {
       guard.failed(error);
     }
-    if (call.operation === undefined) return execute.call(this, packet, connection);
+    // Without a callback it emits its error.
+    if (call.operation === undefined || typeof this.onResult !== "function")
+      return execute.call(this, packet, connection);
     return context.with(call.operation.context, execute, this, packet, connection);
   }
 

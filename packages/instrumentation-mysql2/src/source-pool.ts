@@ -15,7 +15,8 @@ import { findTarget, isKnown, type System, systemOf } from "./target.js";
 
 interface KnownPool {
   readonly reporter: PoolReporter;
-  readonly system: System;
+  /** Undefined while no server has said which it is. */
+  readonly system: System | undefined;
 }
 
 /** What a pool was asked for a connection with. It is asked with the same again when a connection is lost for which somebody waits. */
@@ -92,10 +93,11 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     if (isOn()) {
       try {
         const state = stateOf(connection);
-        const reporter = pools.get(this)?.reporter;
-        if (state.takenMs !== 0) reporter?.timed("use", performance.now() - state.takenMs);
+        const { reporter, loan, takenMs } = state;
+        const now = performance.now();
         state.takenMs = 0;
-        if (state.loan !== undefined) reporter?.returned(state.loan);
+        if (takenMs !== 0) reporter?.timed("use", now - takenMs);
+        if (loan !== undefined) reporter?.returned(loan, now);
       } catch (error) {
         guard.failed(error);
       }
@@ -113,7 +115,8 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     const { reporter } = know(pool, connection);
     const state = stateOf(connection);
     const now = performance.now();
-    if (waiter !== undefined) reporter.waited(waiter);
+    state.reporter = reporter;
+    if (waiter !== undefined) reporter.waited(waiter, now);
     if (state.createdMs !== 0) reporter.timed("create", now - state.createdMs);
     state.createdMs = 0;
     state.takenMs = now;
@@ -139,9 +142,9 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
   /** Its name is `host:port/database`. Whether it leads to a MySQL or a MariaDB is known with the first connection. */
   function know(pool: Pool, connection: Connection | undefined): KnownPool {
     const known = pools.get(pool);
-    if (known !== undefined && (connection === undefined || !isKnown(connection))) return known;
-    const system = connection === undefined ? "mysql" : systemOf(connection);
-    if (known?.system === system) return known;
+    const isNews = connection !== undefined && isKnown(connection);
+    if (known !== undefined && (known.system !== undefined || !isNews)) return known;
+    const system = isNews ? systemOf(connection) : undefined;
     if (known !== undefined) {
       known.reporter.close();
       open.delete(known.reporter);
@@ -150,7 +153,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     const reference = new WeakRef(pool);
     const reporter: PoolReporter = registerPool({
       name: `${socketPath ?? `${host}:${port}`}/${database}`,
-      system,
+      system: system ?? "mysql",
       read() {
         const living = reference.deref();
         if (living === undefined || living._closed) {
