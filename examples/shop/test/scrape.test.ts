@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { scrapeDuring } from "../demo/scrape.js";
 
 test("hands every page on, and gives back the last one only", async () => {
@@ -15,7 +15,7 @@ test("hands every page on, and gives back the last one only", async () => {
     `http://127.0.0.1:${port}/metrics`,
     1,
     async () => {
-      while (pages < 5) await new Promise((resolve) => setTimeout(resolve, 5));
+      await vi.waitUntil(() => pages >= 5, { interval: 5 });
       return "done";
     },
     (samples: { value: number }[]) => void seen.push(...samples.map(({ value }) => value)),
