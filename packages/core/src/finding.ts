@@ -15,6 +15,9 @@ export type FindingKind =
   | "cache_never_read"
   | "event_loop_blocked";
 
+/** How bad it is: worth knowing, worth repairing, or hurting somebody now. */
+export type FindingSeverity = "info" | "warning" | "error";
+
 /** Where the time of a call went, in ms; the three add up to the call. */
 export interface Why {
   /** Waiting for a pooled connection. */
@@ -70,4 +73,62 @@ export interface Finding {
   accepted?: boolean | undefined;
   /** The plan of the query, as the server's EXPLAIN gives it. */
   readonly plan?: string | undefined;
+  /** Where it differs from that of its kind. */
+  readonly severity?: FindingSeverity | undefined;
+  /** Why it happens, one sentence, where more is known than can be said of its kind. */
+  readonly cause?: string | undefined;
+  /** What tells it from others of its kind, endpoint and query, where something does: the pool, the cache, the server asked. Bounded. */
+  readonly subject?: string | undefined;
+  /** Time that it cost, in ms, where that is not what its kind says. */
+  readonly lostMs?: number | undefined;
+}
+
+/**
+ * All findings of one kind, endpoint, query and subject: what people are told, and what is counted. The texts, numbers and the trace are
+ * those of one of them, of the last whose trace is exported where there is one.
+ */
+export interface FindingRecord {
+  /** The same for the same thing in every process of the service: 16 hexadecimal digits. */
+  readonly id: string;
+  readonly kind: FindingKind;
+  readonly severity: FindingSeverity;
+  /** One sentence that stands alone. */
+  readonly title: string;
+  /** Why it happens, one sentence. */
+  readonly cause: string;
+  /** What to do about it, one sentence. */
+  readonly advice: string;
+  /** The page that says what this kind means, how it is found, how to repair and how to silence it: `docs/findings/n_plus_one.md`. */
+  readonly page: string;
+  /** `http.route` with the method: `GET /orders`; undefined outside of a request. */
+  readonly endpoint: string | undefined;
+  readonly route: string | undefined;
+  readonly subject: string | undefined;
+  readonly system: string | undefined;
+  readonly namespace: string | undefined;
+  readonly querySummary: string | undefined;
+  /** Sanitised text. */
+  readonly queryText: string | undefined;
+  readonly fingerprint: string | undefined;
+  /** How often it was found. */
+  readonly count: number;
+  /** Wall clock, ms since the epoch. */
+  readonly firstSeen: number;
+  readonly lastSeen: number;
+  /** Time that all of them cost, in ms: what they are ranked by. */
+  readonly lostMs: number;
+  /** Calls of the query in the request, where there is one. */
+  readonly calls: number | undefined;
+  readonly durationMs: number;
+  readonly waitMs: number;
+  readonly againstMs: number;
+  readonly reason: string | undefined;
+  readonly why: Why | undefined;
+  readonly evidence: Readonly<Record<string, string | number | boolean>> | undefined;
+  readonly callSite: CallSite | undefined;
+  readonly plan: string | undefined;
+  readonly traceId: string | undefined;
+  readonly spanId: string | undefined;
+  /** False when the trace is not exported, so that the id leads nowhere. */
+  readonly sampled: boolean;
 }

@@ -37,7 +37,7 @@ export {
 } from "./describe-span.js";
 export type { Explainer, ExplainJob, Explanation, PlanAdvice } from "./explain.js";
 export { isExported, keepForFinding } from "./exported.js";
-export type { Finding, FindingKind, Why } from "./finding.js";
+export type { Finding, FindingKind, FindingRecord, FindingSeverity, Why } from "./finding.js";
 export { createGuard, type Guard } from "./guard.js";
 export {
   defineInstrumentation,
@@ -51,6 +51,7 @@ export { createLabelSet, type LabelSet, OVERFLOW_LABEL } from "./labels.js";
 export {
   addListener,
   findingMade,
+  findingTold,
   hasListeners,
   hearsKeys,
   type Listener,

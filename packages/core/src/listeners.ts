@@ -1,5 +1,5 @@
 import type { CacheLookup, KeyUse } from "./cache.js";
-import type { Finding } from "./finding.js";
+import type { Finding, FindingRecord } from "./finding.js";
 import { createGuard, type Guard } from "./guard.js";
 import type { DatabaseOperation, Operation } from "./operation.js";
 import type { Loan, Waiter } from "./loans.js";
@@ -35,7 +35,10 @@ export interface Listener {
   poolWaited?(pool: Pool, waiter: Waiter, nowMs: number): void;
   /** A connection comes back while somebody waits; the loan is written anew after this. */
   poolReturned?(pool: Pool, loan: Loan, nowMs: number): void;
-  findingMade?(finding: Finding): void;
+  /** Each time that something is found; `operation` is the call or request it is about, where that is known. */
+  findingMade?(finding: Finding, operation: Operation | undefined): void;
+  /** For people: when something is found for the first time, and while it comes again, once a minute. */
+  findingTold?(finding: FindingRecord): void;
   /** It listens from now on. */
   added?(): void;
   /** It hears nothing more. */
@@ -202,10 +205,21 @@ export function poolReturned(pool: Pool, loan: Loan, nowMs: number): void {
   }
 }
 
-export function findingMade(finding: Finding): void {
+/** `operation` is what the finding is about: its span says so, if it has one that has not ended. */
+export function findingMade(finding: Finding, operation?: Operation): void {
   for (const { listener, guard } of subscriptions) {
     try {
-      listener.findingMade?.(finding);
+      listener.findingMade?.(finding, operation);
+    } catch (error) {
+      guard.failed(error);
+    }
+  }
+}
+
+export function findingTold(finding: FindingRecord): void {
+  for (const { listener, guard } of subscriptions) {
+    try {
+      listener.findingTold?.(finding);
     } catch (error) {
       guard.failed(error);
     }

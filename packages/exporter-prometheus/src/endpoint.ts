@@ -16,10 +16,7 @@ const IDLE_MS = 5_000;
 /** Answers every GET with a page, whatever the path, and HEAD without making one. */
 export function createHandler({ negotiate, scrape }: HandlerParts): Handler {
   return (request, response) => {
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      refuse(response.setHeader("allow", "GET, HEAD"), 405, "Metrics are read with GET.");
-      return;
-    }
+    if (refuseMethod(request, response)) return;
     const format = negotiate(request.headers.accept);
     const compress = takesGzip(request.headers["accept-encoding"] as string | undefined);
     const headers = {
@@ -45,11 +42,18 @@ export function createHandler({ negotiate, scrape }: HandlerParts): Handler {
   };
 }
 
+/** Refuses what does not read; false where it does. */
+export function refuseMethod({ method }: IncomingMessage, response: ServerResponse): boolean {
+  if (method === "GET" || method === "HEAD") return false;
+  refuse(response.setHeader("allow", "GET, HEAD"), 405, "This is read with GET.");
+  return true;
+}
+
 /**
  * Compresses in the threads of libuv. Level 1: pages are so repetitive that the default, at three times the CPU, saves little.
  * The module takes milliseconds to load and is seldom there yet.
  */
-function createGzip(): NodeJS.ReadWriteStream {
+export function createGzip(): NodeJS.ReadWriteStream {
   return process.getBuiltinModule("node:zlib").createGzip({ level: 1 });
 }
 
@@ -59,18 +63,25 @@ function isGone(error: unknown): boolean {
   return ["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED", "ECONNRESET", "EPIPE"].includes(code);
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A server with metrics at one path. It has limits on all that it takes in, and nothing of it keeps the process alive. */
-export function createEndpoint(path: string, handler: Handler): Server {
+/** What is served at one path. */
+export interface Served {
+  readonly path: string;
+  readonly handler: Handler;
+}
+
+/** A server with metrics at one path, and maybe a page at another. It has limits on all that it takes in, and nothing of it keeps the process alive. */
+export function createEndpoint(metrics: Served, page: Served | undefined): Server {
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 10_000, maxHeaderSize: 8_192 },
     (request, response) => {
       const [asked] = (request.url ?? "").split("?", 1);
-      if (asked === path) handler(request, response);
-      else refuse(response, 404, `Metrics are at ${path}`);
+      if (asked === metrics.path) metrics.handler(request, response);
+      else if (asked === page?.path) page?.handler(request, response);
+      else refuse(response, 404, `Metrics are at ${metrics.path}`);
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
@@ -80,6 +91,6 @@ export function createEndpoint(path: string, handler: Handler): Server {
   return server.unref();
 }
 
-function refuse(response: ServerResponse, status: number, text: string): void {
+export function refuse(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
 }

@@ -16,3 +16,4 @@ export {
   type PrometheusReaderOptions,
 } from "./prometheus-reader.js";
 export { createRenderer, type RenderOptions } from "./render-page.js";
+export type { SidePage } from "./side-page.js";

@@ -7,6 +7,7 @@ import { listen, type Listening } from "./listen.js";
 import { negotiateFormat, TEXT } from "./negotiate.js";
 import type { PageLimit } from "./page-limit.js";
 import { createRenderer } from "./render-page.js";
+import { createPageHandler, type SidePage } from "./side-page.js";
 
 export interface PrometheusHandlerOptions {
   /** Metrics beside those of the SDK's own instruments. */
@@ -38,6 +39,8 @@ export interface PrometheusReaderOptions extends PrometheusHandlerOptions {
   readonly portsToTry?: number;
   /** Default `/metrics`. */
   readonly path?: string;
+  /** A page of JSON beside the metrics. Default none. */
+  readonly page?: SidePage;
   /** Told of the server before it listens, so that an instrumentation can leave it alone. */
   readonly onServer?: (server: Server) => void;
 }
@@ -71,7 +74,9 @@ export function createPrometheusReader(options: PrometheusReaderOptions = {}): P
     server.closeAllConnections();
   });
   const handler = createScrapeHandler(reader, options);
-  const server = createEndpoint(path, handler);
+  const { page } = options;
+  const served = page && { path: page.path, handler: createPageHandler(page, async () => ({ parts: [], silent: 0 })) };
+  const server = createEndpoint({ path, handler }, served);
   options.onServer?.(server);
   const listening = listen(server, { host, port, portsToTry }).then((result) =>
     "url" in result ? { url: result.url + path } : result,

@@ -1,6 +1,7 @@
 import {
   annotateOperation,
   epochOriginMs,
+  type Finding,
   findingMade,
   keepForFinding,
   type Operation,
@@ -105,13 +106,10 @@ function report(
 ): void {
   const endpoint = endpointOf(request);
   const operation = request?.operation;
-  if (operation !== undefined) {
-    annotateOperation(operation, "telltale.finding.kind", "event_loop_blocked");
-    annotateOperation(operation, "telltale.finding.blocked_ms", durationMs);
-  }
+  if (operation !== undefined) annotateOperation(operation, "telltale.finding.blocked_ms", durationMs);
   const sampled = operation !== undefined && keepForFinding(operation);
   const spanContext = operation?.span?.spanContext();
-  findingMade({
+  const finding: Finding = {
     kind: "event_loop_blocked",
     title:
       endpoint === undefined
@@ -137,5 +135,6 @@ function report(
     time: Math.round(epochOriginMs() + block.toMs),
     callSite: profile?.callSite,
     evidence: profile && { stack: profile.stack },
-  });
+  };
+  findingMade(finding, operation);
 }

@@ -9,6 +9,7 @@ import {
   startTimer,
   stopTimer,
 } from "@telltale/core";
+import { noteOnSpan } from "./finding-attributes.js";
 
 /** How long a plan is good for, in ms: a shape is not asked for again meanwhile, whatever came of it. */
 const FRESH_MS = 3_600_000;
@@ -53,7 +54,7 @@ export function createPlanFinder(now: () => number = () => performance.now(), ho
   function tell(finding: Finding, operation: DatabaseOperation): void {
     const { template, explainer } = operation;
     if (explainer === undefined || template.effect !== "read") {
-      findingMade(finding);
+      findingMade(finding, operation);
       return;
     }
     const key = [
@@ -65,12 +66,15 @@ export function createPlanFinder(now: () => number = () => performance.now(), ho
     ].join("\n");
     const known = shapes.get(key);
     const shape = known !== undefined && now() - known.askedMs < FRESH_MS ? known : begin(key, operation);
-    if (shape === undefined) findingMade(finding);
-    else if (shape.answer !== undefined) findingMade(complete(finding, shape.answer));
-    else if (shape.held.length < MAX_HELD) shape.held.push(finding);
-    else {
+    if (shape === undefined) findingMade(finding, operation);
+    else if (shape.answer !== undefined) findingMade(complete(finding, shape.answer), operation);
+    else if (shape.held.length < MAX_HELD) {
+      // By the time that the plan is there, the span has ended.
+      noteOnSpan(finding, operation);
+      shape.held.push(finding);
+    } else {
       limitOf("explain.held").total += 1;
-      findingMade(finding);
+      findingMade(finding, operation);
     }
   }
 

@@ -1,51 +1,26 @@
-import { type Finding, limitOf, type Listener } from "@telltale/core";
+import type { FindingRecord, Listener } from "@telltale/core";
+import { escapeHostile } from "./hostile-text.js";
 
-const QUIET_MS = 60_000;
-const MAX_KEYS = 1_000;
-const forgotten = limitOf("finding.log");
-
-/**
- * Writes findings as JSON, a line each. The same finding (kind, endpoint, query) is written once a minute at most; `repeated`
- * then says how many came in between. The 1,000 written last are remembered.
- */
-export function createFindingLog(write: (line: string) => void, now: () => number = Date.now): Listener {
-  const last = new Map<string, { at: number; repeated: number }>();
+/** Writes what is told of findings as JSON, a line each: when one is new, and while it comes again, once a minute. */
+export function createFindingLog(write: (line: string) => void): Listener {
   return {
     name: "finding log",
-    findingMade(finding) {
-      if (finding.accepted === true) return;
-      const key = `${finding.kind}\n${finding.endpoint}\n${finding.fingerprint}`;
-      const before = last.get(key);
-      const at = now();
-      if (before !== undefined && at - before.at < QUIET_MS) {
-        before.repeated++;
-        return;
-      }
-      // Last in the map again, so that the first is the oldest.
-      last.delete(key);
-      if (last.size >= MAX_KEYS) forgetOldest(last);
-      last.set(key, { at, repeated: 0 });
-      write(JSON.stringify({ ...toLine(finding), ...(before?.repeated && { repeated: before.repeated }) }));
-    },
+    findingTold: (finding) => write(escapeHostile(JSON.stringify(toLine(finding)))),
   };
 }
 
-function forgetOldest(last: Map<string, unknown>): void {
-  for (const oldest of last.keys()) {
-    last.delete(oldest);
-    forgotten.total += 1;
-    return;
-  }
-}
-
-function toLine(finding: Finding): object {
+function toLine(finding: FindingRecord): object {
   const round = (ms: number): number => Math.round(ms * 100) / 100;
   return {
     telltale: "finding",
-    time: new Date(finding.time).toISOString(),
+    time: new Date(finding.lastSeen).toISOString(),
+    id: finding.id,
     kind: finding.kind,
+    severity: finding.severity,
     title: finding.title,
+    cause: finding.cause,
     advice: finding.advice,
+    page: finding.page,
     endpoint: finding.endpoint,
     system: finding.system,
     namespace: finding.namespace,
@@ -53,6 +28,9 @@ function toLine(finding: Finding): object {
     query_text: finding.queryText,
     fingerprint: finding.fingerprint,
     count: finding.count,
+    first_seen: new Date(finding.firstSeen).toISOString(),
+    lost_ms: round(finding.lostMs),
+    calls: finding.calls,
     duration_ms: round(finding.durationMs),
     wait_ms: round(finding.waitMs),
     against_ms: round(finding.againstMs),

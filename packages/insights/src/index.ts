@@ -1,5 +1,6 @@
+export { createFindingEvents } from "./finding-events.js";
+export { FINDING_KINDS } from "./finding-kinds.js";
 export { createFindingLog } from "./finding-log.js";
-export { createInsights, type Insights } from "./insights.js";
 export {
   createKnownFindings,
   type KnownFinding,
@@ -7,5 +8,7 @@ export {
   readKnownFindings,
   writeKnownFindings,
 } from "./known-findings.js";
+export { escapeHostile } from "./hostile-text.js";
+export { createInsights, type Insights, type InsightTotals } from "./insights.js";
 export type { InsightsOptions } from "./options.js";
 export type { QueryCost } from "./query-history.js";

@@ -1,7 +1,9 @@
-import type { Listener } from "@telltale/core";
+import type { FindingRecord, Listener } from "@telltale/core";
 import { createCacheFinder } from "./cache-use.js";
 import { createBlockFinder } from "./event-loop.js";
 import { createPlanFinder } from "./explain.js";
+import { noteOnSpan } from "./finding-attributes.js";
+import { FindingRecords } from "./finding-records.js";
 import { UNWATCHED, watchLoop } from "./loop-watch.js";
 import { createKnownFindings, type KnownFinding } from "./known-findings.js";
 import type { InsightsOptions } from "./options.js";
@@ -10,14 +12,25 @@ import { createPoolHolders } from "./pool-holders.js";
 import { createRepeatFinder } from "./repeat-finder.js";
 import { createSlowQueryFinder } from "./slow-query.js";
 
+export interface InsightTotals {
+  readonly findings: number;
+  /** Query shapes that are followed, and the time of all their calls together in ms. */
+  readonly queries: number;
+  readonly queriesMs: number;
+}
+
 /** The listener, and what it can be asked. */
 export interface Insights extends Listener {
+  /** What was found since the start, the 1,000 that came last: those that cost most time, the first first. Default 10. */
+  topFindings(limit?: number): FindingRecord[];
   /** The query shapes whose calls took most time together since the start, the first first. Default 10. */
   topQueries(limit?: number): QueryCost[];
   /** Of the accepted findings, those that have not occurred since the start. */
   unseenFindings(): readonly KnownFinding[];
   /** Tells now the findings that wait for a plan, without it. */
   tellHeld(): void;
+  /** How much there is of both. */
+  totals(): InsightTotals;
   /** Ends what it does besides listening. */
   stop(): void;
 }
@@ -25,7 +38,8 @@ export interface Insights extends Listener {
 /**
  * The listener that finds slow, repeated and duplicate queries, and blocks of the event loop. It works on operations only, so sampling and
  * exporters make no difference. Add it before the listener that makes spans: what it notes on an operation goes onto its span; and before
- * those that hear findings, as it marks the accepted ones.
+ * those that hear findings, as it marks the accepted ones. It remembers what is found, by whomever, and tells of it: to those who listen
+ * to `findingTold`.
  */
 export function createInsights(options: InsightsOptions = {}): Insights {
   const blocks = createBlockFinder(options);
@@ -37,6 +51,7 @@ export function createInsights(options: InsightsOptions = {}): Insights {
   const known = createKnownFindings(options.knownFindings ?? []);
   const caches = createCacheFinder(options);
   const pools = createPoolHolders(options, loop);
+  const records = new FindingRecords();
   return {
     name: "insights",
     operationStarted(operation) {
@@ -67,12 +82,16 @@ export function createInsights(options: InsightsOptions = {}): Insights {
         } else repeats.sent(operation, request);
       }
     },
-    findingMade(finding) {
+    findingMade(finding, operation) {
       if (known.accepts(finding)) finding.accepted = true;
+      if (operation !== undefined) noteOnSpan(finding, operation);
+      records.add(finding);
     },
+    topFindings: (limit = 10) => records.top(limit),
     unseenFindings: known.unseen,
     topQueries: (limit = 10) => histories.top(limit),
     tellHeld: plans.tellHeld,
+    totals: () => ({ findings: records.size, queries: histories.size, queriesMs: histories.totalMs }),
     stop() {
       plans.tellHeld();
       loop.stop();

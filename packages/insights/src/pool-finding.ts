@@ -26,6 +26,18 @@ const CURES: Readonly<Record<PoolReason, string>> = {
   load: "Nobody holds a connection for long, there are more callers than connections: let fewer run at once, take fewer connections per request, or raise the pool's maximum if the server has capacity to spare.",
 };
 
+/** Why, of who holds the connections. */
+const CAUSES: Readonly<Record<PoolReason, string>> = {
+  busy: "A query runs for long on the connection that others wait for.",
+  idle: "The connection is held while the app does something else, and no query runs on it.",
+  after_request: "The request that took the connection is over, and has not given it back.",
+  nested: "Requests that hold a connection want another one, and wait for each other.",
+  load: "More callers want a connection at once than there are.",
+};
+const CAUSE_BLOCKED =
+  "This process was busy with something else: connections that were free were not handed over.";
+const CAUSE_OPENING = "Connections could not be opened as fast as they were wanted.";
+
 /** A wait, as it is told. */
 interface Wait {
   readonly waiter: Waiter;
@@ -89,6 +101,7 @@ export function nobodysFinding(pool: Pool, reason: NobodysReason, now: number, c
     waitMs: 0,
     againstMs: 0,
     reason: tellsLoans ? reason : undefined,
+    ...(tellsLoans && { cause: reason === OPENING ? CAUSE_OPENING : CAUSE_BLOCKED }),
     evidence: evidenceOf(pool, undefined, undefined),
   };
 }
@@ -121,6 +134,7 @@ export function leakFinding(pool: Pool, stint: Stint, againstMs: number, count: 
   return {
     ...about(pool, stint, untilMs),
     kind: "connection_leak",
+    cause: isOver ? CAUSES.after_request : CAUSES.idle,
     title: `${nameOf(party.endpoint)} took a connection of ${nameOfPool(pool)} ${formatMs(untilMs - takenMs)} ago and has not given it back: no query for ${formatMs(untilMs - sinceMs)}, ${lastQuery}${ended}`,
     advice: isOver
       ? CURES.after_request
@@ -147,6 +161,7 @@ function waitFinding(
     kind,
     title: `${accuse(pool, blame, reason)}; ${victimOf(waiter)} ${waited}`,
     advice: CURES[reason],
+    cause: CAUSES[reason],
     count,
     durationMs: stint.untilMs - stint.takenMs,
     waitMs: now - waiter.askedMs,
@@ -190,6 +205,7 @@ function about(pool: Pool, stint: Stint | undefined, now: number) {
   const party = stint?.party;
   const template = stint?.template;
   return {
+    subject: pool.name,
     endpoint: party?.endpoint,
     route: party?.route,
     system: pool.system,

@@ -4,6 +4,7 @@ import {
   findingMade,
   type Listener,
   type Loan,
+  type Operation,
   type Pool,
   type Request,
   startTimer,
@@ -120,7 +121,8 @@ export function createPoolHolders(options: InsightsOptions, loop: LoopWatch): Po
       return;
     }
     const wait = { waiter, now, blame: blamed, reason, count };
-    findingMade(kind === "pool_starved" ? starvedFinding(pool, wait, waitMs) : timeoutFinding(pool, wait));
+    const finding = kind === "pool_starved" ? starvedFinding(pool, wait, waitMs) : timeoutFinding(pool, wait);
+    findingMade(finding, requestOf(pool, blamed.stint));
     armSite(blamed.stint);
   }
 
@@ -154,7 +156,7 @@ export function createPoolHolders(options: InsightsOptions, loop: LoopWatch): Po
     const count = causes.timesToTell(cause, now);
     if (count === 0) return;
     const stint = stintOf(loan, party, now, true);
-    findingMade(leakFinding(pool, stint, useless.maxMs, count));
+    findingMade(leakFinding(pool, stint, useless.maxMs, count), loan.request?.operation);
     armSite(stint);
   }
 
@@ -202,6 +204,14 @@ export function createPoolHolders(options: InsightsOptions, loop: LoopWatch): Po
       if (count > 0) findingMade(nobodysFinding(pool, OPENING, now, count));
     },
   };
+}
+
+/** The request that holds a connection, while it does. */
+function requestOf(pool: Pool, { goesOn, takenMs }: Stint): Operation | undefined {
+  for (let loan = goesOn ? pool.loans.first : undefined; loan !== undefined; loan = loan.after) {
+    if (loan.takenMs === takenMs) return loan.request?.operation;
+  }
+  return undefined;
 }
 
 /** What runs on the connection that is held is where the holder's code can be found. */

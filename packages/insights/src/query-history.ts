@@ -59,10 +59,21 @@ export class QueryHistories {
     return history;
   }
 
+  /** Time of all calls of all shapes together, in ms. */
+  get totalMs(): number {
+    let sumMs = 0;
+    for (const { totalMs } of this.all.values()) sumMs += totalMs;
+    return sumMs;
+  }
+
+  get size(): number {
+    return this.all.size;
+  }
+
   /** Those whose calls took most time together, the first first. */
   top(limit: number): QueryCost[] {
     const all = [...this.all.values()];
-    const sumMs = all.reduce((sum, { totalMs }) => sum + totalMs, 0);
+    const sumMs = this.totalMs;
     const byCost = all.sort((a, b) => b.totalMs - a.totalMs).slice(0, limit);
     return byCost.map(({ template, baseline, calls, totalMs, waitMs, maxMs }) => ({
       system: template.system,

@@ -71,7 +71,7 @@ export function createSlowQueryFinder(
     const { template } = operation;
     const finding = describeSlow(operation, durationMs, reason, thresholdMs, usualMs, limitMs, why);
     // Where this process was to blame, the plan is not.
-    if (why.loopDelayMs > why.restMs) findingMade(finding);
+    if (why.loopDelayMs > why.restMs) findingMade(finding, operation);
     else plans.tell(finding, operation);
     wantSite(template);
   }
@@ -135,9 +135,23 @@ function describeSlow(
       operation,
     ),
     why,
+    cause: causeOf(why, reason, usualMs),
     callSite: operation.site ?? lastSiteOf(template),
     evidence: { threshold_ms: thresholdMs, ...(usualMs > 0 && { baseline_ms: limitMs, usual_ms: usualMs }) },
   };
+}
+
+/** Where most of the time went. */
+function causeOf({ waitMs, loopDelayMs, restMs, isEstimate }: Why, reason: string, usualMs: number): string {
+  const estimate = isEstimate ? ", as an estimate" : "";
+  if (loopDelayMs > Math.max(restMs, waitMs)) {
+    return `This process was busy with something else and did not read the answer: ${formatMs(loopDelayMs)}${estimate}.`;
+  }
+  if (waitMs > restMs) return `Most of it was waiting for a connection of the pool: ${formatMs(waitMs)}${estimate}.`;
+  if (reason === "baseline") {
+    return `The server took ${formatMs(restMs)}, where ${formatMs(usualMs)} were enough for 95 % of the calls before: look for what has changed, in load, data, plan or locks.`;
+  }
+  return `The server and the network took ${formatMs(restMs)} of it${estimate}.`;
 }
 
 const FREE_THE_LOOP =

@@ -9,7 +9,7 @@ import {
   stopTimer,
   VERSION,
 } from "@telltale/core";
-import { createFindingLog, createInsights } from "@telltale/insights";
+import { createFindingEvents, createFindingLog, createInsights, type Insights } from "@telltale/insights";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
@@ -19,6 +19,7 @@ import { atExit } from "./at-exit.js";
 import type { InstrumentationName } from "./config/options.js";
 import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
+import { createFindingsPage } from "./findings/findings-page.js";
 import { flushBeforeExit, flushOnSignals } from "./lifecycle.js";
 import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
 import { createLoggerProvider } from "./logger-provider.js";
@@ -113,8 +114,11 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   if (loggerProvider !== undefined) parts.push(loggerProvider);
   const metrics = createMetrics();
   undo.push(metrics.stop);
+  let insights: Insights | undefined;
   const serviceName = String(resource.attributes["service.name"]);
-  const readers = createMetricReaders(config.metrics ?? {}, role, metrics, serviceName);
+  const { findings: audience = "local" } = config.metrics ?? {};
+  const page = audience === "none" ? undefined : createFindingsPage(() => insights, serviceName, audience);
+  const readers = createMetricReaders(config.metrics ?? {}, role, metrics, serviceName, page);
   const meterProvider = createMeterProvider(resource, [...readers.list, ...(sdk.metricReaders ?? [])], sdk.views);
   parts.push({
     forceFlush: () => meterProvider.forceFlush(),
@@ -141,16 +145,19 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   }
 
   // Insights first: what they note on an operation must be there when its span ends, which the last listener does.
-  const insights = createInsights({ ...config, knownFindings: readKnownFindingsFile(config.knownFindings) });
-  undo.push(() => sayUnseen(insights.unseenFindings()));
-  undo.push(insights.stop, addListener(insights), addListener(metrics.listener));
+  const running = createInsights({ ...config, knownFindings: readKnownFindingsFile(config.knownFindings) });
+  insights = running;
+  undo.push(() => sayUnseen(running.unseenFindings()));
+  undo.push(running.stop, addListener(running), addListener(metrics.listener));
   if (config.findingsLog === true) undo.push(addListener(createFindingLog(writeLine)));
+  if (loggerProvider !== undefined)
+    undo.push(addListener(createFindingEvents(loggerProvider.getLogger("telltale", VERSION))));
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));
   if (tracing.provider !== undefined) undo.push(addSpanListener(tracing.provider));
   const watched = enableInstrumentations(config, serviceName, undo);
   // A finding that waits for its plan is told before its listeners go, and before the last metrics are read.
-  undo.push(insights.tellHeld);
-  parts.unshift({ forceFlush: async () => insights.tellHeld(), shutdown: async () => {} });
+  undo.push(running.tellHeld);
+  parts.unshift({ forceFlush: async () => running.tellHeld(), shutdown: async () => {} });
 
   const ending = endingOf([...tracing.outlets, ...readers.outlets]);
   undo.push(flushBeforeExit(ending));

@@ -32,4 +32,4 @@ export {
 } from "./observe.js";
 export { annotate, span, traced } from "./span.js";
 export { start } from "./start.js";
-export type { CacheResult, Finding, FindingKind, PoolReading } from "@telltale/core";
+export type { CacheResult, Finding, FindingKind, FindingRecord, FindingSeverity, PoolReading } from "@telltale/core";

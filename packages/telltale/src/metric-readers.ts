@@ -6,6 +6,7 @@ import type {
   PushMetricExporter,
   ScopeMetrics,
 } from "@opentelemetry/sdk-metrics";
+import type { SidePage } from "@telltale/exporter-prometheus";
 import { type Metrics, selectTemporality } from "@telltale/metrics";
 import type { MetricsExporterName, SourceOptions } from "./config/options.js";
 import { createMetricExporter, destinationOf, type EndableExporter, OTLP_TIMEOUT_MS } from "./otlp/exporters.js";
@@ -41,12 +42,13 @@ export function createMetricReaders(
   role: Role,
   metrics: Metrics,
   service: string,
+  page?: SidePage,
 ): MetricReaders {
   const names = new Set<MetricsExporterName>(options.exporters ?? ["prometheus"]);
   names.delete("none");
   const list: IMetricReader[] = [];
   const outlets: Outlet[] = [];
-  const scraped = names.has("prometheus") ? createScrapedReader(options, role, metrics, service) : undefined;
+  const scraped = names.has("prometheus") ? createScrapedReader(options, role, metrics, service, page) : undefined;
   if (scraped !== undefined) list.push(scraped.reader);
   if (scraped?.outlet !== undefined) outlets.push(scraped.outlet);
   for (const name of names) {

@@ -5,6 +5,7 @@ import {
   createSharedReader,
   type Listening,
   type SharedReader,
+  type SidePage,
 } from "@telltale/exporter-prometheus";
 import { ignoreServer } from "@telltale/instrumentation-http";
 import type { Metrics } from "@telltale/metrics";
@@ -36,6 +37,7 @@ export function createScrapedReader(
   role: Role,
   metrics: Metrics,
   service: string,
+  page: SidePage | undefined,
 ): ScrapedReader | undefined {
   const { host, port, naming, scopeLabels, resourceLabels, maxPageBytes, gauges, merge = true } = options;
   const common = {
@@ -47,6 +49,7 @@ export function createScrapedReader(
     ...(maxPageBytes !== undefined && { maxPageBytes }),
     metricProducers: [metrics.producer],
     onServer: ignoreServer,
+    ...(page && { page }),
   };
   // Named pipes are open to every user of Windows.
   if (!merge || process.platform === "win32") {

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { say, Slices, startTimer, stopTimer } from "@telltale/core";
 import type { Page } from "../families.js";
+import { MAX_PARTS_BYTES, type Parts } from "../side-page.js";
 import { Connection } from "./connection.js";
 import { NO_WORDS } from "./frames.js";
 import type { Ledger } from "./ledger.js";
@@ -39,6 +40,9 @@ interface Member {
   listens: Connection | undefined;
   readonly canInherit: boolean;
   answered: number;
+  /** What it has of the page beside the metrics, and which question that answers. */
+  part: string | undefined;
+  partOf: number;
   /** It did not answer in time, and is not waited for until it does. */
   isLate: boolean;
 }
@@ -60,6 +64,9 @@ export class Hub {
   private untold: Iterable<Entries> = [];
   private appointed: Promise<void> = Promise.resolve();
   private asked = 0;
+  private wanted = 0;
+  /** Called when a part has come, or somebody has left. */
+  private readonly gathering = new Set<() => void>();
   /** Called when somebody has answered or left. */
   private answered: () => void = () => {};
   private scrape: Promise<unknown> = Promise.resolve();
@@ -96,6 +103,39 @@ export class Hub {
     for (const source of this.options.ledger.overdue()) this.record({ op: "fold", source });
     await this.heirHasAll(untilMs);
     return this.options.ledger.page(own.resource, new Slices());
+  }
+
+  /** What the other processes have of the page beside the metrics; of those that answer in time. */
+  async gather(): Promise<Parts> {
+    const n = ++this.wanted;
+    const asked = [...this.members.values()].filter(({ listens }) => listens !== undefined);
+    for (const { listens } of asked) listens?.send({ is: "want", n });
+    const owing = (): boolean => asked.some((one) => one.partOf < n && this.members.has(one.source));
+    await new Promise<void>((resolve) => {
+      const timer = startTimer(finish, WAIT_MS).unref();
+      const gathering = this.gathering;
+      function finish(): void {
+        stopTimer(timer);
+        gathering.delete(arrived);
+        resolve();
+      }
+      function arrived(): void {
+        if (!owing()) finish();
+      }
+      gathering.add(arrived);
+      arrived();
+    });
+    const living = asked.filter(({ source, partOf }) => partOf >= n || this.members.has(source));
+    const parts = living.flatMap(({ part, partOf }) => (part === undefined || partOf < n ? [] : [part]));
+    // A page is read now and then; meanwhile nobody needs them.
+    for (const one of living) if (one.partOf <= n) one.part = undefined;
+    return { parts, silent: living.length - parts.length };
+  }
+
+  private hasRoomFor(part = ""): boolean {
+    let length = part.length;
+    for (const other of this.members.values()) length += other.part?.length ?? 0;
+    return length <= MAX_PARTS_BYTES;
   }
 
   /** The last that this process counted, without a turn of the event loop: it ends. */
@@ -160,7 +200,17 @@ export class Hub {
   private join({ source, member, parent, canServe }: Hello, speaks: Connection): Member {
     const canInherit = canServe && parent !== process.pid;
     // What was asked before it came it need not answer.
-    const joined = { source, member, speaks, listens: undefined, canInherit, answered: this.asked, isLate: false };
+    const joined = {
+      source,
+      member,
+      speaks,
+      listens: undefined,
+      canInherit,
+      answered: this.asked,
+      part: undefined,
+      partOf: 0,
+      isLate: false,
+    };
     this.members.set(source, joined);
     this.record({ op: "join", source, member, slot: this.options.ledger.slotFor(member) });
     speaks.send({ is: "welcome", url: this.options.url, pid: process.pid });
@@ -170,6 +220,11 @@ export class Hub {
   private hear(member: Member, connection: Connection, message: Message, words: Float64Array): void {
     if (connection === member.listens) throw new Error(`a ${message.is} where nothing is said`);
     const { source } = member;
+    if (message.is === "part") {
+      member.part = this.hasRoomFor(message.part) ? message.part : undefined;
+      member.partOf = message.n;
+      for (const arrived of this.gathering) arrived();
+    }
     if (message.is === "report") this.record({ op: "report", source, report: message.report }, words);
     if (message.is !== "done") return;
     this.record({ op: "complete", source });
@@ -186,6 +241,7 @@ export class Hub {
     this.record({ op: "gone", source });
     this.appointNext();
     this.answered();
+    for (const arrived of this.gathering) arrived();
   }
 
   private appointNext(): void {

@@ -1,9 +1,10 @@
 import type { Server } from "node:http";
 import type { ScopeMetrics } from "@opentelemetry/sdk-metrics";
 import { say, startTimer, stopTimer } from "@telltale/core";
-import { createEndpoint, type Handler } from "../endpoint.js";
+import { createEndpoint, type Handler, type Served } from "../endpoint.js";
 import type { Page } from "../families.js";
 import { explainFailure, type Listening, tryToListen } from "../listen.js";
+import { createPageHandler, type SidePage } from "../side-page.js";
 import type { GaugeRule } from "./gauge-rules.js";
 import { Hub } from "./hub.js";
 import { Ledger } from "./ledger.js";
@@ -22,6 +23,8 @@ export interface MembershipOptions {
   readonly onServer: ((server: Server) => void) | undefined;
   /** Answers scrapes, where this process serves. */
   readonly handler: Handler;
+  /** A page beside the metrics, of which each process has a part. */
+  readonly page: SidePage | undefined;
   /** What this process counted. */
   collect(): Promise<Page>;
 }
@@ -133,7 +136,7 @@ export class Membership {
   /** Gets the port, and answers for all; false where somebody has it. */
   private async serve(tries: number): Promise<boolean> {
     const { path, handler, onServer, host, port, gauges } = this.options;
-    const server = createEndpoint(path, handler);
+    const server = createEndpoint({ path, handler }, this.servedPage());
     onServer?.(server);
     const place = { host, port, portsToTry: 1 };
     const result = await tryToListen(server, place);
@@ -146,6 +149,12 @@ export class Membership {
     if (this.isClosed) server.close();
     else this.begin(server, result.url + path, this.inherited ?? new Ledger(gauges));
     return true;
+  }
+
+  private servedPage(): Served | undefined {
+    const { page } = this.options;
+    const gather = async () => (await this.hub?.gather()) ?? { parts: [], silent: 0 };
+    return page && { path: page.path, handler: createPageHandler(page, gather) };
   }
 
   private begin(server: Server, url: string, ledger: Ledger): void {

@@ -65,6 +65,9 @@ export type Message =
   | { readonly is: "report"; readonly report: Report }
   /** The report is complete; it answers `ask` n, or none (0). */
   | { readonly is: "done"; readonly n: number }
+  /** Asks for what the other has of the page beside the metrics, and the answer. */
+  | { readonly is: "want"; readonly n: number }
+  | { readonly is: "part"; readonly n: number; readonly part: string | undefined }
   /** To the heir, all that happens to the ledger. */
   | { readonly is: "entry"; readonly entry: LedgerEntry };
 

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { sayOnce } from "@telltale/core";
 import type { Page } from "../families.js";
+import { MAX_PART_BYTES, type SidePage } from "../side-page.js";
 import { Connection } from "./connection.js";
 import { type GaugeRule, OF_PROCESS } from "./gauge-rules.js";
 import { Ledger } from "./ledger.js";
@@ -20,6 +21,7 @@ export interface ReporterOptions {
   /** Of a cluster worker, its primary. */
   readonly parent: number | undefined;
   readonly gauges: Readonly<Record<string, GaugeRule>>;
+  readonly page: SidePage | undefined;
   /** What this process counted. */
   collect(): Promise<Page>;
 }
@@ -36,6 +38,17 @@ export interface Reporter {
   /** Reports without a turn of the event loop: the process ends. */
   reportAtOnce(page: Page): void;
   close(): void;
+}
+
+/** Undefined where it fails, or is longer than a process may tell. */
+function readPart(page: SidePage | undefined): string | undefined {
+  try {
+    const part = page?.read();
+    return part === undefined || Buffer.byteLength(part) > MAX_PART_BYTES ? undefined : part;
+  } catch (error) {
+    sayOnce("error", `a part of ${page?.path} could not be reported to the process that serves it: ${String(error)}`);
+    return undefined;
+  }
 }
 
 /** Undefined where nobody is to be found. */
@@ -74,6 +87,8 @@ export function findHub(options: ReporterOptions): Promise<Reporter | undefined>
       if (message.is === "ask") {
         asked = message.n;
         void report();
+      } else if (message.is === "want") {
+        speaks.send({ is: "part", n: message.n, part: readPart(options.page) });
       } else if (message.is === "entry") {
         if (message.entry.op === "clear") inherited = new Ledger(gauges);
         inherited?.apply(message.entry, words);

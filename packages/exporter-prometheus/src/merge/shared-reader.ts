@@ -33,7 +33,7 @@ export interface SharedReader extends PrometheusReader {
 export function createSharedReader(options: SharedReaderOptions): SharedReader {
   const { reader, handler } = createPrometheusHandler({ ...options, merge: (own) => membership.merge(own) });
   const { host = "127.0.0.1", port = 9464, path = "/metrics", service } = options;
-  const { isThread = false, parent, gauges = {}, onServer } = options;
+  const { isThread = false, parent, gauges = {}, onServer, page } = options;
   const membership = new Membership({
     service,
     host,
@@ -44,6 +44,7 @@ export function createSharedReader(options: SharedReaderOptions): SharedReader {
     gauges,
     onServer,
     handler,
+    page,
     async collect() {
       membership.asked();
       const { resourceMetrics, errors } = await reader.collect();

@@ -42,6 +42,7 @@ const VARIABLES: readonly (readonly [variable: string, option: string, parse: Pa
   ["TELLTALE_METRICS_SCOPE_LABELS", "metrics.scopeLabels", asFlag],
   ["TELLTALE_METRICS_RESOURCE_LABELS", "metrics.resourceLabels", asList],
   ["TELLTALE_METRICS_MAX_PAGE_BYTES", "metrics.maxPageBytes", asNumber],
+  ["TELLTALE_METRICS_FINDINGS", "metrics.findings", asWord],
   ["OTEL_METRIC_EXPORT_INTERVAL", "metrics.intervalMs", asNumber],
   ["TELLTALE_METRICS_MERGE", "metrics.merge", asFlag],
 ];

@@ -1,4 +1,4 @@
-import type { Finding, NamingStrategy } from "@telltale/core";
+import type { FindingRecord, NamingStrategy } from "@telltale/core";
 import type { ContextManager, TextMapPropagator } from "@opentelemetry/api";
 import type { Resource, ResourceDetector } from "@opentelemetry/resources";
 import type { LogRecordProcessor } from "@opentelemetry/sdk-logs";
@@ -71,6 +71,11 @@ export interface MetricsOptions extends OtlpOptions {
   resourceLabels?: string[];
   /** Bytes, uncompressed, after which a page of the Prometheus endpoint ends. Default 33,554,432. */
   maxPageBytes?: number;
+  /**
+   * Who may read the findings beside the metrics, at `/findings`: this machine, wherever the endpoint is bound (`local`), whoever reads the
+   * metrics (`all`), nobody (`none`). Default `local`.
+   */
+  findings?: "local" | "all" | "none";
   /** Time between two OTLP or console exports, in ms. Default 60,000. */
   intervalMs?: number;
   /**
@@ -243,8 +248,8 @@ export interface FileOptions {
 
 /** What `start()` takes: all that a file may say, and what only code can. */
 export interface TelltaleOptions extends FileOptions {
-  /** Called for every finding, synchronously: be quick. What it throws is caught. */
-  onFinding?: (finding: Finding) => void;
+  /** Called when something is found for the first time, and while it comes again, once a minute; see `onFinding()`. */
+  onFinding?: (finding: FindingRecord) => unknown;
   sdk?: SdkOptions;
 }
 

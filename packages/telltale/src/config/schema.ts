@@ -106,6 +106,7 @@ export const FILE_SCHEMA: Schema = {
     scopeLabels: flag,
     resourceLabels: listOf(text),
     maxPageBytes: number("a number of bytes, 1000 or more", 1000),
+    findings: oneOf("local", "all", "none"),
     intervalMs: time,
     merge: flag,
     gauges: mapOf(oneOf("sum", "min", "max", "mean", "each")),
