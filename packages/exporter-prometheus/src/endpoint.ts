@@ -16,7 +16,7 @@ const IDLE_MS = 5_000;
 /** Answers every GET with a page, whatever the path, and HEAD without making one. */
 export function createHandler({ negotiate, scrape }: HandlerParts): Handler {
   return (request, response) => {
-    if (refuseMethod(request, response)) return;
+    if (refuseMethod(request, response, "Metrics are")) return;
     const format = negotiate(request.headers.accept);
     const compress = takesGzip(request.headers["accept-encoding"] as string | undefined);
     const headers = {
@@ -43,9 +43,9 @@ export function createHandler({ negotiate, scrape }: HandlerParts): Handler {
 }
 
 /** Refuses what does not read; false where it does. */
-export function refuseMethod({ method }: IncomingMessage, response: ServerResponse): boolean {
+export function refuseMethod({ method }: IncomingMessage, response: ServerResponse, what: string): boolean {
   if (method === "GET" || method === "HEAD") return false;
-  refuse(response.setHeader("allow", "GET, HEAD"), 405, "This is read with GET.");
+  refuse(response.setHeader("allow", "GET, HEAD"), 405, `${what} read with GET.`);
   return true;
 }
 

@@ -40,7 +40,7 @@ export function createPageHandler(page: SidePage, gather: () => Promise<Parts>):
       refuse(response, 403, `This is shown to the machine it comes from only: ${cure}.`);
       return;
     }
-    if (refuseMethod(request, response)) return;
+    if (refuseMethod(request, response, "This is")) return;
     const compress = takesGzip(request.headers["accept-encoding"] as string | undefined);
     const headers = {
       "content-type": "application/json; charset=utf-8",

@@ -127,7 +127,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
     const kind = kindOf(subject, isSame);
     const source = isSame ? undefined : findSource(calls, repetition, all.first);
     const callSite = sites.find(calls, repetition, request)?.resolve();
-    findingMade(repeatFinding({ kind, calls, repetition, isSame, source, callSite, served, request }));
+    findingMade(repeatFinding({ kind, calls, repetition, isSame, source, callSite, served, request }), served);
   }
 
   return {

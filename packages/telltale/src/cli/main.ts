@@ -11,6 +11,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "write dashboards for Grafana, rules for Prometheus, examples of their configurations",
     load: async () => (await import("./grafana.js")).grafana,
   },
+  report: {
+    summary: "read what a running service has found: what cost most, why, and the cure",
+    load: async () => (await import("./report.js")).report,
+  },
 };
 
 const HELP = `telltale ${VERSION}: find the bottleneck of a running Node.js service
@@ -18,7 +22,7 @@ const HELP = `telltale ${VERSION}: find the bottleneck of a running Node.js serv
   node --require telltale/register app.js    watch a service; everything else is about what comes of it
 
 ${Object.entries(COMMANDS)
-  .map(([name, { summary }]) => `  telltale ${name}    ${summary}`)
+  .map(([name, { summary }]) => `  telltale ${name.padEnd(8)}   ${summary}`)
   .join("\n")}
 
   telltale <command> --help    more about one
