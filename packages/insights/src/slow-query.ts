@@ -151,7 +151,7 @@ function causeOf({ waitMs, loopDelayMs, restMs, isEstimate }: Why, reason: strin
   if (reason === "baseline") {
     return `The server took ${formatMs(restMs)}, where ${formatMs(usualMs)} were enough for 95 % of the calls before: look for what has changed, in load, data, plan or locks.`;
   }
-  return `The server and the network took ${formatMs(restMs)} of it${estimate}.`;
+  return "The time is the server's, or the network's: it reads or sorts more than it has to, or waits for a lock.";
 }
 
 const FREE_THE_LOOP =

@@ -11,7 +11,7 @@ import {
   startHttpServerOperation,
 } from "@telltale/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createFindingLog, createInsights, type InsightsOptions } from "../src/index.js";
+import { createInsights, type InsightsOptions } from "../src/index.js";
 
 let findings: Finding[] = [];
 let stops: (() => void)[] = [];
@@ -161,6 +161,7 @@ describe("slow queries", () => {
       sampled: false,
     });
     expect(operation.attributes).toEqual({
+      "telltale.finding.kind": "slow_query",
       "telltale.slow.reason": "threshold",
       "telltale.slow.threshold_ms": 100,
       "telltale.why.wait_ms": 50,
@@ -281,62 +282,8 @@ test("queries of more than 500 shapes are counted", () => {
   expect(reached("request.query_shapes") - before).toBe(10);
 });
 
-test("the log remembers the last 1,000 findings, and forgets the oldest first", () => {
-  const lines: string[] = [];
-  let now = 0;
-  listen();
-  stops.push(
-    addListener(
-      createFindingLog(
-        (line) => lines.push(line),
-        () => now,
-      ),
-    ),
-  );
-  const before = reached("finding.log");
-  const slow = (fingerprint: string) => run(undefined, template({ fingerprint }), [], 0, 200);
-  slow("oldest");
-  for (let n = 0; n < 1_000; n++) slow(`f${n}`);
-  expect(reached("finding.log") - before).toBe(1);
-  now = 1_000;
-  lines.length = 0;
-  // Within the minute: all but the oldest are remembered.
-  for (let n = 1; n < 1_000; n++) slow(`f${n}`);
-  expect(lines).toEqual([]);
-  slow("oldest");
-  expect(lines).toHaveLength(1);
-});
-
 function reached(limit: string): number {
   return (
     [...selfCounters()].find(({ metric, value }) => metric === "telltale.limits.reached" && value === limit)?.total ?? 0
   );
 }
-
-test("the log writes a finding once a minute, and says what came in between", () => {
-  const lines: string[] = [];
-  let now = 0;
-  listen();
-  stops.push(
-    addListener(
-      createFindingLog(
-        (line) => lines.push(line),
-        () => now,
-      ),
-    ),
-  );
-  const slow = () => run(undefined, template(), [], 0, 200);
-  slow();
-  slow();
-  run(undefined, template({ fingerprint: "other" }), [], 0, 200);
-  now = 61_000;
-  slow();
-  expect(lines.map((line) => (JSON.parse(line) as { repeated?: number }).repeated)).toEqual([undefined, undefined, 1]);
-  expect(JSON.parse(lines[0] ?? "")).toMatchObject({
-    telltale: "finding",
-    kind: "slow_query",
-    query_summary: "SELECT items",
-    duration_ms: 200,
-    against_ms: 100,
-  });
-});

@@ -1,4 +1,4 @@
-import { addListener, type CacheLookup, type Finding, findingMade, readPools, setSay } from "@telltale/core";
+import { addListener, type CacheLookup, type FindingRecord, findingTold, readPools, setSay } from "@telltale/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { cacheLookup, observeCache, observePool } from "../src/observe.js";
 import { onFinding } from "../src/on-finding.js";
@@ -91,9 +91,9 @@ test("a callback that fails is said once, and hears the next finding", () => {
     calls++;
     throw new Error("full");
   });
-  for (let n = 0; n < 3; n++) findingMade({} as Finding);
+  for (let n = 0; n < 3; n++) findingTold({} as FindingRecord);
   stop();
-  findingMade({} as Finding);
+  findingTold({} as FindingRecord);
   setSay(() => {});
   expect(calls).toBe(3);
   expect(lines).toEqual(["onFinding callback failed: full"]);

@@ -111,21 +111,35 @@ function field(name: string, text: string | undefined, width: number, maxLines: 
 }
 
 const COLUMNS = [7, 9, 10, 9, 9];
+const NAME_AT = COLUMNS.reduce((sum, column) => sum + column, 0) + 2;
 
 function describeQueries({ queries, totals }: FindingsPage, limit: number, width: number): string[] {
   const shown = queries.slice(0, limit);
   const known = Math.max(totals?.queries ?? 0, queries.length);
-  const room = width - COLUMNS.reduce((sum, column) => sum + column, 0) - 2;
-  const row = (cells: readonly string[], name: string): string =>
-    `${cells.map((cell, n) => cell.padStart(COLUMNS[n] ?? 0)).join("")}  ${truncate(name, room)}`;
-  const lines = shown.map((query) => row(numbersOf(query), nameOf(query)));
   const rest = known - shown.length;
+  const row = (cells: readonly string[], name: string): string =>
+    `${cells.map((cell, n) => cell.padStart(COLUMNS[n] ?? 0)).join("")}  ${truncate(name, width - NAME_AT)}`;
+  const lines = shown.flatMap((query) => {
+    const line = row(numbersOf(query), nameOf(query));
+    const other = shown.find((one) => one !== query && nameOf(one) === nameOf(query));
+    const text = other && distinction(plain(query.queryText), plain(other.queryText));
+    return text === undefined ? [line] : [line, dim(" ".repeat(NAME_AT) + truncate(text, width - NAME_AT))];
+  });
   return [
     bold("The query shapes that cost most"),
     dim(row(["share", "time", "calls", "mean", "max"], "query")),
     ...lines,
     ...(rest > 0 ? [dim(`    and ${formatCount(rest)} more`)] : []),
   ];
+}
+
+/** A text from the word before that in which it differs from another one of the same summary. */
+function distinction(text: string, other: string): string {
+  let at = 0;
+  while (at < text.length && text[at] === other[at]) at++;
+  const word = text.lastIndexOf(" ", at - 1);
+  const before = text.lastIndexOf(" ", word - 1);
+  return before > 0 ? `… ${text.slice(before + 1)}` : text;
 }
 
 function numbersOf({ share, totalMs, calls, meanMs, maxMs }: QueryCost): string[] {
