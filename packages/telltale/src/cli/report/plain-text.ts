@@ -49,7 +49,7 @@ export function wrap(text: string, width: number, maxLines = Infinity): string[]
   if (line !== "") lines.push(line);
   if (lines.length <= maxLines) return lines;
   const [last = ""] = lines.splice(maxLines - 1);
-  return [...lines, truncate(`${last} ……`, Math.min(width, widthOf(last) + 2)).replace(/ ?…+$/, " …")];
+  return [...lines, truncate(`${last} …`, width)];
 }
 
 /** A word that is too long for a line, in parts that fit. */

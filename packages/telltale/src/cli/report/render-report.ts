@@ -110,7 +110,7 @@ function field(name: string, text: string | undefined, width: number, maxLines: 
   return wrap(plain(text), width - 11, maxLines).map((line, n) => `    ${dim((n === 0 ? name : "").padEnd(7))}${line}`);
 }
 
-const COLUMNS = [7, 9, 10, 9, 9];
+const COLUMNS = [7, 10, 11, 10, 10];
 const NAME_AT = COLUMNS.reduce((sum, column) => sum + column, 0) + 2;
 
 function describeQueries({ queries, totals }: FindingsPage, limit: number, width: number): string[] {
@@ -120,10 +120,13 @@ function describeQueries({ queries, totals }: FindingsPage, limit: number, width
   const row = (cells: readonly string[], name: string): string =>
     `${cells.map((cell, n) => cell.padStart(COLUMNS[n] ?? 0)).join("")}  ${truncate(name, width - NAME_AT)}`;
   const lines = shown.flatMap((query) => {
-    const line = row(numbersOf(query), nameOf(query));
     const other = shown.find((one) => one !== query && nameOf(one) === nameOf(query));
-    const text = other && distinction(plain(query.queryText), plain(other.queryText));
-    return text === undefined ? [line] : [line, dim(" ".repeat(NAME_AT) + truncate(text, width - NAME_AT))];
+    const notes = [
+      query.isDegraded ? "slower than it was" : "",
+      other === undefined ? "" : distinction(plain(query.queryText), plain(other.queryText)),
+    ];
+    const under = notes.filter((note) => note !== "").map((note) => truncate(note, width - NAME_AT));
+    return [row(numbersOf(query), nameOf(query)), ...under.map((note) => dim(" ".repeat(NAME_AT) + note))];
   });
   return [
     bold("The query shapes that cost most"),
@@ -146,12 +149,12 @@ function numbersOf({ share, totalMs, calls, meanMs, maxMs }: QueryCost): string[
   return [`${(share * 100).toFixed(1)} %`, formatMs(totalMs), formatCount(calls), formatMs(meanMs), formatMs(maxMs)];
 }
 
-function nameOf({ querySummary, queryText, system, isDegraded }: QueryCost): string {
-  return `${isDegraded ? "(slower than it was) " : ""}${plain(querySummary ?? queryText ?? system)}`;
+function nameOf({ querySummary, queryText, system }: QueryCost): string {
+  return plain(querySummary ?? queryText ?? system);
 }
 
 function formatCount(count: number): string {
-  return Number(count).toLocaleString("en-US");
+  return count < 1e7 ? Number(count).toLocaleString("en-US") : `${(count / 1e6).toFixed(1)} M`;
 }
 
 /** `0.42 ms`, `12.3 ms`, `340 ms`, `2.15 s`, `3.4 min`, `2.1 h`. */
@@ -161,7 +164,7 @@ function formatMs(ms: number): string {
   if (ms < 999.5) return `${ms.toFixed(0)} ms`;
   const seconds = ms / 1000;
   if (seconds < 120) return `${seconds.toFixed(seconds < 9.995 ? 2 : 1)} s`;
-  return seconds < 7_200 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3_600).toFixed(1)} h`;
+  return seconds < 6_000 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3_600).toFixed(1)} h`;
 }
 
 /** `40 s`, `14 min`, `3 h 20 min`, `2 days`. */
