@@ -134,10 +134,15 @@ export async function bundle() {
   await bundlePackage("core", ["index"], [api]);
   const core = share("@telltale/core", `${packages}core/dist/index.cjs`);
   await bundlePackage("telltale", ["index", "register"], [api, core, sources]);
-  const inputs = await bundlePackage("telltale", ["cli/main", "cli/grafana", "cli/report"], [core, sources, grafanaSdk], {
-    banner: { js: "/*! Telltale, Apache-2.0; with packages whose licences are in LICENSES.txt */" },
-    sourcemap: false,
-  });
+  const inputs = await bundlePackage(
+    "telltale",
+    ["cli/main", "cli/grafana", "cli/report"],
+    [core, sources, grafanaSdk],
+    {
+      banner: { js: "/*! Telltale, Apache-2.0; with packages whose licences are in LICENSES.txt */" },
+      sourcemap: false,
+    },
+  );
   writeLicenses(`${packages}telltale/dist/cli/LICENSES.txt`, inputs);
 }
 

@@ -131,6 +131,22 @@ describe("what it prints", () => {
     expect((await run([url, "--kind", "n_plus_one"])).stdout).toContain("Nothing of kind n_plus_one was found.");
   });
 
+  test("what is accepted is neither shown nor failed on", async () => {
+    const url = await serve(
+      answer({
+        ...page,
+        findings: [
+          { ...slow, accepted: true },
+          { ...leak, accepted: true },
+        ],
+      }),
+    );
+    const { code, stdout } = await run([url, "--fail-on", "info"]);
+    expect(code).toBe(0);
+    expect(stdout).not.toContain("Slow query in");
+    expect(stdout).toContain("and 2 accepted as known");
+  });
+
   test("--kind, --limit", async () => {
     const url = await serve(answer(page));
     const { stdout } = await run([url, "--kind", "connection_leak,n_plus_one"]);

@@ -127,6 +127,8 @@ export interface FindingRecord {
   readonly evidence: Readonly<Record<string, string | number | boolean>> | undefined;
   readonly callSite: CallSite | undefined;
   readonly plan: string | undefined;
+  /** True where it is known and accepted: it is recorded, and nobody is told. */
+  readonly accepted: boolean;
   readonly traceId: string | undefined;
   readonly spanId: string | undefined;
   /** False when the trace is not exported, so that the id leads nowhere. */

@@ -11,6 +11,7 @@ interface KindFacts {
   lostMs(finding: Finding): number;
 }
 
+const nothing = (): number => 0;
 const duration = ({ durationMs }: Finding): number => durationMs;
 /** All calls but one. */
 const repeats = ({ durationMs, count }: Finding): number => (count > 1 ? (durationMs * (count - 1)) / count : 0);
@@ -67,20 +68,22 @@ export const FINDING_KINDS: Readonly<Record<FindingKind, KindFacts>> = {
   cache_low_hit_ratio: {
     severity: "info",
     cause: "Most keys that are looked up are not there: they expire too soon, differ every time, or are never written.",
-    counts: "calls",
-    lostMs: duration,
+    counts: "times",
+    // Of a whole window nobody knows what the misses cost; of one request it is the queries in their place.
+    lostMs: ({ reason, durationMs, count }) => (reason === "one_request" ? durationMs * count : 0),
   },
   cache_stampede: {
     severity: "warning",
     cause: "Many requests miss the same key at once, and each of them fetches what one could have fetched for all.",
-    counts: "calls",
-    lostMs: duration,
+    counts: "times",
+    // All but one of them.
+    lostMs: ({ evidence, durationMs, count }) => Number(evidence?.["wastedMs"] ?? durationMs) * count,
   },
   cache_never_read: {
     severity: "info",
     cause: "What is written there is not looked up by anybody.",
-    counts: "calls",
-    lostMs: duration,
+    counts: "times",
+    lostMs: nothing,
   },
   event_loop_blocked: {
     severity: "warning",

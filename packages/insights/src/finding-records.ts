@@ -60,7 +60,7 @@ export class FindingRecords {
     this.entries.set(key, entry);
     entry.add(finding);
     const nowMs = this.now();
-    if (nowMs - entry.toldMs < QUIET_MS || !this.mayTell(nowMs)) return;
+    if (finding.accepted === true || nowMs - entry.toldMs < QUIET_MS || !this.mayTell(nowMs)) return;
     entry.toldMs = nowMs;
     findingTold(recordOf(key, entry));
   }
@@ -133,6 +133,7 @@ function recordOf(key: string, { shown, firstSeen, lastSeen, count, lostMs }: En
     evidence: shown.evidence,
     callSite: shown.callSite,
     plan: shown.plan,
+    accepted: shown.accepted === true,
     traceId: shown.traceId,
     spanId: shown.spanId,
     sampled: shown.sampled,

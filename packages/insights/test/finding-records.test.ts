@@ -103,6 +103,13 @@ test("shown is the last one, but a trace that leads somewhere stays, as do the c
   expect(records.top(1)[0]).toMatchObject({ title: "fourth", callSite: { line: 4 }, plan: "Seq Scan" });
 });
 
+test("what is accepted is recorded, and nobody is told", () => {
+  const records = new FindingRecords();
+  records.add(finding({ accepted: true }));
+  expect(told).toEqual([]);
+  expect(records.top(1)[0]).toMatchObject({ accepted: true, count: 1 });
+});
+
 test("they are ranked by the time that they cost", () => {
   const records = new FindingRecords();
   const of = (kind: Finding["kind"], changes: Partial<Finding>) => finding({ kind, fingerprint: kind, ...changes });
@@ -115,7 +122,7 @@ test("they are ranked by the time that they cost", () => {
     ["pool_starved", 3_000, 30, undefined],
     ["slow_query", 450, 1, 1],
     ["n_plus_one", 400, 1, 5],
-    ["cache_low_hit_ratio", 7, 1, 1],
+    ["cache_low_hit_ratio", 7, 1, undefined],
   ]);
 });
 

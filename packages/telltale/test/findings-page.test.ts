@@ -36,6 +36,7 @@ function record(changes: Partial<FindingRecord> = {}): FindingRecord {
     evidence: undefined,
     callSite: undefined,
     plan: undefined,
+    accepted: false,
     traceId: "a".repeat(32),
     spanId: "b".repeat(16),
     sampled: true,

@@ -18,7 +18,8 @@ const HELP = `telltale report [url]: what a running service has found, what cost
                           .replace(/(.{60,90}?), /g, "$1,\n                        ")}
   --limit <number>      findings and query shapes shown; 0 for all; default 10
   --json                all that is known of them as JSON, for programs
-  --fail-on <severity>  exit with 1 where there is a finding of this severity or worse: info, warning, error
+  --fail-on <severity>  exit with 1 where there is a finding of this severity or worse, and it is not accepted as known:
+                        info, warning, error
 
 Colours where stdout is a terminal; NO_COLOR turns them off. Exit codes: 0 it was read; 1 --fail-on found something;
 2 it could not be read, or the arguments are wrong.
@@ -45,7 +46,9 @@ export const report: Command = {
     // Whoever reads the first lines only closes the pipe.
     process.stdout.on("error", () => {});
     process.stdout.write(values.json ? toJson(page, limit) : renderReport(page, { limit, kinds, url: url.href }));
-    if (failOn !== undefined && page.findings.some(({ severity }) => isAtLeast(severity, failOn))) process.exitCode = 1;
+    if (failOn !== undefined && page.findings.some((one) => !one.accepted && isAtLeast(one.severity, failOn))) {
+      process.exitCode = 1;
+    }
   },
 };
 

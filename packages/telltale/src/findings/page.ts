@@ -36,6 +36,7 @@ export interface ShownFinding {
   readonly evidence?: Readonly<Record<string, string | number | boolean>> | undefined;
   readonly callSite?: CallSite | undefined;
   readonly plan?: string | undefined;
+  readonly accepted: boolean;
   readonly traceId?: string | undefined;
   readonly spanId?: string | undefined;
   readonly sampled: boolean;

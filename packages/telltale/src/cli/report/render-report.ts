@@ -40,11 +40,12 @@ const dim = (text: string): string => styleText("dim", text);
 /** The report for a person, as wide as the terminal from 60 to 100 columns; 80 where stdout is none. */
 export function renderReport(page: FindingsPage, { limit, kinds, url }: ReportOptions): string {
   const width = Math.min(Math.max(process.stdout.columns ?? 80, 60), 100);
-  const findings = page.findings.slice(0, limit);
+  const open = page.findings.filter(({ accepted }) => !accepted);
+  const findings = open.slice(0, limit);
   const blocks = [
     headline(page, url, width),
     ...(findings.length === 0 ? [[`  ${nothing(kinds)}`]] : findings.map((one, n) => describe(one, n + 1, width))),
-    ...footer(page, findings.length, kinds),
+    ...footer(page, findings.length, open.length, kinds),
     ...(kinds.length === 0 && page.queries.length > 0 ? [describeQueries(page, limit, width)] : []),
   ];
   return `\n${blocks.map((lines) => lines.join("\n")).join("\n\n")}\n\n`;
@@ -65,11 +66,17 @@ function nothing(kinds: readonly FindingKind[]): string {
   return kinds.length === 0 ? "Nothing was found." : `Nothing of kind ${kinds.join(", ")} was found.`;
 }
 
-function footer(page: FindingsPage, shown: number, kinds: readonly FindingKind[]): string[][] {
+function footer(page: FindingsPage, shown: number, open: number, kinds: readonly FindingKind[]): string[][] {
+  const accepted = page.findings.length - open;
   const known = kinds.length === 0 ? Math.max(page.totals?.findings ?? 0, page.findings.length) : page.findings.length;
-  if (known <= shown) return [];
-  const cure = page.findings.length > shown ? "; --limit 0 shows all that the service has ready" : "";
-  return [[dim(`    and ${formatCount(known - shown)} more${cure}`)]];
+  const rest = known - accepted - shown;
+  const lines = [];
+  if (rest > 0) {
+    const cure = open > shown ? "; --limit 0 shows all that the service has ready" : "";
+    lines.push(dim(`    and ${formatCount(rest)} more${cure}`));
+  }
+  if (accepted > 0) lines.push(dim(`    and ${formatCount(accepted)} accepted as known, not shown; --json has them`));
+  return lines.length === 0 ? [] : [lines];
 }
 
 function describe(finding: ShownFinding, rank: number, width: number): string[] {
