@@ -1,3 +1,7 @@
+import { readFileSync } from "node:fs";
+
+const DOCUMENT = new URL("../../../docs/findings/accuracy.md", import.meta.url);
+
 /** How well findings of one kind fit what was seeded. */
 export interface Score {
   readonly kind: string;
@@ -13,8 +17,8 @@ export interface Score {
 }
 
 /**
- * Compares the labels of cases that have a finding of a kind with those in which one was found, and prints the row of the table in `docs/`.
- * `none` are the labels of cases that have none.
+ * Compares the labels of cases that have a finding of a kind with those in which one was found, prints the row of the table in `docs/`, and fails
+ * where that table has other cases. `none` are the labels of cases that have none.
  */
 export function score(
   kind: string,
@@ -38,7 +42,23 @@ export function score(
     recall: there.size === 0 ? 1 : right / there.size,
   };
   console.log(toRow(result));
+  compareCases(result);
   return result;
+}
+
+/** The rows of the committed table: kind, and `cases + none`. */
+export function readAccuracy(): Map<string, string> {
+  const rows = readFileSync(DOCUMENT, "utf8").matchAll(/^\| *([^|]+?) *\| *(\d+ \+ \d+) *\|/gm);
+  return new Map([...rows].map(([, kind = "", cases = ""]) => [kind, cases]));
+}
+
+/** What a table says of other cases than these is of no use to who reads it. */
+function compareCases(result: Score): void {
+  const cases = `${result.cases} + ${result.none}`;
+  const committed = readAccuracy().get(result.kind);
+  if (committed === cases) return;
+  const found = committed === undefined ? "no row of this" : `${committed} cases`;
+  throw new Error(`docs/findings/accuracy.md has ${found}; its row is now:\n${toRow(result)}`);
 }
 
 /** Kind, cases (and those with nothing to find), found, missed, false alarms, precision, recall. */
