@@ -137,7 +137,7 @@ export async function bundle() {
   const inputs = await bundlePackage(
     "telltale",
     ["cli/main", "cli/grafana", "cli/report"],
-    [core, sources, grafanaSdk],
+    [api, core, sources, grafanaSdk],
     {
       banner: { js: "/*! Telltale, Apache-2.0; with packages whose licences are in LICENSES.txt */" },
       sourcemap: false,

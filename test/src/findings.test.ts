@@ -114,9 +114,8 @@ describeWith(["postgres", "redis"], "what the shop's findings come out as", () =
 
     test("a metric counts each", async () => {
       const page = await (await fetch(`${metrics}/metrics`)).text();
-      const [line = ""] = page
-        .split("\n")
-        .filter((one) => one.includes(`telltale_finding_kind="${kind}"`) && one.includes(`http_route="${route}"`));
+      const labels = [`telltale_finding_kind="${kind}"`, `http_route="${route}"`];
+      const line = page.split("\n").find((one) => labels.every((label) => one.includes(label)));
       expect(line).toMatch(/^telltale_findings_total\{.*\} 3$/);
     });
 

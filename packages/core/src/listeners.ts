@@ -36,7 +36,7 @@ export interface Listener {
   /** A connection comes back while somebody waits; the loan is written anew after this. */
   poolReturned?(pool: Pool, loan: Loan, nowMs: number): void;
   /** Each time that something is found; `operation` is the call or request it is about, where that is known. */
-  findingMade?(finding: Finding, operation: Operation | undefined): void;
+  findingMade?(finding: Finding, operation?: Operation): void;
   /** For people: when something is found for the first time, and while it comes again, once a minute. */
   findingTold?(finding: FindingRecord): void;
   /** It listens from now on. */

@@ -32,7 +32,7 @@ export function mergeParts(parts: readonly FindingsPart[]): FindingsPart {
     queries: [...queries.values()]
       .sort((a, b) => b.totalMs - a.totalMs)
       .slice(0, MAX_QUERIES)
-      .map((query) => ({ ...query, share: totals.queriesMs > 0 ? query.totalMs / totals.queriesMs : 0 })),
+      .map((query) => Object.assign(query, { share: totals.queriesMs > 0 ? query.totalMs / totals.queriesMs : 0 })),
     totals,
   };
 }

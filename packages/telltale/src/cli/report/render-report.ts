@@ -126,15 +126,18 @@ function describeQueries({ queries, totals }: FindingsPage, limit: number, width
   const rest = known - shown.length;
   const row = (cells: readonly string[], name: string): string =>
     `${cells.map((cell, n) => cell.padStart(COLUMNS[n] ?? 0)).join("")}  ${truncate(name, width - NAME_AT)}`;
-  const lines = shown.flatMap((query) => {
+  const lines: string[] = [];
+  for (const query of shown) {
     const other = shown.find((one) => one !== query && nameOf(one) === nameOf(query));
+    lines.push(row(numbersOf(query), nameOf(query)));
     const notes = [
       query.isDegraded ? "slower than it was" : "",
       other === undefined ? "" : distinction(plain(query.queryText), plain(other.queryText)),
     ];
-    const under = notes.filter((note) => note !== "").map((note) => truncate(note, width - NAME_AT));
-    return [row(numbersOf(query), nameOf(query)), ...under.map((note) => dim(" ".repeat(NAME_AT) + note))];
-  });
+    for (const note of notes.filter((text) => text !== "")) {
+      lines.push(dim(" ".repeat(NAME_AT) + truncate(note, width - NAME_AT)));
+    }
+  }
   return [
     bold("The query shapes that cost most"),
     dim(row(["share", "time", "calls", "mean", "max"], "query")),
