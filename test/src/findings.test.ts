@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { networkInterfaces } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { FindingRecord } from "@telltale/core";
@@ -235,6 +236,91 @@ describeWith(["postgres", "redis"], "what the shop's findings come out as", () =
     const page = await (await fetch(`${metrics}/metrics`)).text();
     expect(page).toMatch(
       new RegExp(`^telltale_instrumentation_errors_total\\{telltale_part="onFinding"\\} ${heard * 2}$`, "m"),
+    );
+  });
+});
+
+describeWith(["postgres"], "a query that means harm", () => {
+  const HOSTILE = "a\u001b[2J\u001b]0;owned\u0007\u009b31m</script><img src=x onerror=alert(1)>\u202eevil\u2028\r\b";
+  let postgres: PostgresServer;
+  let receiver: OtlpReceiver;
+  let program: RunningProgram;
+  let port = 0;
+
+  beforeAll(async () => {
+    [postgres, receiver, port] = await Promise.all([startPostgres(), startOtlpReceiver(), freePort()]);
+    program = startProgram(fixture("findings/hostile.cjs"), {
+      env: {
+        DATABASE_URL: postgres.url,
+        HOSTILE,
+        OTEL_EXPORTER_PROMETHEUS_PORT: String(port),
+        OTEL_EXPORTER_PROMETHEUS_HOST: "0.0.0.0",
+        OTEL_TRACES_EXPORTER: "otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+        OTEL_BSP_SCHEDULE_DELAY: "50",
+        // Nothing is sampled; a finding keeps its trace.
+        OTEL_TRACES_SAMPLER: "always_off",
+        TELLTALE_TRACES_KEEP: "finding",
+        TELLTALE_FINDINGS_LOG: "true",
+      },
+    });
+    const [[, app = ""] = []] = await program.said(/^listening (\d+)$/, 1);
+    await program.said(/watches/, 1);
+    expect((await fetch(`http://127.0.0.1:${app}/`)).status).toBe(200);
+    await program.said(/"telltale":"finding"/, 1);
+  });
+  afterAll(async () => {
+    await program?.kill();
+    await Promise.all([receiver?.close(), postgres?.stop()]);
+  });
+
+  const inert = (text: string) => expect(text.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+
+  test("acts on nobody: not as JSON, not on stderr, not in the report", async () => {
+    const page = await (await fetch(`http://127.0.0.1:${port}/findings`)).text();
+    inert(page);
+    expect(page).not.toContain("<");
+    const { findings } = JSON.parse(page) as { findings: FindingRecord[] };
+    const slow = findings.find(({ kind }) => kind === "slow_query");
+    expect(slow?.queryText).toContain("onerror=alert(1)>");
+    expect(slow?.queryText).toContain("\u001b[2J");
+    for (const args of [[], ["--json"]]) {
+      const { code, stdout, stderr } = await report(String(port), ...args);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      inert(stdout);
+      expect(stdout).toContain("onerror=alert(1)>");
+    }
+    const lines = program
+      .stderr()
+      .split("\n")
+      .filter((line) => line.startsWith('{"telltale"'));
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines) {
+      inert(line);
+      expect(line).not.toContain("<");
+    }
+  });
+
+  test("at 0 % sampling its span is kept, with the event", async () => {
+    const has = ({ events }: ReceivedSpan) => events.some(({ name }) => name === "telltale.finding");
+    const spans = await receiver.waitForSpans((all) => all.some(has));
+    expect(spans.find(has)?.attributes).toMatchObject({
+      "telltale.finding.kind": "slow_query",
+      "telltale.kept": "finding",
+    });
+  });
+
+  const [address] = Object.values(networkInterfaces())
+    .flat()
+    .flatMap((one) => (one?.family === "IPv4" && !one.internal ? [one.address] : []));
+  test.runIf(address !== undefined)("metrics that all can read do not publish it", async () => {
+    expect((await fetch(`http://${address}:${port}/metrics`)).status).toBe(200);
+    const response = await fetch(`http://${address}:${port}/findings`);
+    expect(response.status).toBe(403);
+    const { code, stderr } = await report(`${address}:${port}`);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /refused: This is shown to the machine it comes from only: .* metrics\.findings \(TELLTALE_METRICS_FINDINGS\) to "all"/,
     );
   });
 });

@@ -21,7 +21,7 @@ export interface ReporterOptions {
   /** Of a cluster worker, its primary. */
   readonly parent: number | undefined;
   readonly gauges: Readonly<Record<string, GaugeRule>>;
-  readonly page: SidePage | undefined;
+  readonly page?: SidePage | undefined;
   /** What this process counted. */
   collect(): Promise<Page>;
 }
