@@ -198,7 +198,8 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
         expect.objectContaining({
           kind: "n_plus_one",
           endpoint: "GET /n-plus-one",
-          count: 10,
+          count: 1,
+          calls: 10,
           trace_id: request?.traceId,
         }),
       );
