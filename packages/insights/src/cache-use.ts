@@ -122,7 +122,7 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
     pattern.untold = undefined;
     const count = causes.timesToTell(`cache_low_hit_ratio\n${pattern.text}`, performance.now());
     if (count === 0) return;
-    findingMade(lowRatioFinding(pattern, untold, minHitRatio, operation?.template, request, count));
+    findingMade(lowRatioFinding(pattern, untold, minHitRatio, operation?.template, request, count), request?.operation);
     if (operation !== undefined) wantSite(operation.template);
   }
 
@@ -138,7 +138,7 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
   function tellSameKey(key: UsedKey, again: Rereads, served: HttpServerOperation, request: Request): void {
     annotateOperation(served, "telltale.finding.kind", "repeated_lookup");
     annotateOperation(served, "telltale.finding.count", key.reads);
-    findingMade(sameKeyFinding(key, again, request));
+    findingMade(sameKeyFinding(key, again, request), served);
     if (key.template !== undefined) wantSite(key.template);
   }
 
@@ -154,7 +154,7 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
     if (count === 0) return;
     annotateOperation(served, "telltale.finding.kind", "cache_low_hit_ratio");
     annotateOperation(served, "telltale.cache.misses", keys);
-    findingMade(missesFinding(pattern, missed, request, count));
+    findingMade(missesFinding(pattern, missed, request, count), served);
   }
 
   function lookAtUnread(pattern: KeyPattern, nowMs: number): void {

@@ -34,8 +34,7 @@ const CAUSES: Readonly<Record<PoolReason, string>> = {
   nested: "Requests that hold a connection want another one, and wait for each other.",
   load: "More callers want a connection at once than there are.",
 };
-const CAUSE_BLOCKED =
-  "This process was busy with something else: connections that were free were not handed over.";
+const CAUSE_BLOCKED = "This process was busy with something else: connections that were free were not handed over.";
 const CAUSE_OPENING = "Connections could not be opened as fast as they were wanted.";
 
 /** A wait, as it is told. */
