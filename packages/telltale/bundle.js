@@ -134,6 +134,8 @@ export async function bundle() {
   await bundlePackage("core", ["index"], [api]);
   const core = share("@telltale/core", `${packages}core/dist/index.cjs`);
   await bundlePackage("telltale", ["index", "register"], [api, core, sources]);
+  // Jest's own require reads no ES modules.
+  await bundlePackage("testkit", ["jest"], [api, core]);
   const inputs = await bundlePackage(
     "telltale",
     ["cli/main", "cli/grafana", "cli/report"],

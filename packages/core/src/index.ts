@@ -6,6 +6,7 @@ export {
   siteKeyOf,
   sitesWanted,
   siteWanted,
+  takeAllSites,
   type TakenSite,
   takeSite,
   wantSite,
@@ -41,6 +42,7 @@ export type { Finding, FindingKind, FindingRecord, FindingSeverity, Why } from "
 export { createGuard, type Guard } from "./guard.js";
 export {
   defineInstrumentation,
+  enabledInstrumentations,
   type Instrumentation,
   type InstrumentationDefinition,
   type InstrumentationState,
@@ -60,7 +62,7 @@ export {
 } from "./listeners.js";
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
 export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
-export { type LoadedModule, onModuleLoad } from "./module-hook.js";
+export { announceModule, type LoadedModule, onModuleLoad } from "./module-hook.js";
 export {
   annotateOperation,
   contextOf,

@@ -38,6 +38,8 @@ export interface InstrumentationDefinition {
 /** What `enable` of a definition came to. */
 export interface InstrumentationState {
   readonly name: string;
+  /** Libraries that it patches. */
+  readonly modules: readonly string[];
   /** Libraries seen so far, with their version and whether they were patched. */
   readonly seen: ReadonlyMap<string, { readonly version: string; readonly patched: boolean; readonly why?: string }>;
 }
@@ -59,15 +61,24 @@ export interface Instrumentation {
   getConfig(): { enabled?: boolean };
 }
 
+const enabled = new Set<InstrumentationState>();
+
+/** The instrumentations of this process that are on. */
+export function enabledInstrumentations(): Iterable<InstrumentationState> {
+  return enabled;
+}
+
 /** Makes an instrumentation of a definition: patches what loads (and what has loaded), refuses unknown majors, can be undone. */
 export function defineInstrumentation(definition: InstrumentationDefinition): Instrumentation {
   const seen = new Map<string, { version: string; patched: boolean; why?: string }>();
+  const state = { name: definition.name, modules: definition.modules.map(({ module }) => module), seen };
   let undo: (() => void)[] | undefined;
   let removeSpans: (() => void) | undefined;
 
   function disable(): void {
     const steps = [() => removeSpans?.(), ...(undo ?? [])];
     undo = undefined;
+    enabled.delete(state);
     try {
       undoAll(steps);
     } catch (error) {
@@ -83,6 +94,7 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
     if (undo !== undefined) return;
     const steps: (() => void)[] = [];
     undo = steps;
+    enabled.add(state);
     const guard = createGuard(`${definition.name} instrumentation`, disable);
     const patched = new WeakSet<object>();
     try {
@@ -118,7 +130,7 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
   return {
     instrumentationName: `@telltale/instrumentation-${definition.name}`,
     instrumentationVersion: VERSION,
-    state: { name: definition.name, seen },
+    state,
     enable,
     disable,
     setTracerProvider(provider) {

@@ -84,6 +84,14 @@ function install(): () => void {
   };
 }
 
+/**
+ * Tells of a copy that the hook cannot see, as somebody else has loaded it: Jest's own `require`, a bundler's. Whoever waits for it patches
+ * it now; the version is that of its `package.json`.
+ */
+export function announceModule(module: LoadedModule): void {
+  if (!loaded.some((known) => known.exports === module.exports)) announce(module);
+}
+
 function announce(module: LoadedModule): void {
   if (loaded.length >= MAX_LOADED) {
     unheard.total += 1;

@@ -1,0 +1,3 @@
+"use strict";
+// Jest takes the class that a reporter's module exports.
+module.exports = require("./dist/jest-reporter.js").JestReporter;
