@@ -12,3 +12,4 @@ export { escapeHostile } from "./hostile-text.js";
 export { createInsights, type Insights, type InsightTotals } from "./insights.js";
 export type { InsightsOptions } from "./options.js";
 export type { QueryCost } from "./query-history.js";
+export { InsightsSpanProcessor, type InsightsSpanProcessorOptions } from "./span-processor.js";
