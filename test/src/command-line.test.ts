@@ -24,7 +24,8 @@ describe("telltale", () => {
   test.each([[[]], [["--help"]], [["help"]]])("%j says what there is", async (args: string[]) => {
     const { code, stdout, stderr } = await run(...args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const name of ["grafana", "report"]) expect(stdout).toMatch(new RegExp(`^ {2}telltale ${name} +\\w`, "m"));
+    for (const name of ["baseline", "grafana", "report"])
+      expect(stdout).toMatch(new RegExp(`^ {2}telltale ${name} {4,}\\w`, "m"));
   });
 
   test("--version", async () => {
@@ -148,7 +149,7 @@ describe("telltale grafana", () => {
 
   const OUT = ["--out", "never"];
   test.each<[args: string[], expected: RegExp]>([
-    [["grafan"], /^telltale: unknown command "grafan"; known are grafana, report; see telltale --help\n$/],
+    [["grafan"], /^telltale: unknown command "grafan"; known are baseline, grafana, report; see telltale --help\n$/],
     [["constructor"], /^telltale: unknown command "constructor"/],
     [["grafana"], /^telltale: --out must be the folder to write to, such as --out telltale-grafana\n$/],
     [["grafana", "--out"], /^telltale: Option '--out <value>' argument missing; see telltale grafana --help\n$/],
@@ -208,6 +209,76 @@ describe("telltale grafana", () => {
     ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}--${option} <`, "m"));
     }
+  });
+});
+
+describe("telltale baseline", () => {
+  const GOOD = { telltale: "baseline", version: 1, recordedAt: "", seconds: 10, routes: {}, queries: {}, caches: {} };
+
+  test.each<[args: string[], expected: RegExp]>([
+    [[], /^telltale: say telltale baseline record, or telltale baseline compare \[file\]; see/],
+    [["rekord"], /^telltale: say telltale baseline record/],
+    [["compare", "a", "b"], /^telltale: say telltale baseline record/],
+    [["record", "--sekonds", "1"], /^telltale: Unknown option '--sekonds'.*; see telltale baseline --help\n$/],
+    [["record", "--seconds", "0"], /^telltale: --seconds must be a number of seconds from 1 to 86400, got "0"\n$/],
+    [["record", "--url", "localhost"], /^telltale: --url must be a URL such as http:\/\/127\.0\.0\.1:9464\/metrics\n$/],
+    [
+      ["record", "--url", "http://user:secret@127.0.0.1:1/metrics"],
+      /\ntelltale: --url: http:\/\/127\.0\.0\.1:1\/metrics cannot be read: .+\n$/,
+    ],
+    [
+      ["record", "--prometheus", "http://127.0.0.1:1"],
+      /^telltale: --prometheus: http:\/\/127\.0\.0\.1:1\/api\/v1\/query cannot be read: .+\n$/,
+    ],
+    [
+      ["record", "--prometheus", "http://127.0.0.1:1", "--at", "noon"],
+      /^telltale: --at must be a time such as .+, got "noon"\n$/,
+    ],
+    [
+      ["record", "--prometheus", "http://127.0.0.1:1", "--url", "http://127.0.0.1:1"],
+      /^telltale: --url and --prometheus are two places/,
+    ],
+    [["record", "--select", 'job="x"'], /^telltale: --select goes with --prometheus\n$/],
+    [
+      ["compare", "good.json"],
+      /^telltale: telltale\.baseline\.json must be a file that telltale baseline record has written: ENOENT/,
+    ],
+    [
+      ["compare", "--baseline", "none.json", "good.json"],
+      /^telltale: none\.json is no file that telltale baseline record has written\n$/,
+    ],
+    [
+      ["compare", "--baseline", "newer.json", "good.json"],
+      /^telltale: newer\.json is of version 2, and 1 can be read; record it again\n$/,
+    ],
+    [["compare", "--baseline", "half.json", "good.json"], /^telltale: half\.json has lost some of its parts/],
+    [
+      ["compare", "--baseline", "good.json", "good.json"],
+      /^telltale: too little traffic to compare: 0 requests in 10 s/,
+    ],
+    [
+      ["compare", "--baseline", "good.json", "good.json", "--p99", "0.5"],
+      /^telltale: --p99 must be a number from 1 on, got "0\.5"\n$/,
+    ],
+    [
+      ["compare", "--baseline", "good.json", "good.json", "--errors", ""],
+      /^telltale: --errors must be a number from 0 to 1, got ""\n$/,
+    ],
+  ])("%j is refused in a line, with exit code 2", async (args, expected) => {
+    const files = { good: GOOD, none: [], newer: { ...GOOD, version: 2 }, half: { ...GOOD, caches: undefined } };
+    for (const [name, content] of Object.entries(files))
+      writeFileSync(join(folder, `${name}.json`), JSON.stringify(content));
+    const { code, stdout, stderr } = await run("baseline", ...args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(expected);
+    expect(stderr).not.toContain("secret");
+  });
+
+  test("--help says every option", async () => {
+    const { stdout } = await run("baseline", "--help");
+    const names =
+      "url prometheus select at seconds out baseline json p99 throughput errors queries hit-ratio min-requests";
+    for (const name of names.split(" ")) expect(stdout).toMatch(new RegExp(`^ {2}--${name} `, "m"));
   });
 });
 

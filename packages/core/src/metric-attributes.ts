@@ -18,6 +18,7 @@ export const METRIC_ATTRIBUTES = {
     "error.type",
   ],
   httpServerActive: ["http.request.method", "url.scheme"],
+  requestQueries: ["http.request.method", "http.route"],
   httpClientDuration: [
     "http.request.method",
     "server.address",

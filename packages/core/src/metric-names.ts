@@ -46,6 +46,12 @@ export const METRICS = {
     "{request}",
     "HTTP requests being served now.",
   ),
+  requestQueries: metric(
+    "counter",
+    "telltale.request.queries",
+    "{query}",
+    "Database calls that requests made; Redis commands and BEGIN, COMMIT, SET and their like left out.",
+  ),
   httpClientDuration: metric(
     "histogram",
     "http.client.request.duration",

@@ -72,8 +72,10 @@ export function createMetrics({
       if (operation.kind === "http.server") server.started(operation);
     },
     operationEnded(operation) {
-      if (operation.kind === "database") database.ended(operation);
-      else if (operation.kind === "http.server") server.ended(operation);
+      if (operation.kind === "database") {
+        database.ended(operation);
+        server.queried(operation);
+      } else if (operation.kind === "http.server") server.ended(operation);
       else client.ended(operation);
     },
     cacheLooked: events.looked,

@@ -1,4 +1,4 @@
-import { type HttpServerOperation, listenerSlot, METRICS } from "@telltale/core";
+import { type DatabaseOperation, type HttpServerOperation, listenerSlot, METRICS } from "@telltale/core";
 import { boundIfKnown, type Bounds } from "./bounds.js";
 import type { HistogramSeries } from "./histogram-series.js";
 import type { NumberSeries } from "./number-series.js";
@@ -14,7 +14,7 @@ class Arrivals {
   readonly scheme: string;
   readonly protocolVersion: string;
   readonly active: NumberSeries;
-  readonly routes = new Map<string | undefined, Outcome[]>();
+  readonly routes = new Map<string | undefined, RouteSeries>();
 
   constructor({ method, scheme, protocolVersion }: HttpServerOperation, active: NumberSeries) {
     this.method = method;
@@ -22,6 +22,13 @@ class Arrivals {
     this.protocolVersion = protocolVersion;
     this.active = active;
   }
+}
+
+/** What is counted of one route. */
+class RouteSeries {
+  readonly outcomes: Outcome[] = [];
+  /** Undefined until a request has made a query. */
+  queries: NumberSeries | undefined = undefined;
 }
 
 /** One series of one route. */
@@ -40,7 +47,10 @@ class Outcome {
 export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
   const durations = createHistogramSet(METRICS.httpServerDuration, maxSeries);
   const active = createNumberSet(METRICS.httpServerActive, maxSeries);
+  const queries = createNumberSet(METRICS.requestQueries, maxSeries);
   const slot = listenerSlot();
+  /** How many queries a request has made. */
+  const queriesSlot = listenerSlot();
   /** A few: known methods, http and https, the versions that the parser takes. */
   const arrivals: Arrivals[] = [];
 
@@ -55,11 +65,16 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
     return found;
   }
 
-  function findOutcomes({ routes }: Arrivals, route: string | undefined): Outcome[] {
+  function findRoute({ routes }: Arrivals, route: string | undefined): RouteSeries {
     const bounded = boundIfKnown(bounds.route, route);
-    let outcomes = routes.get(bounded);
-    if (outcomes === undefined) routes.set(bounded, (outcomes = []));
-    return outcomes;
+    let found = routes.get(bounded);
+    if (found === undefined) routes.set(bounded, (found = new RouteSeries()));
+    return found;
+  }
+
+  function addQueries(found: RouteSeries, method: string, route: string | undefined, made: number): void {
+    found.queries ??= queries.of({ "http.request.method": method, "http.route": boundIfKnown(bounds.route, route) });
+    found.queries.value += made;
   }
 
   return {
@@ -71,6 +86,12 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
       request.slots[slot] = found;
     },
 
+    /** A call for a request: counted now, as its route may not be known yet, and added up at its end; 3 ns. */
+    queried({ template, request }: DatabaseOperation): void {
+      if (request === undefined || template.effect === "control" || template.system === "redis") return;
+      request.slots[queriesSlot] = ((request.slots[queriesSlot] as number | undefined) ?? 0) + 1;
+    },
+
     ended(operation: HttpServerOperation): void {
       const { request, statusCode } = operation;
       let arrived = request?.slots[slot] as Arrivals | undefined;
@@ -78,7 +99,10 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
       if (arrived === undefined) arrived = findArrivals(operation);
       else arrived.active.value--;
       const route = request?.route;
-      const outcomes = arrived.routes.get(route) ?? findOutcomes(arrived, route);
+      const found = arrived.routes.get(route) ?? findRoute(arrived, route);
+      const made = request?.slots[queriesSlot] as number | undefined;
+      if (made !== undefined) addQueries(found, arrived.method, route, made);
+      const { outcomes } = found;
       const errorType = boundIfKnown(bounds.errorType, operation.errorType);
       for (const one of outcomes) {
         if (one.status !== statusCode || one.errorType !== errorType) continue;
@@ -101,6 +125,6 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
       series.time(operation);
     },
 
-    read: () => [recordedHistograms(durations), recordedNumbers(active)],
+    read: () => [recordedHistograms(durations), recordedNumbers(active), recordedNumbers(queries)],
   };
 }

@@ -44,10 +44,11 @@ beforeAll(async () => {
   pool.timedOut();
 
   // Everything that may be known of an operation is known of one of these.
+  const request = served(5, "/orders", { statusCode: 500, errorType: "500" });
   const operations = [
-    served(5, "/orders", { statusCode: 500, errorType: "500" }),
+    Object.assign(query(template(), 5, "23505"), { request: request.request }),
+    request,
     sent(5, { statusCode: 500, errorType: "500" }),
-    query(template(), 5, "23505"),
   ];
   for (const operation of operations) {
     listener.operationStarted?.(operation);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createMetrics } from "../src/index.js";
-import { sent, served, values } from "./operations.js";
+import { query, sent, served, template, values } from "./operations.js";
 
 const OK = {
   "http.request.method": "GET",
@@ -72,4 +72,27 @@ test("routes beyond the bound are one", async () => {
   const points = await values(metrics, "http.server.request.duration");
   expect(points).toHaveLength(501);
   expect(points.at(-1)).toEqual([{ ...OK, "http.route": "other" }, expect.objectContaining({ count: 100 })]);
+});
+
+test("queries are counted for their request, by its route as it is known at the end", async () => {
+  const metrics = createMetrics({ runtime: false });
+  const { listener } = metrics;
+  const serve = (route: string | undefined, ...templates: ReturnType<typeof template>[]): void => {
+    const request = served(5, undefined);
+    listener.operationStarted?.(request);
+    for (const one of templates) listener.operationEnded?.(Object.assign(query(one, 1), { request: request.request }));
+    if (request.request !== undefined) request.request.route = route;
+    listener.operationEnded?.(request);
+  };
+  const select = template();
+  serve("/orders", select, select, template({ system: "redis" }), template({ effect: "control" }));
+  serve("/orders", select);
+  serve("/none");
+  serve(undefined, select);
+  // A job's.
+  listener.operationEnded?.(query(select, 1));
+  expect(await values(metrics, "telltale.request.queries")).toEqual([
+    [{ "http.request.method": "GET", "http.route": "/orders" }, 3],
+    [{ "http.request.method": "GET" }, 1],
+  ]);
 });

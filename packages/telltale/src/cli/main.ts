@@ -7,6 +7,10 @@ interface Entry {
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
+  baseline: {
+    summary: "record how a service does under load, and compare a later release with it",
+    load: async () => (await import("./baseline.js")).baseline,
+  },
   grafana: {
     summary: "write dashboards for Grafana, rules for Prometheus, examples of their configurations",
     load: async () => (await import("./grafana.js")).grafana,
@@ -17,12 +21,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
 };
 
+const WIDTH = Math.max(...Object.keys(COMMANDS).map(({ length }) => length));
+
 const HELP = `telltale ${VERSION}: find the bottleneck of a running Node.js service
 
   node --require telltale/register app.js    watch a service; everything else is about what comes of it
 
 ${Object.entries(COMMANDS)
-  .map(([name, { summary }]) => `  telltale ${name.padEnd(8)}   ${summary}`)
+  .map(([name, { summary }]) => `  telltale ${name.padEnd(WIDTH)}    ${summary}`)
   .join("\n")}
 
   telltale <command> --help    more about one
