@@ -39,6 +39,13 @@ export {
 export type { Explainer, ExplainJob, Explanation, PlanAdvice } from "./explain.js";
 export { isExported, keepForFinding } from "./exported.js";
 export type { Finding, FindingKind, FindingRecord, FindingSeverity, Why } from "./finding.js";
+export {
+  createKnownFindings,
+  type KnownFinding,
+  type KnownFindings,
+  readKnownFindings,
+  writeKnownFindings,
+} from "./known-findings.js";
 export { createGuard, type Guard } from "./guard.js";
 export {
   defineInstrumentation,

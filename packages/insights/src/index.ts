@@ -1,13 +1,6 @@
 export { createFindingEvents } from "./finding-events.js";
 export { FINDING_KINDS } from "./finding-kinds.js";
 export { createFindingLog } from "./finding-log.js";
-export {
-  createKnownFindings,
-  type KnownFinding,
-  type KnownFindings,
-  readKnownFindings,
-  writeKnownFindings,
-} from "./known-findings.js";
 export { escapeHostile } from "./hostile-text.js";
 export { createInsights, type Insights, type InsightTotals } from "./insights.js";
 export type { InsightsOptions } from "./options.js";

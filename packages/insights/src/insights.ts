@@ -1,11 +1,10 @@
-import type { FindingRecord, Listener } from "@telltale/core";
+import { createKnownFindings, type FindingRecord, type KnownFinding, type Listener } from "@telltale/core";
 import { createCacheFinder } from "./cache-use.js";
 import { createBlockFinder } from "./event-loop.js";
 import { createPlanFinder } from "./explain.js";
 import { noteOnSpan } from "./finding-attributes.js";
 import { FindingRecords } from "./finding-records.js";
 import { UNWATCHED, watchLoop } from "./loop-watch.js";
-import { createKnownFindings, type KnownFinding } from "./known-findings.js";
 import type { InsightsOptions } from "./options.js";
 import { QueryHistories, type QueryCost } from "./query-history.js";
 import { createPoolHolders } from "./pool-holders.js";

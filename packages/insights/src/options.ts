@@ -1,4 +1,4 @@
-import type { KnownFinding } from "./known-findings.js";
+import type { KnownFinding } from "@telltale/core";
 
 /** Thresholds and exceptions; every field has a default. */
 export interface InsightsOptions {

@@ -75,6 +75,8 @@ export class InsightsSpanProcessor {
   /** Of what is not over, by any of its spans. */
   private readonly rootOf = new Map<string, Root>();
   private readonly roots = new Set<Root>();
+  /** When spans were heard to begin. */
+  private readonly heardMs = new WeakMap<object, number>();
   /** True while findings are its own. */
   private isAsking = false;
   private hearsEnding = false;
@@ -86,6 +88,7 @@ export class InsightsSpanProcessor {
       name: "InsightsSpanProcessor",
       findingMade: (finding) => {
         if (!this.isAsking) return;
+        this.insights.findingMade?.(finding);
         this.count(finding);
         onFinding?.({ ...finding, why: undefined });
       },
@@ -95,6 +98,7 @@ export class InsightsSpanProcessor {
   onStart(span: Span, parentContext: Context): void {
     try {
       const started = span as Span & EndedSpan;
+      this.heardMs.set(started, performance.now());
       const { spanId, traceId } = started.spanContext();
       const parent = trace.getSpanContext(parentContext);
       const above = parent?.traceId === traceId ? this.rootOf.get(parent.spanId) : undefined;
@@ -155,7 +159,7 @@ export class InsightsSpanProcessor {
     this.roots.clear();
   }
 
-  private count({ kind, route, system }: Finding): void {
+  private count({ kind, route, system, accepted }: Finding): void {
     if (this.counter === undefined) {
       // Not before: the SDK has set its meters after it has made its processors.
       const { name, unit, description } = METRICS.findings;
@@ -165,6 +169,7 @@ export class InsightsSpanProcessor {
       "telltale.finding.kind": kind,
       ...(route !== undefined && { "http.route": route }),
       ...(system !== undefined && { "db.system.name": system }),
+      ...(accepted === true && { "telltale.finding.accepted": "true" }),
     });
   }
 
@@ -198,7 +203,7 @@ export class InsightsSpanProcessor {
     const { attributes } = span;
     const call = this.reader.databaseCall(attributes);
     const base = {
-      ...timesOf(span),
+      ...timesOf(span, this.heardMs.get(span)),
       ...failureOf(span),
       context: ROOT_CONTEXT,
       request: root?.request,
@@ -298,10 +303,22 @@ function endServed({ request }: Root, span: EndedSpan): HttpServerOperation {
   return operation;
 }
 
-/** On the clock of `performance.now()`. */
-function timesOf({ startTime, endTime }: EndedSpan): { startMs: number; endMs: number } {
+/**
+ * On the clock of `performance.now()`. The SDK's is corrected for every span, by up to a millisecond either way: calls one after the other
+ * seem to overlap. So what begins or ends just now does so now; what somebody tells of later keeps its times.
+ */
+function timesOf({ startTime, endTime }: EndedSpan, heardMs = Number.NaN): { startMs: number; endMs: number } {
   const origin = epochOriginMs();
-  return { startMs: toMs(startTime) - origin, endMs: toMs(endTime) - origin };
+  return {
+    startMs: nearest(toMs(startTime) - origin, heardMs),
+    endMs: nearest(toMs(endTime) - origin, performance.now()),
+  };
+}
+
+const SAME_MS = 5;
+
+function nearest(givenMs: number, heardMs: number): number {
+  return Math.abs(givenMs - heardMs) < SAME_MS ? heardMs : givenMs;
 }
 
 function toMs([seconds, nanos]: HrTime): number {

@@ -34,7 +34,8 @@ function start(options: InsightsSpanProcessorOptions = {}, isSampled = true) {
   return { findings, processor, exporter, tracer, run, call };
 }
 
-const beganS = Math.floor(Date.now() / 1000);
+/** In times that nobody hears live. */
+const beganS = Math.floor(Date.now() / 1000) + 60;
 
 function at(ms: number): [number, number] {
   return [beganS + Math.floor(ms / 1000), Math.round((ms % 1000) * 1e6)];
@@ -64,14 +65,24 @@ describe("what calls are", () => {
     ["a batch", () => ({ ...SQL, "db.query.text": "SELECT * FROM items WHERE id IN ($1, $2)" }), undefined],
     ["a batch in an array", () => ({ ...SQL, "db.query.text": "SELECT * FROM items WHERE id = ANY ($1)" }), undefined],
     ["writes", () => ({ ...SQL, "db.query.text": "UPDATE items SET a = $1" }), undefined],
-    ["reads of keys", (n) => ({ "db.system": "redis", "db.statement": `get user:${n}` }), "n_plus_one"],
+    ["reads of keys", (n) => ({ "db.system": "redis", "db.statement": `get user:${n}` }), "repeated_lookup"],
     [
       "reads of keys, by operation",
       (n) => ({ "db.system.name": "redis", "db.operation.name": "GET", "db.query.text": `GET user:${n}` }),
-      "n_plus_one",
+      "repeated_lookup",
     ],
     ["writes of keys", (n) => ({ "db.system": "redis", "db.statement": `set user:${n} ?` }), undefined],
     ["reads of many keys", (n) => ({ "db.system": "redis", "db.statement": `mget user:${n} user:0` }), undefined],
+    [
+      "calls of a service",
+      (n) => ({ "http.request.method": "GET", "url.full": `http://users/users/${n}`, "server.address": "users" }),
+      "repeated_http_call",
+    ],
+    [
+      "calls of a service, by old names",
+      (n) => ({ "http.method": "GET", "http.url": `http://users/users/${n}` }),
+      "repeated_http_call",
+    ],
     ["connecting", () => ({ "db.system": "postgresql" }), undefined],
     ["no database", () => ({ "rpc.system": "grpc" }), undefined],
   ])("10 times %s", (_, attributes, expected) => {

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { say } from "@telltale/core";
-import { type KnownFinding, readKnownFindings } from "@telltale/insights";
+import { type KnownFinding, readKnownFindings, say } from "@telltale/core";
 
 const NAME = "telltale.todo.json";
 

@@ -65,6 +65,7 @@ export async function judgeFindings<T>(
   }
   const found = watched.findings.filter(
     (finding) =>
+      finding.accepted !== true &&
       (kinds === undefined ? finding.kind !== "event_loop_blocked" : kinds.includes(finding.kind)) &&
       ignore?.(finding) !== true,
   );

@@ -1,9 +1,15 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { FindingKind } from "@telltale/core";
+import {
+  createKnownFindings,
+  type FindingKind,
+  type KnownFinding,
+  readKnownFindings,
+  writeKnownFindings,
+} from "@telltale/core";
 import { describeFinding } from "./expectations.js";
 import { openChannel, type ReportedFinding } from "./finding-channel.js";
 import { toAnnotation } from "./github-annotations.js";
-import { isKnown, keyOf, readKnownFindings, writeKnownFindings } from "./known-findings.js";
 import { shortPath } from "./query-list.js";
 
 export interface FindingsReporterOptions {
@@ -42,15 +48,17 @@ export function watchTests(options: FindingsReporterOptions = {}): RunOfTests {
     end() {
       const found = channel.take().filter(({ kind }) => kinds.includes(kind));
       channel.close();
-      const known = readKnownFindings(file);
-      const fresh = onceEach(found.filter((finding) => !isKnown(known, finding)));
-      const accepted = onceEach(found).length - fresh.length;
+      const before = readTodo(file);
+      const known = createKnownFindings(before);
+      const all = onceEach(found);
+      const fresh = all.filter((finding) => finding.accepted !== true && !known.accepts(finding));
+      const accepted = all.length - fresh.length;
       if (fresh.length === 0) {
         if (accepted > 0) print(`Telltale: nothing new was found; ${accepted} known in ${todo}`);
         return false;
       }
       if (update) {
-        writeKnownFindings(file, [...known, ...fresh]);
+        writeFileSync(file, writeKnownFindings(fresh, before));
         print(`Telltale: ${fresh.length} added to ${todo}`);
         return false;
       }
@@ -68,11 +76,20 @@ export function watchTests(options: FindingsReporterOptions = {}): RunOfTests {
   };
 }
 
+/** @throws Error where the file is there, and not what it should be. */
+function readTodo(file: string): readonly KnownFinding[] {
+  if (!existsSync(file)) return [];
+  const { findings, problems } = readKnownFindings(readFileSync(file, "utf8"));
+  if (problems.length > 0) throw new Error(`${file}: ${problems.join("; ")}`);
+  return findings;
+}
+
 /** The first of each: with a place in the code, where any has one. */
 function onceEach(findings: readonly ReportedFinding[]): ReportedFinding[] {
   const first = new Map<string, ReportedFinding>();
   for (const finding of findings) {
-    const key = keyOf(finding);
+    const { kind, endpoint, fingerprint } = finding;
+    const key = JSON.stringify([kind, endpoint, fingerprint]);
     const known = first.get(key);
     if (known === undefined || (known.callSite === undefined && finding.callSite !== undefined))
       first.set(key, finding);

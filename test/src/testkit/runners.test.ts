@@ -93,7 +93,7 @@ describeWith(["postgres"], "real test runners, with a PostgreSQL", () => {
     test("a file of known findings that is none is an error", async () => {
       writeFileSync(join(folder, "todo.json"), "[]");
       const { code, said } = await run(runner);
-      expect(said).toContain('todo.json must be { "findings": [');
+      expect(said).toContain('todo.json: it must be { "findings": [');
       expect(code).not.toBe(0);
     });
   });

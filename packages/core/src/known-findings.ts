@@ -1,4 +1,4 @@
-import type { Finding, FindingKind } from "@telltale/core";
+import type { Finding, FindingKind } from "./finding.js";
 
 /** A finding that is accepted for now. It stands for every finding that has what it says. */
 export interface KnownFinding {
