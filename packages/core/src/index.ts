@@ -73,7 +73,7 @@ export { announceModule, type LoadedModule, onModuleLoad } from "./module-hook.j
 export {
   annotateOperation,
   contextOf,
-  type DatabaseOperation,
+  DatabaseOperation,
   type DatabaseTemplate,
   endOperation,
   errorType,

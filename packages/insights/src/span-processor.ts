@@ -14,7 +14,7 @@ import {
 import {
   addListener,
   createGuard,
-  type DatabaseOperation,
+  DatabaseOperation,
   epochOriginMs,
   type Finding,
   type Guard,
@@ -24,6 +24,7 @@ import {
   METRICS,
   type Operation,
   VERSION,
+  withRequest,
 } from "@telltale/core";
 import { createInsights, type Insights } from "./insights.js";
 import type { InsightsOptions } from "./options.js";
@@ -202,40 +203,31 @@ export class InsightsSpanProcessor {
   private callOf(span: EndedSpan, root: Root | undefined): Operation | undefined {
     const { attributes } = span;
     const call = this.reader.databaseCall(attributes);
-    const base = {
-      ...timesOf(span, this.heardMs.get(span)),
-      ...failureOf(span),
-      context: ROOT_CONTEXT,
-      request: root?.request,
-      span: undefined,
-      attributes: undefined,
-    };
+    const { startMs, endMs } = timesOf(span, this.heardMs.get(span));
+    const errorType = errorTypeOf(span);
     if (call !== undefined) {
       const { template, text: query, parameters = [span.spanContext().spanId] } = call;
-      const operation: DatabaseOperation = {
-        ...base,
-        kind: "database",
-        template,
-        text: query,
-        parameters,
-        waitMs: 0,
-        rows: number(attributes, "db.response.returned_rows"),
-        statusCode: text(attributes, "db.response.status_code"),
-        batchSize: undefined,
-        cacheHits: 0,
-        cacheMisses: 0,
-        cacheName: undefined,
-        takenSite: undefined,
-        site: undefined,
-      };
+      const parent = root === undefined ? ROOT_CONTEXT : withRequest(ROOT_CONTEXT, root.request);
+      const operation = new DatabaseOperation(template, query, parameters, parent, startMs, 0);
+      operation.endMs = endMs;
+      operation.errorType = errorType;
+      operation.rows = number(attributes, "db.response.returned_rows");
+      operation.statusCode = text(attributes, "db.response.status_code");
       return operation;
     }
     const method = text(attributes, "http.request.method", "http.method");
     const url = text(attributes, "url.full", "http.url");
     if (span.kind !== SpanKind.CLIENT || method === undefined || url === undefined) return undefined;
     const sent: HttpClientOperation = {
-      ...base,
       kind: "http.client",
+      context: ROOT_CONTEXT,
+      request: root?.request,
+      startMs,
+      endMs,
+      error: undefined,
+      errorType,
+      span: undefined,
+      attributes: undefined,
       method,
       originalMethod: undefined,
       url,
@@ -298,7 +290,7 @@ function endServed({ request }: Root, span: EndedSpan): HttpServerOperation {
   const { operation } = request;
   operation.endMs = timesOf(span).endMs;
   operation.statusCode = number(span.attributes, "http.response.status_code", "http.status_code") ?? 0;
-  operation.errorType = failureOf(span).errorType;
+  operation.errorType = errorTypeOf(span);
   request.route = text(span.attributes, "http.route");
   return operation;
 }
@@ -325,7 +317,6 @@ function toMs([seconds, nanos]: HrTime): number {
   return seconds * 1e3 + nanos / 1e6;
 }
 
-function failureOf({ status, attributes }: EndedSpan): { error: undefined; errorType: string | undefined } {
-  const isError = status.code === SpanStatusCode.ERROR;
-  return { error: undefined, errorType: text(attributes, "error.type") ?? (isError ? "_OTHER" : undefined) };
+function errorTypeOf({ status, attributes }: EndedSpan): string | undefined {
+  return text(attributes, "error.type") ?? (status.code === SpanStatusCode.ERROR ? "_OTHER" : undefined);
 }
