@@ -86,7 +86,7 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
       request.slots[slot] = found;
     },
 
-    /** A call for a request: counted now, as its route may not be known yet, and added up at its end; 3 ns. */
+    /** A call for a request: counted now, as its route may not be known yet, and added up at its end. */
     queried({ template, request }: DatabaseOperation): void {
       if (request === undefined || template.effect === "control" || template.system === "redis") return;
       request.slots[queriesSlot] = ((request.slots[queriesSlot] as number | undefined) ?? 0) + 1;
