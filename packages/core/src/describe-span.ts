@@ -1,6 +1,6 @@
 import { type Attributes, type AttributeValue, SpanKind } from "@opentelemetry/api";
 import type { CallSite } from "./call-site.js";
-import { listenerSlot } from "./listeners.js";
+import { templateSlot } from "./listeners.js";
 import type { DatabaseOperation, DatabaseTemplate, HttpServerOperation, Operation } from "./operation.js";
 
 // Operations as spans: names, kinds and attributes of the stable HTTP and database conventions
@@ -128,7 +128,7 @@ function put(sink: AttributeSink, name: string, value: AttributeValue | undefine
   if (value !== undefined) sink.setAttribute(name, value);
 }
 
-const slot = listenerSlot();
+const slot = templateSlot();
 
 /** What is known of an operation when it starts, as an object; that of a template is made once, and must not be changed. */
 export function startAttributesOf(operation: Operation): Attributes {

@@ -64,7 +64,8 @@ export {
   hasListeners,
   hearsKeys,
   type Listener,
-  listenerSlot,
+  requestSlot,
+  templateSlot,
   operationStarted,
 } from "./listeners.js";
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";

@@ -59,7 +59,8 @@ let keySubscriptions: readonly Subscription[] = [];
 let timingSubscriptions: readonly Subscription[] = [];
 let waitSubscriptions: readonly Subscription[] = [];
 let returnSubscriptions: readonly Subscription[] = [];
-let nextSlot = 0;
+let nextTemplateSlot = 0;
+let nextRequestSlot = 0;
 
 /** Adds a listener at the end of the line; the result removes it. */
 export function addListener(listener: Listener): () => void {
@@ -110,9 +111,14 @@ export function hearsLoans(): boolean {
   return waitSubscriptions.length > 0;
 }
 
-/** An index into the `slots` of templates and requests that no other listener uses; taken once, at module load. */
-export function listenerSlot(): number {
-  return nextSlot++;
+/** An index into the `slots` of templates that no other listener uses; taken once, when the listener is made. */
+export function templateSlot(): number {
+  return nextTemplateSlot++;
+}
+
+/** The same for the `slots` of requests, which have room for eight: more make each request dearer. */
+export function requestSlot(): number {
+  return nextRequestSlot++;
 }
 
 // One loop per event, written out: these are the hottest lines of the product, and a shared loop over method names would

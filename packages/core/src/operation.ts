@@ -43,7 +43,7 @@ export interface DatabaseTemplate {
   readonly serverPort: number | undefined;
   /** `db.client.connection.pool.name` of the pool the connection belongs to. */
   readonly poolName: string | undefined;
-  /** Private to the listeners, one index each (see `listenerSlot`). */
+  /** Private to the listeners, one index each (see `templateSlot`). */
   readonly slots: unknown[];
 }
 

@@ -10,7 +10,7 @@ export class Request {
   readonly operation: HttpServerOperation;
   /** `http.route`, once a framework has matched one: a pattern, never a path. */
   route: string | undefined = undefined;
-  /** Private to the listeners, one index each (see `listenerSlot`). */
+  /** Private to the listeners, one index each (see `requestSlot`). */
   readonly slots: unknown[];
 
   constructor(operation: HttpServerOperation) {

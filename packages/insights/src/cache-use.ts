@@ -6,7 +6,7 @@ import {
   type HttpServerOperation,
   type KeyUse,
   type Listener,
-  listenerSlot,
+  requestSlot,
   type Request,
   startTimer,
   stopTimer,
@@ -52,7 +52,7 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
     ignoreCaches = [],
   } = options.cacheFindings ?? {};
   const ignored = { caches: new Set(ignoreCaches), routes: new Set(ignoreRoutes) };
-  const slot = listenerSlot();
+  const slot = requestSlot();
   const guard = createGuard("cache findings");
   const causes = createOncePerCause();
   const patterns = new KeyPatterns();

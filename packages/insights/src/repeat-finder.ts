@@ -4,7 +4,7 @@ import {
   findingMade,
   type HttpClientOperation,
   type HttpServerOperation,
-  listenerSlot,
+  requestSlot,
   type Request,
 } from "@telltale/core";
 import type { InsightsOptions } from "./options.js";
@@ -40,7 +40,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
   } = options.nPlusOne ?? {};
   const ignoredRoutes = new Set(ignoreRoutes);
   const subjects = createSubjects(new Set(ignoreFingerprints));
-  const slot = listenerSlot();
+  const slot = requestSlot();
   const followed = new Followed();
   const sites = new LoopSites();
 

@@ -1,4 +1,4 @@
-import { type DatabaseTemplate, type HttpClientOperation, limitOf, listenerSlot, type TakenSite } from "@telltale/core";
+import { type DatabaseTemplate, type HttpClientOperation, limitOf, templateSlot, type TakenSite } from "@telltale/core";
 import { summaryOf } from "./describe.js";
 import { type Paging, pagingOf } from "./repeat-paging.js";
 import type { SentUrl } from "./repeat-url.js";
@@ -60,7 +60,7 @@ export interface Subjects {
 }
 
 export function createSubjects(ignoredFingerprints: ReadonlySet<string>): Subjects {
-  const slot = listenerSlot();
+  const slot = templateSlot();
   const known = new Map<string, Subject>();
 
   function share(key: string, make: () => Subject): Subject {

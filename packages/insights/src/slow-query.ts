@@ -5,7 +5,7 @@ import {
   type Finding,
   findingMade,
   lastSiteOf,
-  listenerSlot,
+  templateSlot,
   wantSite,
   type Why,
 } from "@telltale/core";
@@ -40,7 +40,7 @@ export function createSlowQueryFinder(
 ): (operation: DatabaseOperation) => void {
   const { slowQueryMs = 100, slowQueries: { bySystem = {}, bySummary = {}, baseline: byBaseline = true } = {} } =
     options;
-  const slot = listenerSlot();
+  const slot = templateSlot();
 
   function watch(template: DatabaseTemplate): Watched {
     const isControl = template.effect === "control";

@@ -1,4 +1,4 @@
-import { type DatabaseOperation, type DatabaseTemplate, listenerSlot, METRICS, OVERFLOW_LABEL } from "@telltale/core";
+import { type DatabaseOperation, type DatabaseTemplate, templateSlot, METRICS, OVERFLOW_LABEL } from "@telltale/core";
 import { boundIfKnown, type Bounds } from "./bounds.js";
 import type { HistogramSeries } from "./histogram-series.js";
 import { recordedHistograms } from "./recorded.js";
@@ -14,7 +14,7 @@ class TemplateSeries {
 export function createDatabaseMetrics(maxSeries: number, bounds: Bounds) {
   const durations = createHistogramSet(METRICS.dbOperationDuration, maxSeries);
   // Taken anew here and not once for the module: templates outlive a restart, and their old series must not be fed any more.
-  const slot = listenerSlot();
+  const slot = templateSlot();
 
   /** Templates that differ only in their text or their pool share a series. */
   function findSeries(template: DatabaseTemplate, errorType: string | undefined): HistogramSeries {

@@ -1,4 +1,4 @@
-import { type DatabaseOperation, type HttpServerOperation, listenerSlot, METRICS } from "@telltale/core";
+import { type DatabaseOperation, type HttpServerOperation, requestSlot, METRICS } from "@telltale/core";
 import { boundIfKnown, type Bounds } from "./bounds.js";
 import type { HistogramSeries } from "./histogram-series.js";
 import type { NumberSeries } from "./number-series.js";
@@ -48,9 +48,9 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
   const durations = createHistogramSet(METRICS.httpServerDuration, maxSeries);
   const active = createNumberSet(METRICS.httpServerActive, maxSeries);
   const queries = createNumberSet(METRICS.requestQueries, maxSeries);
-  const slot = listenerSlot();
+  const slot = requestSlot();
   /** How many queries a request has made. */
-  const queriesSlot = listenerSlot();
+  const queriesSlot = requestSlot();
   /** A few: known methods, http and https, the versions that the parser takes. */
   const arrivals: Arrivals[] = [];
 

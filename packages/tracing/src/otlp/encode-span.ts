@@ -10,7 +10,7 @@ import {
   describeTemplate,
   epochOriginMs,
   type HttpServerOperation,
-  listenerSlot,
+  templateSlot,
 } from "@telltale/core";
 import { type EngineSpan, KEPT, MISSING_SPANS } from "../span.js";
 import type { Moment } from "../time.js";
@@ -119,7 +119,7 @@ export class SpanEncoder {
   }
 }
 
-const slot = listenerSlot();
+const slot = templateSlot();
 
 /** The attributes of a template, encoded once and then copied. */
 function encodedTemplate(template: DatabaseTemplate): Uint8Array {
