@@ -1,6 +1,12 @@
 import type { Server } from "node:http";
-import { type MetricProducer, MetricReader, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import { count, type NamingStrategy, say, sayOnce } from "@telltale/core";
+import {
+  type CollectionResult,
+  type MetricCollectOptions,
+  type MetricProducer,
+  MetricReader,
+  type ResourceMetrics,
+} from "@opentelemetry/sdk-metrics";
+import { count, type NamingStrategy, say, sayOnce, startTimer, stopTimer } from "@telltale/core";
 import { createEndpoint, createHandler, type Handler } from "./endpoint.js";
 import type { DropReason, Page } from "./families.js";
 import { listen, type Listening } from "./listen.js";
@@ -115,9 +121,13 @@ function createScrapeHandler(reader: MetricReader, options: PrometheusHandlerOpt
   });
 }
 
-/** Detectors of the resource may still be asking. */
+/** Detectors of the resource may still be asking; one that never hears an answer must not cost all metrics. */
 async function resourceKnown({ resource }: ResourceMetrics): Promise<void> {
-  if (resource.asyncAttributesPending) await resource.waitForAsyncAttributes?.();
+  if (!resource.asyncAttributesPending) return;
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = startTimer(resolve, ANSWER_MS).unref();
+  await Promise.race([resource.waitForAsyncAttributes?.(), late]);
+  stopTimer(timer);
 }
 
 /** The same metrics fail at each scrape: said and counted once each. */
@@ -132,9 +142,15 @@ function createDropped(): (reason: DropReason, metric: string, text: string) => 
   };
 }
 
-/** The SDK's base class does the collecting; a reader that is only asked adds nothing to it. */
+/** What the app's own callbacks have time for, in ms; with what follows, less than a connection may be idle. */
+const ANSWER_MS = 1_500;
+
+/** The SDK's base class does the collecting; a reader that is only asked adds an end to it: callbacks may wait for ever. */
 function createPullReader(producers: readonly MetricProducer[] = [], atShutdown: () => void): MetricReader {
   class PullReader extends MetricReader {
+    override collect(options?: MetricCollectOptions): Promise<CollectionResult> {
+      return super.collect({ timeoutMillis: ANSWER_MS, ...options });
+    }
     protected override async onForceFlush(): Promise<void> {}
     protected override async onShutdown(): Promise<void> {
       atShutdown();

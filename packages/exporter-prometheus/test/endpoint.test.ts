@@ -284,6 +284,22 @@ test("a producer that fails altogether is a 503, and the next scrape works", asy
   expect((await fetch(url)).status).toBe(200);
 });
 
+test("a callback that never answers costs its own metric only, and a resource that is never known nothing", async () => {
+  const resource = resourceFromAttributes({ known: "yes", unknown: new Promise<string>(() => {}) });
+  const { reader, listening } = createPrometheusReader({ port: 0 });
+  const provider = new MeterProvider({ readers: [reader], resource });
+  undo.push(() => provider.shutdown());
+  const said = listenToSay();
+  const meter = provider.getMeter("app");
+  meter.createCounter("orders").add(3);
+  meter.createObservableGauge("stuck").addCallback(() => new Promise(() => {}));
+  const result = await listening;
+  const lines = (await (await fetch("url" in result ? result.url : "")).text()).split("\n");
+  expect(lines).toContain('orders_total{otel_scope_name="app"} 3');
+  expect(lines).toContain('target_info{known="yes"} 1');
+  expect(said).toEqual([expect.stringMatching(/^some metrics could not be collected: /)]);
+});
+
 test("what cannot be shown is said and counted once, not at each scrape", async () => {
   const said = listenToSay();
   const producer = producerOf(gauge("conflicting", [[{}, 1]]), histogram("conflicting", [[{}, buckets([], [1])]]));
