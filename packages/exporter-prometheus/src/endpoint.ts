@@ -12,9 +12,14 @@ export interface HandlerParts {
 
 const MAX_CONNECTIONS = 32;
 const IDLE_MS = 5_000;
+/** Pages in the making or on their way. One connection can ask for thousands at once, and each holds all series for itself. */
+const MAX_PAGES = 8;
+/** Who reads a little now and then is never idle. */
+const MAX_PAGE_MS = 60_000;
 
 /** Answers every GET with a page, whatever the path, and HEAD without making one. */
 export function createHandler({ negotiate, scrape }: HandlerParts): Handler {
+  let pages = 0;
   return (request, response) => {
     if (refuseMethod(request, response, "Metrics are")) return;
     const format = negotiate(request.headers.accept);
@@ -28,17 +33,24 @@ export function createHandler({ negotiate, scrape }: HandlerParts): Handler {
       response.writeHead(200, headers).end();
       return;
     }
+    if (pages >= MAX_PAGES) {
+      refuse(response, 503, `Metrics are being read ${pages} times already.`);
+      return;
+    }
+    pages++;
     scrape(format)
       .then((chunks) => {
         // Whoever asked may have gone meanwhile; then there is nobody to tell.
         if (response.destroyed) return undefined;
         response.writeHead(200, headers);
-        return compress ? pipeline(chunks, createGzip(), response) : pipeline(chunks, response);
+        const until = { signal: AbortSignal.timeout(MAX_PAGE_MS) };
+        return compress ? pipeline(chunks, createGzip(), response, until) : pipeline(chunks, response, until);
       })
       .catch((error: unknown) => {
         if (!response.headersSent) refuse(response, 503, `Metrics cannot be read: ${messageOf(error)}`);
         else if (!isGone(error)) sayOnce("error", `a page of metrics broke off: ${messageOf(error)}`);
-      });
+      })
+      .finally(() => pages--);
   };
 }
 
@@ -57,10 +69,10 @@ export function createGzip(): NodeJS.ReadWriteStream {
   return process.getBuiltinModule("node:zlib").createGzip({ level: 1 });
 }
 
-/** The scraper closed the connection, which is its right. */
+/** The scraper closed the connection, which is its right, or took too long. */
 function isGone(error: unknown): boolean {
   const { code = "" } = error as NodeJS.ErrnoException;
-  return ["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED", "ECONNRESET", "EPIPE"].includes(code);
+  return ["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED", "ECONNRESET", "EPIPE", "ABORT_ERR"].includes(code);
 }
 
 export function messageOf(error: unknown): string {

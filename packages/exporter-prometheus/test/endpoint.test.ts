@@ -13,7 +13,7 @@ import { gunzipSync } from "node:zlib";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider, type MetricProducer } from "@opentelemetry/sdk-metrics";
 import { type SelfCounter, selfCounters, setSay } from "@telltale/core";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   createPrometheusHandler,
   createPrometheusReader,
@@ -417,11 +417,64 @@ test("who does not read on makes room for others after a few seconds", { timeout
   await Promise.all(stalled.map(async (socket) => once(socket, "connect")));
   await expect(fetch(url)).rejects.toThrow();
   let answer: Response | undefined;
-  for (const end = Date.now() + 25_000; answer === undefined && Date.now() < end; await after(500)) {
+  for (const end = Date.now() + 25_000; answer?.status !== 200 && Date.now() < end; await after(500)) {
     answer = await fetch(url).catch(() => undefined);
   }
   expect(answer?.status).toBe(200);
   await answer?.body?.cancel();
+});
+
+test("however much one connection asks for at once, few pages are made, and then there is room again", async () => {
+  let collecting = 0;
+  let most = 0;
+  const page = producerOf(gauge("x", [[{}, 1]]));
+  const slow: MetricProducer = {
+    async collect() {
+      most = Math.max(most, ++collecting);
+      await after(100);
+      collecting--;
+      return page.collect();
+    },
+  };
+  const { url } = await start({ metricProducers: [slow] });
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  undo.push(() => socket.destroy());
+  let answers = "";
+  socket.on("data", (chunk: Buffer) => (answers += chunk.toString("latin1")));
+  socket.write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200));
+  const statuses = () => answers.match(/HTTP\/1\.1 \d+/g) ?? [];
+  for (const end = Date.now() + 4_000; statuses().length < 200 && Date.now() < end;) await after(20);
+  expect(most).toBeLessThanOrEqual(8);
+  expect(statuses().filter((status) => status.endsWith("200"))).toHaveLength(8);
+  expect(statuses().filter((status) => status.endsWith("503"))).toHaveLength(192);
+  expect((await fetch(url)).status).toBe(200);
+});
+
+test("a page that is read a little at a time has an end", async () => {
+  const limits: AbortController[] = [];
+  const timeout = vi.spyOn(AbortSignal, "timeout").mockImplementation(() => {
+    const limit = new AbortController();
+    limits.push(limit);
+    return limit.signal;
+  });
+  undo.push(() => timeout.mockRestore());
+  const said = listenToSay();
+  const text = "x".repeat(2_000);
+  const page = gauge(
+    "large",
+    Array.from({ length: 10_000 }, (_, at) => [{ at, text }, 1] as const),
+  );
+  const { url } = await start({ metricProducers: [producerOf(page)] });
+  const socket = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
+  undo.push(() => socket.destroy());
+  socket.write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(socket, "readable");
+  expect(timeout).toHaveBeenCalledWith(60_000);
+  const closed = once(socket, "close");
+  limits[0]?.abort();
+  socket.resume();
+  await closed;
+  expect(said).toEqual([]);
 });
 
 test("the server is shown before it listens", async () => {
