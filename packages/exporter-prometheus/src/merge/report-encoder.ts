@@ -119,9 +119,12 @@ export class ReportEncoder {
   }
 
   private toldOf(metric: ToldMetric, attributes: Attributes, startTime: HrTime): Told {
+    const { pages } = this;
     let told = metric.byAttributes.get(attributes);
-    if (told !== undefined && !told.isRetired && isSame(told.startTime, startTime)) return told;
-    const key = seriesKey(attributes);
+    if (told !== undefined && !told.isRetired && told.page !== pages && isSame(told.startTime, startTime)) return told;
+    let key = seriesKey(attributes);
+    // Two instruments of one name, say one of them observable: each is told for itself, and the other end adds them up.
+    while (metric.byKey.get(key)?.page === pages) key += " ";
     told = metric.byKey.get(key);
     if (told !== undefined && !isSame(told.startTime, startTime)) {
       // Begun anew (another pool of the same name): what the first one counted stays, and this one adds.

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { Attributes } from "@opentelemetry/api";
 import { AggregationType, MeterProvider, MetricReader, type ScopeMetrics } from "@opentelemetry/sdk-metrics";
 import { METRICS, Slices } from "@telltale/core";
@@ -242,6 +243,30 @@ describe("a process that ends", () => {
     one.report([ledger], since(1, 11));
     one.report([ledger], since(2, 20));
     expect(await valuesOf(ledger)).toEqual({ "c{}": 31 });
+  });
+
+  test("two instruments of one name are added up, and a page that is made again counts nothing", async () => {
+    const reader = new Collector();
+    const meter = new MeterProvider({ readers: [reader] }).getMeter("app");
+    const [ledger, heir] = [new Ledger(), new Ledger()];
+    const one = new Process("a");
+    one.join([ledger, heir], "1");
+    const report = async (): Promise<unknown> => {
+      const { scopeMetrics } = (await reader.collect()).resourceMetrics;
+      one.report([ledger, heir], scopeMetrics[0]?.metrics ?? []);
+      expect(await valuesOf(heir)).toEqual(await valuesOf(ledger));
+      return (await valuesOf(ledger))["c{}"];
+    };
+    const jobs = meter.createCounter("c");
+    jobs.add(5);
+    await setTimeout(5);
+    meter.createObservableCounter("c").addCallback((result) => result.observe(7));
+    expect([await report(), await report(), await report()]).toEqual([12, 12, 12]);
+    jobs.add(1);
+    expect(await report()).toBe(13);
+    one.leave([ledger, heir]);
+    one.fold([ledger, heir]);
+    expect(await valuesOf(heir)).toEqual({ "c{}": 13 });
   });
 });
 
