@@ -80,9 +80,12 @@ const requestMs = number(
   (value) => value > 0 && value <= HIGHEST_MS,
 );
 
+/** What neither YAML nor PromQL takes: Prometheus would refuse the whole file of rules. */
+const UNWRITABLE = /[\p{Cc}\p{Cs}\uFEFF\uFFFE\uFFFF]/u;
+
 const SCHEMA: Schema = {
   services: (value) =>
-    Array.isArray(value) && value.every((name) => typeof name === "string" && name !== "")
+    Array.isArray(value) && value.every((name) => typeof name === "string" && name !== "" && !UNWRITABLE.test(name))
       ? undefined
       : "a list of names of jobs in Prometheus, such as [shop]",
   requests: {
@@ -106,8 +109,12 @@ const SCHEMA: Schema = {
  * @throws SloError with every problem found.
  */
 export function readSlo(text: string, file = "slo.yaml"): Slo {
-  const document = parseDocument(text, { logLevel: "silent" });
+  // With "silent" a second document is no error and goes unread.
+  const document = parseDocument(text, { logLevel: "error" });
   const [broken] = document.errors;
+  if (broken?.code === "MULTIPLE_DOCS") {
+    throw new SloError([`${file} must be one document, got a second one after a line ---; put all into one`]);
+  }
   if (broken !== undefined) {
     const [first = ""] = broken.message.split("\n", 1);
     throw new SloError([`${file} is no YAML: ${first.replace(/:$/, "")}; correct that line`]);

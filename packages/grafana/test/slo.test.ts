@@ -57,6 +57,12 @@ describe("is refused with what was expected, what came and what to do", () => {
     ["caches: { hitRatioWarn: 90% }", /caches\.hitRatioWarn must be a share above 0 and below 1, .+, got "90%"/],
     ["requests: { p99Growth: 1 }", /requests\.p99Growth must be a factor above 1, such as 2, got 1/],
     ["minPerSecond: -1", /minPerSecond must be events per second, 0 or more, got -1/],
+    [
+      "services: [a]\n---\nservices: [b]",
+      /^slo\.yaml must be one document, got a second one after a line ---; put all into one$/,
+    ],
+    ['services: ["a\\tb"]', /services must be a list of names of jobs in Prometheus, .+, got \["a\\tb"\]; correct it/],
+    ['services: ["\\ud800"]', /services must be a list of names of jobs in Prometheus, such as \[shop\], got /],
     ["services: shop", /services must be a list of names of jobs in Prometheus, such as \[shop\], got "shop"/],
     [
       "requests: { p95Ms: 600 }",
