@@ -5,7 +5,7 @@ import { MAX_PARTS_BYTES, type Parts } from "../side-page.js";
 import { Connection } from "./connection.js";
 import { NO_WORDS } from "./frames.js";
 import type { Ledger } from "./ledger.js";
-import { clearPlace, removeSocket } from "./meeting-place.js";
+import { clearPlace, nameHeir, removeSocket } from "./meeting-place.js";
 import { ReportEncoder } from "./report-encoder.js";
 import type { LedgerEntry, Message } from "./report.js";
 import { nextTurn, Turns } from "./turns.js";
@@ -34,6 +34,7 @@ type Hello = Extract<Message, { is: "hello" }>;
 interface Member {
   readonly source: string;
   readonly member: string;
+  readonly pid: number;
   /** Where it speaks; it is gone when that is closed, and all it said has been heard. */
   readonly speaks: Connection;
   /** Where it listens, once it does. */
@@ -70,6 +71,7 @@ export class Hub {
   /** Called when somebody has answered or left. */
   private answered: () => void = () => {};
   private scrape: Promise<unknown> = Promise.resolve();
+  private isClosed = false;
 
   constructor(options: HubOptions) {
     this.options = options;
@@ -81,6 +83,7 @@ export class Hub {
     this.server.on("error", (error) => say("info", `metrics of other processes cannot be merged: ${error.message}`));
     // Whoever has the port may take the place: what is still there belonged to a process that was killed.
     clearPlace(path);
+    nameHeir(path, undefined);
     // Exclusive: a cluster worker would ask its primary for it.
     this.server.listen({ path, exclusive: true });
   }
@@ -152,6 +155,7 @@ export class Hub {
 
   /** Leaves the place before the port is free, so that whoever has that next finds none of ours. */
   close(): void {
+    this.isClosed = true;
     this.server.close();
     for (const connection of this.connections) connection.close();
     removeSocket(this.options.path);
@@ -197,12 +201,13 @@ export class Hub {
     return member;
   }
 
-  private join({ source, member, parent, canServe }: Hello, speaks: Connection): Member {
+  private join({ source, member, pid, parent, canServe }: Hello, speaks: Connection): Member {
     const canInherit = canServe && parent !== process.pid;
     // What was asked before it came it need not answer.
     const joined = {
       source,
       member,
+      pid,
       speaks,
       listens: undefined,
       canInherit,
@@ -234,14 +239,21 @@ export class Hub {
   }
 
   private leave(member: Member): void {
+    // Word of the heir stays, and by now the place may be the heir's.
+    if (this.isClosed) return;
     const { source } = member;
     member.listens?.close();
     this.members.delete(source);
-    if (this.heir === member) this.heir = undefined;
+    if (this.heir === member) this.dismissHeir();
     this.record({ op: "gone", source });
     this.appointNext();
     this.answered();
     for (const arrived of this.gathering) arrived();
+  }
+
+  private dismissHeir(): void {
+    this.heir = undefined;
+    nameHeir(this.options.path, undefined);
   }
 
   private appointNext(): void {
@@ -257,6 +269,7 @@ export class Hub {
   /** From now on it is told whatever happens, and meanwhile what was before. */
   private async appoint(member: Member, listens: Connection): Promise<void> {
     this.heir = member;
+    nameHeir(this.options.path, member.pid);
     this.untold = this.options.ledger.dump();
     for (const entries of this.untold) {
       if (this.heir !== member) return;
@@ -290,7 +303,7 @@ export class Hub {
     if ((await listens.taken(Math.max(0, untilMs - performance.now()))) || listens.waiting < MAX_WAITING) return;
     listens.send({ is: "entry", entry: { op: "clear" } });
     heir.isLate = true;
-    this.heir = undefined;
+    this.dismissHeir();
     this.appointNext();
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, unlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { sayOnce, VERSION } from "@telltale/core";
@@ -89,6 +89,28 @@ function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Leaves word of the process that takes over from the one at a place, for whoever finds that one gone; undefined for nobody. */
+export function nameHeir(path: string, pid: number | undefined): void {
+  try {
+    if (pid === undefined) unlinkSync(path + HEIR);
+    else writeFileSync(path + HEIR, String(pid), { mode: 0o600 });
+  } catch {
+    // Then the first who comes takes over.
+  }
+}
+
+const HEIR = ".heir";
+
+/** Whether another process lives that is to take over at a place. */
+export function hasLivingHeir(path: string): boolean {
+  try {
+    const pid = Number(readFileSync(path + HEIR, "utf8"));
+    return pid > 0 && pid !== process.pid && isAlive(pid);
   } catch {
     return false;
   }

@@ -8,7 +8,7 @@ import { createPageHandler, type SidePage } from "../side-page.js";
 import type { GaugeRule } from "./gauge-rules.js";
 import { Hub } from "./hub.js";
 import { Ledger } from "./ledger.js";
-import { meetingPlace, meetingPlaceOf } from "./meeting-place.js";
+import { hasLivingHeir, meetingPlace, meetingPlaceOf } from "./meeting-place.js";
 import { findHub, type Reporter } from "./reporter.js";
 
 export interface MembershipOptions {
@@ -39,6 +39,8 @@ const TRIES_BEFORE_SAID = 3;
 const ANSWERS_MS = 3_000;
 /** Time for the heir to take over before anybody else tries. */
 const HEIR_FIRST_MS = 500;
+/** How long the port is left to an heir that lives and is busy. */
+const HEIR_MS = 5_000;
 /** The most that a last report may take, in ms. */
 const LAST_MS = 1_000;
 const NOTHING = { attributes: {} };
@@ -57,6 +59,7 @@ export class Membership {
   private hub: Hub | undefined;
   private reporter: Reporter | undefined;
   private inherited: Ledger | undefined;
+  private awaitsHeirMs: number | undefined;
   private known: Listening | undefined;
   private isClosed = false;
   private isTold = false;
@@ -121,16 +124,25 @@ export class Membership {
   private async live(): Promise<void> {
     const { isThread, parent } = this.options;
     // Most programs are alone: the port is theirs before the app listens, too.
-    if (!isThread && parent === undefined && (await this.serve(0))) return;
+    if (!isThread && parent === undefined && !this.awaitsHeir() && (await this.serve(0))) return;
     for (let tries = 0; !this.isClosed; tries++) {
       // Whoever has inherited tries the port first, all others whether somebody has it.
       if (this.inherited !== undefined && (await this.serve(tries))) return;
       if (await this.follow()) tries = -1;
+      else if (this.awaitsHeir()) tries = 0;
       // A primary that has work to do as it starts must come first.
       else if (!isThread && (parent === undefined || tries >= TRIES_OF_PRIMARY) && (await this.serve(tries))) return;
       if (tries >= 0) await this.pause(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)] as number);
       else if (this.inherited === undefined) await this.pause(HEIR_FIRST_MS);
     }
+  }
+
+  /** What was counted is with another process: whoever takes the port before it begins anew. */
+  private awaitsHeir(): boolean {
+    const place = this.options.port === 0 || this.inherited !== undefined ? undefined : meetingPlace(this.options);
+    if (place === undefined || !hasLivingHeir(place)) return false;
+    this.awaitsHeirMs ??= performance.now();
+    return performance.now() - this.awaitsHeirMs < HEIR_MS;
   }
 
   /** Gets the port, and answers for all; false where somebody has it. */
@@ -174,13 +186,15 @@ export class Membership {
       const reporter = path === undefined ? undefined : await findHub({ ...options, path, member });
       if (reporter === undefined) continue;
       this.reporter = reporter;
+      this.awaitsHeirMs = undefined;
       this.isTold = false;
       if (this.isClosed) reporter.close();
       const { url, pid } = reporter;
       if (this.known !== undefined && "error" in this.known)
         say("info", `metrics are now served on ${url} by process ${pid}`);
       this.tell({ url });
-      this.inherited = (await reporter.ended) ?? this.inherited;
+      // Of whoever was before that one nothing is shown any more.
+      this.inherited = await reporter.ended;
       this.reporter = undefined;
       return true;
     }

@@ -54,6 +54,7 @@ export type Message =
       readonly is: "hello";
       readonly source: string;
       readonly member: string;
+      readonly pid: number;
       readonly parent: number | undefined;
       readonly canServe: boolean;
     }

@@ -65,7 +65,7 @@ export function findHub(options: ReporterOptions): Promise<Reporter | undefined>
   return new Promise((resolve) => {
     const source = crypto.randomUUID();
     const speaks = new Connection(connect({ path }), turns, enter, () => resolve(undefined));
-    speaks.send({ is: "hello", source, member, parent, canServe: !isThread });
+    speaks.send({ is: "hello", source, member, pid: process.pid, parent, canServe: !isThread });
 
     function enter(message: Message): void {
       if (message.is !== "welcome") throw new Error(`a ${message.is} instead of a welcome`);

@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { Slices } from "@telltale/core";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Page } from "../../src/index.js";
 import { NO_WORDS, packFrame } from "../../src/merge/frames.js";
 import { Hub } from "../../src/merge/hub.js";
@@ -112,6 +113,24 @@ test("an heir that has just been appointed gets all that was before it", async (
   hub.handOver(pageWith(["sold", 1]));
   hub.close();
   expect(await ordersOf(await heir.ended)).toEqual({ ...before, sold: 1 });
+});
+
+test("word of the heir is there as long as there is one, and stays when the one that served is gone", async () => {
+  const word = (): string => (existsSync(`${path}.heir`) ? readFileSync(`${path}.heir`, "utf8") : "");
+  const hub = startHub();
+  expect(word()).toBe("");
+  const first = await enter("first");
+  await vi.waitFor(() => expect(word()).toBe(String(process.pid)));
+  first.close();
+  await vi.waitFor(() => expect(word()).toBe(""));
+  const { ended } = await enter("second");
+  await vi.waitFor(() => expect(word()).toBe(String(process.pid)));
+  hub.close();
+  await ended;
+  await setTimeout(50);
+  expect(word()).toBe(String(process.pid));
+  startHub();
+  expect(word()).toBe("");
 });
 
 test("what a process says that ends as soon as it is welcome arrives, and nobody waits for it", async () => {

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -68,6 +69,19 @@ test("the second reports to the first, and takes over with all that it had when 
   orders.add(100);
   await pause(300);
   expect(await ordersAt(port)).toBe(117);
+});
+
+test("the port is left to an heir that is busy, as long as it lives", async () => {
+  const port = await freePort();
+  const place = meetingPlace({ service: "app", host: "127.0.0.1", port }) ?? "";
+  const heir = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+  undo.push(() => heir.kill("SIGKILL"));
+  // What a process leaves that was killed.
+  writeFileSync(`${place}.heir`, String(heir.pid));
+  const entered = enter(port);
+  expect(await Promise.race([entered, pause(1_000)])).toBeUndefined();
+  heir.kill("SIGKILL");
+  expect((await entered).url).toBe(`http://127.0.0.1:${port}/metrics`);
 });
 
 test("another service gets no part of it", async () => {
