@@ -103,7 +103,7 @@ export class Hub {
       await nextTurn();
     }
     await answers;
-    for (const source of this.options.ledger.overdue()) this.record({ op: "fold", source });
+    this.foldOverdue();
     await this.heirHasAll(untilMs);
     return this.options.ledger.page(own.resource, new Slices());
   }
@@ -246,9 +246,15 @@ export class Hub {
     this.members.delete(source);
     if (this.heir === member) this.dismissHeir();
     this.record({ op: "gone", source });
+    // Not only when somebody looks: a program may begin a thread for each job, and have no Prometheus.
+    this.foldOverdue();
     this.appointNext();
     this.answered();
     for (const arrived of this.gathering) arrived();
+  }
+
+  private foldOverdue(): void {
+    for (const source of this.options.ledger.overdue()) this.record({ op: "fold", source });
   }
 
   private dismissHeir(): void {

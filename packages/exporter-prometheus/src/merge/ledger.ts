@@ -10,6 +10,8 @@ import { WordReader } from "./words.js";
 
 /** Who is gone so long does not come back: a process that lives is back in seconds. */
 const RETURNS_MS = 60_000;
+/** So many may be back: as many as there may be processes. Each takes memory as if it lived. */
+const MAX_GONE = 1_000;
 /** Of all metrics together; what comes after is counted and left out. */
 const MAX_SERIES = 100_000;
 /** What was counted by those who will not be back. */
@@ -60,11 +62,12 @@ export class Ledger {
     for (const id of [...this.joining.keys(), ...this.sources.keys()]) this.leave(id);
   }
 
-  /** Those who have been gone for so long that they will not be back. */
+  /** Those who have been gone for so long, or before so many others, that they will not be back. */
   overdue(): string[] {
     const sinceMs = performance.now() - RETURNS_MS;
     const gone = [...this.sources.values()].filter(({ isLiving, id }) => !isLiving && id !== THE_DEAD);
-    return gone.filter(({ goneMs }) => goneMs < sinceMs).map(({ id }) => id);
+    gone.sort((a, b) => b.goneMs - a.goneMs);
+    return gone.filter(({ goneMs }, n) => goneMs < sinceMs || n >= MAX_GONE).map(({ id }) => id);
   }
 
   /** A number for a member that joins: its own, if it was here before, else the least that no living one has. */

@@ -115,6 +115,20 @@ test("an heir that has just been appointed gets all that was before it", async (
   expect(await ordersOf(await heir.ended)).toEqual({ ...before, sold: 1 });
 });
 
+test("thousands that come and go and nobody who looks: what they counted stays, and they do not", async () => {
+  const ledger = new Ledger();
+  startHub(ledger);
+  for (let n = 0; n < 1_010; n++) {
+    const one = await enter(`thread ${n}`, pageWith(["book", 1]));
+    await one.report();
+    one.close();
+  }
+  await vi.waitFor(async () => expect(await ordersOf(ledger)).toEqual({ book: 1_010 }));
+  const known = (): number => [...ledger.dump()].flat().filter(([{ op }]) => op === "join").length;
+  // Beside the last thousand the one that serves, and those who will not be back as one.
+  await vi.waitFor(() => expect(known()).toBeLessThanOrEqual(1_002));
+});
+
 test("word of the heir is there as long as there is one, and stays when the one that served is gone", async () => {
   const word = (): string => (existsSync(`${path}.heir`) ? readFileSync(`${path}.heir`, "utf8") : "");
   const hub = startHub();
