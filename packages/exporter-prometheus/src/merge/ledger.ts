@@ -85,7 +85,7 @@ export class Ledger {
   async page(resource: Page["resource"], slices: Slices): Promise<Page> {
     const nowMs = Date.now();
     const scopes = new Map<string, { scope: ScopeMetrics["scope"]; metrics: MetricData[] }>();
-    for (const { head, rule, series } of this.metrics.values()) {
+    for (const { head, rule, series } of this.livingFirst()) {
       const dataPoints: unknown[] = [];
       for (const one of series.values()) {
         if (slices.over) await slices.rest();
@@ -98,6 +98,15 @@ export class Ledger {
       held.metrics.push(toMetricData(head, dataPoints));
     }
     return { resource, scopeMetrics: [...scopes.values()] };
+  }
+
+  /** Of what cannot be one family, a histogram with other bounds say, the first is shown: a new version of the app would never be. */
+  private livingFirst(): readonly MergedMetric[] {
+    const living = new Set<MergedMetric>();
+    for (const { isLiving, metrics } of this.sources.values()) {
+      if (isLiving) for (const metric of metrics) living.add(metric);
+    }
+    return [...this.metrics.values()].sort((a, b) => Number(living.has(b)) - Number(living.has(a)));
   }
 
   /**

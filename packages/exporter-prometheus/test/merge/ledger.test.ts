@@ -11,7 +11,7 @@ import { Ledger } from "../../src/merge/ledger.js";
 import { ReportEncoder } from "../../src/merge/report-encoder.js";
 import type { LedgerEntry, ReportFrame } from "../../src/merge/report.js";
 import type { Page } from "../../src/index.js";
-import { buckets, counter, exponential, gauge, histogram, upDown } from "../pages.js";
+import { buckets, counter, exponential, gauge, histogram, render, upDown } from "../pages.js";
 
 type Metrics = ScopeMetrics["metrics"];
 
@@ -227,6 +227,25 @@ describe("a process that ends", () => {
       ],
     );
     expect(await valuesOf(ledger)).toEqual({ 'c{"pool":1}': 10, 'c{"pool":2}': 2, 'c{"pool":3}': 7 });
+  });
+
+  test("a version with other buckets is shown once those of the one before have ended", async () => {
+    const ledger = new Ledger();
+    const [old, next] = [new Process("a"), new Process("b")];
+    old.join([ledger], "1");
+    old.report([ledger], [histogram("h", [[{}, buckets([1, 2], [0, 1, 0], 2)]])]);
+    next.join([ledger], "2");
+    next.report([ledger], [histogram("h", [[{}, buckets([1, 5], [0, 1, 1], 9)]])]);
+    const shown = async (): Promise<string[]> => {
+      const { lines } = await render([], await pageOf(ledger));
+      return lines.filter((line) => line.startsWith("h_"));
+    };
+    expect(await shown()).toContain('h_bucket{le="2.0"} 1');
+    old.leave([ledger]);
+    const all = ['h_bucket{le="1.0"} 0', 'h_bucket{le="5.0"} 1', 'h_bucket{le="+Inf"} 2', "h_sum 9", "h_count 2"];
+    expect(await shown()).toEqual(all);
+    old.fold([ledger]);
+    expect(await shown()).toEqual(all);
   });
 
   test("a counter that begins anew under the same name adds to what it had", async () => {
