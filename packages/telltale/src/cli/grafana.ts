@@ -139,7 +139,7 @@ function describe(
   const isPrometheus3 = strategy.startsWith("No");
   const left =
     kept.length > 0 ? `\nLeft as they were: ${kept.join(", ")}; remove them to have them written again\n` : "";
-  return `Wrote ${paths.length} files to ${folder} (promises: ${source}; names: ${strategy}${isPrometheus3 ? ", for Prometheus 3" : ""}):
+  return `Wrote ${paths.length} files to ${folder} (promises: ${source}; names: ${strategy}${isPrometheus3 ? ", for Prometheus 3 and Alertmanager 0.28" : ""}):
 ${[...paths]
   .sort()
   .map((path) => `  ${path}`)
