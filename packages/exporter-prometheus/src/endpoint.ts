@@ -13,7 +13,7 @@ export interface HandlerParts {
 const MAX_CONNECTIONS = 32;
 const IDLE_MS = 5_000;
 /** Pages in the making or on their way. One connection can ask for thousands at once, and each holds all series for itself. */
-const MAX_PAGES = 8;
+export const MAX_PAGES = 8;
 /** Who reads a little now and then is never idle. */
 const MAX_PAGE_MS = 60_000;
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
-import { createGzip, type Handler, messageOf, refuse, refuseMethod } from "./endpoint.js";
+import { createGzip, type Handler, MAX_PAGES, messageOf, refuse, refuseMethod } from "./endpoint.js";
 import { takesGzip } from "./negotiate.js";
 
 /** A page of JSON beside the metrics, of which each process has a part. */
@@ -34,6 +34,7 @@ export function createPageHandler(page: SidePage, gather: () => Promise<Parts>):
     const { parts, silent } = await gather();
     return page.write([page.read(), ...parts], silent);
   }
+  let pages = 0;
   return (request, response) => {
     if (page.audience === "local" && !isLocal(request)) {
       const cure = `read it there, or set ${page.option} to "all"`;
@@ -53,6 +54,12 @@ export function createPageHandler(page: SidePage, gather: () => Promise<Parts>):
       response.writeHead(200, headers).end();
       return;
     }
+    if (pages >= MAX_PAGES) {
+      refuse(response, 503, `This is being read ${pages} times already.`);
+      return;
+    }
+    pages++;
+    response.once("close", () => pages--);
     answer()
       .then((text) => {
         if (response.destroyed) return;

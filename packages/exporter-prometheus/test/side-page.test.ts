@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createPrometheusReader, type PrometheusReader, type SidePage } from "../src/index.js";
 
 interface Answer {
@@ -64,6 +65,19 @@ test("HEAD makes no page", async () => {
   const { status, headers, body } = await ask("/findings", "HEAD");
   expect({ status, length: body.length, read }).toEqual({ status: 200, length: 0, read: 0 });
   expect(headers["content-type"]).toBe("application/json; charset=utf-8");
+});
+
+test("however much one connection asks for at once, few pages are made, and then there is room again", async () => {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  let answers = "";
+  socket.on("data", (chunk: Buffer) => (answers += chunk.toString("latin1")));
+  socket.write("GET /findings HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50));
+  const statuses = (): string[] => answers.match(/HTTP\/1\.1 \d+/g) ?? [];
+  await vi.waitFor(() => expect(statuses()).toHaveLength(50));
+  socket.destroy();
+  expect(read).toBe(8);
+  expect(statuses().filter((status) => status.endsWith("503"))).toHaveLength(42);
+  expect((await ask("/findings")).status).toBe(200);
 });
 
 test.each(["POST", "DELETE", "PUT"])("%s is refused", async (method) => {
