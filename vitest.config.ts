@@ -9,9 +9,8 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^@telltale\/test\/configuration$/, replacement: source("./test/src/configuration/index.ts") },
-      { find: /^@telltale\/test\/servers$/, replacement: source("./test/src/servers/index.ts") },
-      { find: /^@telltale\/test\/describe-with$/, replacement: source("./test/src/describe-with.ts") },
+      { find: /^@telltale\/test\/(configuration|servers)$/, replacement: source("./test/src/$1/index.ts") },
+      { find: /^@telltale\/test\/([a-z-]+)$/, replacement: source("./test/src/$1.ts") },
       { find: /^@telltale\/testkit\/([a-z-]+)$/, replacement: source("./packages/testkit/src/$1.ts") },
       { find: /^@telltale\/([a-z0-9-]+)$/, replacement: source("./packages/$1/src/index.ts") },
       { find: /^telltale$/, replacement: source("./packages/telltale/src/index.ts") },

@@ -11,19 +11,7 @@ import {
 import { createInsights } from "@telltale/insights";
 import { makeTemplates } from "../query-templates.js";
 import type { Micro } from "./micro.js";
-
-const served = {
-  method: "GET",
-  originalMethod: undefined,
-  scheme: "http",
-  path: "/item/7",
-  query: undefined,
-  serverAddress: "127.0.0.1",
-  serverPort: 80,
-  clientAddress: "127.0.0.1",
-  userAgent: "bench",
-  protocolVersion: "1.1",
-} as const;
+import { served } from "./served.js";
 
 const redis: DatabaseTemplate = {
   system: "redis",

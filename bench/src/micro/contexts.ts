@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { context, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { contextOf, startHttpServerOperation } from "@telltale/core";
+import { getRequest } from "@telltale/test/requests";
 import type { Micro } from "./micro.js";
 import { engineProvider } from "./providers.js";
 
@@ -9,21 +10,7 @@ export function contexts(): Micro[] {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   const storage = new AsyncLocalStorage<unknown>();
   const span = engineProvider().getTracer("bench").startSpan("parent", {}, ROOT_CONTEXT);
-  const operation = startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: "/",
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
+  const operation = startHttpServerOperation(getRequest(), ROOT_CONTEXT);
   operation.span = span;
   const work = (): number => 1;
   return [

@@ -11,6 +11,7 @@ import {
 } from "@telltale/core";
 import { makeTemplates } from "../query-templates.js";
 import type { Micro } from "./micro.js";
+import { served } from "./served.js";
 
 /** What it costs to tell who holds a connection: of a pool that has enough, and of one where others wait. */
 export function pools(): Micro[] {
@@ -19,22 +20,7 @@ export function pools(): Micro[] {
 }
 
 function measure(template: DatabaseTemplate): Micro[] {
-  const served = startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: "/item/7",
-      query: undefined,
-      serverAddress: "127.0.0.1",
-      serverPort: 80,
-      clientAddress: "127.0.0.1",
-      userAgent: "bench",
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
-  const caller = contextOf(served);
+  const caller = contextOf(startHttpServerOperation(served, ROOT_CONTEXT));
   const operation: DatabaseOperation = startDatabaseOperation(template, undefined, undefined, caller);
   endOperation(operation);
   const reporter = registerPool({ name: "bench", system: "postgresql", read: () => undefined });

@@ -1,9 +1,9 @@
+import { template } from "@telltale/test/template";
 import { afterEach, expect, test } from "vitest";
 import { addListener, hasListeners } from "../src/listeners.js";
 import { endOperation, failOperation, startDatabaseOperation } from "../src/operation.js";
 import { selfCounters } from "../src/self.js";
 import { setSay } from "../src/say.js";
-import { template } from "./template.js";
 
 afterEach(() => setSay(() => {}));
 

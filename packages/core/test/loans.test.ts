@@ -1,4 +1,6 @@
 import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { getRequest } from "@telltale/test/requests";
+import { template } from "@telltale/test/template";
 import { afterEach, describe, expect, test } from "vitest";
 import {
   addListener,
@@ -11,7 +13,6 @@ import {
   startDatabaseOperation,
   startHttpServerOperation,
 } from "../src/index.js";
-import { template } from "./template.js";
 
 const undo: (() => void)[] = [];
 afterEach(() => {
@@ -33,21 +34,7 @@ function listen(listener: Partial<Listener> = {}): void {
 }
 
 function request() {
-  return startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: "/",
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
+  return startHttpServerOperation(getRequest(), ROOT_CONTEXT);
 }
 
 function lent(reporter: PoolReporter): number[] {

@@ -1,9 +1,9 @@
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { template } from "@telltale/test/template";
 import { expect, test } from "vitest";
 import { annotateOperation, endOperation, failOperation, startDatabaseOperation } from "../src/operation.js";
 import { addSpanListener } from "../src/spans.js";
-import { template } from "./template.js";
 
 test("a query is a client span with the names of the conventions", () => {
   const exporter = new InMemorySpanExporter();

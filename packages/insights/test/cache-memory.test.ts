@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import {
   addListener,
@@ -11,11 +9,10 @@ import {
   startDatabaseOperation,
   startHttpServerOperation,
 } from "@telltale/core";
+import { collectGarbage } from "@telltale/test/memory";
+import { getRequest } from "@telltale/test/requests";
 import { expect, test } from "vitest";
 import { createInsights } from "../src/index.js";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 const REQUESTS = 10_000;
 /** More than are followed in one request. */
@@ -50,21 +47,7 @@ function keyOf(n: number): string {
 /** Requests that all run at once, each with many misses and a query that has not ended. */
 function open(): [HttpServerOperation, DatabaseOperation][] {
   return Array.from({ length: REQUESTS }, (_, request) => {
-    const served = startHttpServerOperation(
-      {
-        method: "GET",
-        originalMethod: undefined,
-        scheme: "http",
-        path: "/",
-        query: undefined,
-        serverAddress: undefined,
-        serverPort: undefined,
-        clientAddress: undefined,
-        userAgent: undefined,
-        protocolVersion: "1.1",
-      },
-      ROOT_CONTEXT,
-    );
+    const served = startHttpServerOperation(getRequest(), ROOT_CONTEXT);
     for (let n = 0; n < KEYS; n++) {
       const key = keyOf(request * 10 + n);
       const lookup = startDatabaseOperation(redis, undefined, undefined, served.context);

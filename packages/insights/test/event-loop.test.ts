@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { addListener, endOperation, type Finding, startHttpServerOperation } from "@telltale/core";
+import { addListener, endOperation, type Finding } from "@telltale/core";
+import { beginRequest } from "@telltale/test/requests";
 import { waitFor } from "@telltale/testkit";
 import { afterEach, expect, test } from "vitest";
 import { createInsights, type InsightsOptions } from "../src/index.js";
@@ -27,22 +27,7 @@ function busyWork(ms: number): void {
 
 /** A request whose handler does something at once. */
 function serve(route: string, act: () => void): void {
-  const operation = startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: route,
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
-  if (operation.request !== undefined) operation.request.route = route;
+  const operation = beginRequest(route);
   act();
   endOperation(operation);
 }

@@ -8,6 +8,7 @@ import {
   selfCounters,
   startHttpServerOperation,
 } from "@telltale/core";
+import { getRequest } from "@telltale/test/requests";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FindingRecords } from "../src/finding-records.js";
 import { createFindingEvents, createFindingLog, createInsights, FINDING_KINDS } from "../src/index.js";
@@ -229,18 +230,7 @@ describe("outputs", () => {
   });
 
   test("an event on the span it is about, while that is recorded", () => {
-    const start: HttpServerStart = {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: "/items",
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    };
+    const start: HttpServerStart = getRequest("/items");
     stops.push(addListener(createInsights({ eventLoop: { blockMs: 0 } })));
     const events: unknown[] = [];
     let isRecording = true;

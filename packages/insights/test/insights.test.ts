@@ -8,8 +8,8 @@ import {
   type HttpServerOperation,
   selfCounters,
   startDatabaseOperation,
-  startHttpServerOperation,
 } from "@telltale/core";
+import { beginRequest } from "@telltale/test/requests";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createInsights, type InsightsOptions } from "../src/index.js";
 
@@ -58,30 +58,10 @@ function request(route: string | undefined = "/orders"): HttpServerOperation {
   const startMs = Math.ceil(now.call(performance));
   performance.now = () => startMs;
   try {
-    return beginRequest(route);
+    return beginRequest(route, "/orders");
   } finally {
     performance.now = now;
   }
-}
-
-function beginRequest(route: string | undefined): HttpServerOperation {
-  const operation = startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: "/orders",
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
-  if (operation.request !== undefined) operation.request.route = route;
-  return operation;
 }
 
 /** Ends an operation at a time of the test's choosing: `fromMs` and `ms` on the request's clock. */

@@ -1,4 +1,3 @@
-import { ROOT_CONTEXT } from "@opentelemetry/api";
 import {
   addListener,
   contextOf,
@@ -10,8 +9,8 @@ import {
   type PoolReporter,
   registerPool,
   startDatabaseOperation,
-  startHttpServerOperation,
 } from "@telltale/core";
+import { beginRequest } from "@telltale/test/requests";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createInsights, type InsightsOptions } from "../src/index.js";
 
@@ -43,26 +42,6 @@ function open(limit: number, name = "mysql/shop"): PoolReporter {
   return reporter;
 }
 
-function request(route: string): HttpServerOperation {
-  const served = startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: route,
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
-  if (served.request !== undefined) served.request.route = route;
-  return served;
-}
-
 function take(pool: PoolReporter, served: HttpServerOperation): Loan {
   const loan = pool.addConnection();
   pool.taken(loan, contextOf(served), now);
@@ -92,7 +71,7 @@ function query(loan: Loan, served: HttpServerOperation, changes: Partial<Databas
 
 /** One waits `ms` for what others hold, and then has it. */
 function wait(pool: PoolReporter, route: string, ms: number): void {
-  const waiter = pool.waits(contextOf(request(route)), now);
+  const waiter = pool.waits(contextOf(beginRequest(route)), now);
   now += ms;
   if (waiter !== undefined) pool.waited(waiter);
 }
@@ -100,9 +79,9 @@ function wait(pool: PoolReporter, route: string, ms: number): void {
 test("a holder, what it does, and who waits", () => {
   listen();
   const pool = open(2);
-  const report = request("/report");
+  const report = beginRequest("/report");
   for (let n = 0; n < 2; n++) query(take(pool, report), report);
-  pool.waits(contextOf(request("/cart")), now);
+  pool.waits(contextOf(beginRequest("/cart")), now);
   wait(pool, "/orders", 120);
   expect(findings).toHaveLength(1);
   expect(findings[0]).toMatchObject({
@@ -125,12 +104,12 @@ test("a holder, what it does, and who waits", () => {
 test("a cause is told once a minute, with how often it came meanwhile; another one at once", () => {
   listen();
   const pool = open(1);
-  const report = request("/report");
+  const report = beginRequest("/report");
   const loan = take(pool, report);
   for (let n = 0; n < 5; n++) wait(pool, "/orders", 150);
   expect(findings.map(({ reason, count }) => [reason, count])).toEqual([["idle", 1]]);
   pool.returned(loan);
-  const other = request("/other");
+  const other = beginRequest("/other");
   pool.taken(loan, contextOf(other), now);
   wait(pool, "/orders", 150);
   expect(findings.map(({ endpoint }) => endpoint)).toEqual(["GET /report", "GET /other"]);
@@ -144,9 +123,9 @@ test("a cause is told once a minute, with how often it came meanwhile; another o
 test("many time-outs at once are one finding, and all are counted", () => {
   listen();
   const pool = open(1);
-  take(pool, request("/report"));
+  take(pool, beginRequest("/report"));
   const timeOut = (times: number): void => {
-    const waiters = Array.from({ length: times }, () => pool.waits(contextOf(request("/orders")), now));
+    const waiters = Array.from({ length: times }, () => pool.waits(contextOf(beginRequest("/orders")), now));
     now += 1_000;
     for (const waiter of waiters) pool.timedOut(waiter);
   };
@@ -162,11 +141,11 @@ test("many time-outs at once are one finding, and all are counted", () => {
 test("who holds a connection on purpose is to blame only where nobody else is", () => {
   listen();
   const pool = open(2);
-  const news = request("/news");
+  const news = beginRequest("/news");
   const listener = take(pool, news);
   query(listener, news, { session: "kept" })();
   now += 50_000;
-  const report = request("/report");
+  const report = beginRequest("/report");
   const loan = take(pool, report);
   wait(pool, "/orders", 200);
   expect(findings).toMatchObject([{ endpoint: "GET /report", evidence: { holders: "GET /news, GET /report" } }]);
@@ -179,14 +158,14 @@ test("many short loans are nobody's fault but of their number", () => {
   listen();
   const pool = open(1);
   const loan = pool.addConnection();
-  const waiter = pool.waits(contextOf(request("/orders")), now);
+  const waiter = pool.waits(contextOf(beginRequest("/orders")), now);
   for (let n = 0; n < 200; n++) {
-    const served = request("/cart");
+    const served = beginRequest("/cart");
     pool.taken(loan, contextOf(served), now);
     now += 1;
     pool.returned(loan);
   }
-  const served = request("/cart");
+  const served = beginRequest("/cart");
   pool.taken(loan, contextOf(served), now);
   if (waiter !== undefined) pool.waited(waiter);
   expect(findings).toMatchObject([{ reason: "load", endpoint: "GET /cart" }]);
@@ -199,7 +178,7 @@ test.each<[string, InsightsOptions, number]>([
 ])("a wait %s is none", (_, options, ms) => {
   listen(options);
   const pool = open(1);
-  take(pool, request("/report"));
+  take(pool, beginRequest("/report"));
   wait(pool, "/orders", ms);
   expect(findings).toEqual([]);
 });
@@ -214,13 +193,13 @@ test.each<[string, InsightsOptions["pools"], string[]]>([
   listen({ pools: { idleMs: 40, afterRequestMs: 40, ...pools } });
   const main = open(5);
   const workers = open(5, "workers");
-  take(main, request("/events"));
-  const leaks = [request("/leak"), request("/leak")];
+  take(main, beginRequest("/events"));
+  const leaks = [beginRequest("/leak"), beginRequest("/leak")];
   for (const [n, leak] of leaks.entries()) {
     take(n === 0 ? main : workers, leak);
     endOperation(leak);
   }
-  query(take(main, request("/busy")), request("/busy"));
+  query(take(main, beginRequest("/busy")), beginRequest("/busy"));
   now += 1_000;
   await new Promise((resolve) => setTimeout(resolve, 60));
   expect(findings.map(({ endpoint }) => endpoint).sort()).toEqual(expected);

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import {
   addListener,
@@ -11,11 +9,10 @@ import {
   startHttpClientOperation,
   startHttpServerOperation,
 } from "@telltale/core";
+import { collectGarbage } from "@telltale/test/memory";
+import { getRequest } from "@telltale/test/requests";
 import { expect, test } from "vitest";
 import { createInsights } from "../src/index.js";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 function heapBytes(): number {
   for (let n = 0; n < 3; n++) collectGarbage();
@@ -26,21 +23,7 @@ const REQUESTS = 10_000;
 const SHAPES = 100_000;
 
 function begin(): HttpServerOperation {
-  return startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: "/",
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
+  return startHttpServerOperation(getRequest(), ROOT_CONTEXT);
 }
 
 function shape(n: number): DatabaseTemplate {

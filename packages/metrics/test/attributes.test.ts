@@ -1,30 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { addListener, count, type Finding, METRIC_ATTRIBUTES, METRICS, registerPool } from "@telltale/core";
+import { addListener, count, METRIC_ATTRIBUTES, METRICS, registerPool } from "@telltale/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createMetrics } from "../src/index.js";
-import { query, sent, served, template } from "./operations.js";
-
-const FINDING: Finding = {
-  kind: "slow_query",
-  title: "",
-  advice: "",
-  endpoint: "GET /orders",
-  route: "/orders",
-  system: "postgresql",
-  namespace: "shop",
-  querySummary: "SELECT orders",
-  queryText: undefined,
-  fingerprint: undefined,
-  count: 1,
-  durationMs: 310,
-  waitMs: 0,
-  againstMs: 100,
-  reason: "threshold",
-  traceId: undefined,
-  spanId: undefined,
-  sampled: false,
-  time: 0,
-};
+import { FINDING, query, sent, served, template } from "./operations.js";
 
 /** Attributes of all points, by name of the metric. */
 const recorded = new Map<string, Set<string>>();

@@ -1,30 +1,8 @@
 import { AggregationTemporality, DataPointType, type MetricProducer } from "@opentelemetry/sdk-metrics";
-import { count, type Finding, METRICS } from "@telltale/core";
+import { count, METRICS } from "@telltale/core";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createMetrics, type NumberDataPoint } from "../src/index.js";
-import { collected, values } from "./operations.js";
-
-const FINDING: Finding = {
-  kind: "slow_query",
-  title: "SELECT orders took 310 ms",
-  advice: "Add an index.",
-  endpoint: "GET /orders",
-  route: "/orders",
-  system: "postgresql",
-  namespace: "shop",
-  querySummary: "SELECT orders",
-  queryText: "SELECT * FROM orders WHERE note = ?",
-  fingerprint: "0123456789abcdef",
-  count: 1,
-  durationMs: 310,
-  waitMs: 0,
-  againstMs: 100,
-  reason: "threshold",
-  traceId: undefined,
-  spanId: undefined,
-  sampled: false,
-  time: 0,
-};
+import { collected, FINDING, values } from "./operations.js";
 
 test("cache lookups count keys", async () => {
   const metrics = createMetrics({ runtime: false });

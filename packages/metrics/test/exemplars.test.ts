@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { type Attributes, ROOT_CONTEXT, type Span, trace } from "@opentelemetry/api";
 import {
   AlwaysOffSampler,
@@ -9,6 +7,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { addListener, addSpanListener, endOperation, startDatabaseOperation } from "@telltale/core";
+import { collectGarbage } from "@telltale/test/memory";
 import { expect, test } from "vitest";
 import { createMetrics, type HistogramDataPoint, type Metrics, type MetricsOptions } from "../src/index.js";
 import { collected, query, sent, served, template } from "./operations.js";
@@ -144,8 +143,6 @@ test("the ids of an operation's own span, when spans are made of operations", as
 });
 
 test("neither a span nor its operation is kept, collected or not", async () => {
-  setFlagsFromString("--expose-gc");
-  const collectGarbage = runInNewContext("gc") as () => void;
   const metrics = createMetrics({ runtime: false });
   const spans = tracer();
   const orders = template();

@@ -1,6 +1,14 @@
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { MetricData } from "@opentelemetry/sdk-metrics";
-import type { DatabaseOperation, DatabaseTemplate, HttpClientOperation, HttpServerOperation } from "@telltale/core";
+import type {
+  DatabaseOperation,
+  DatabaseTemplate,
+  Finding,
+  HttpClientOperation,
+  HttpServerOperation,
+} from "@telltale/core";
+import { getRequest } from "@telltale/test/requests";
+import { template as makeTemplate } from "@telltale/test/template";
 import type { Metrics } from "../src/index.js";
 
 const base = {
@@ -13,22 +21,9 @@ const base = {
 };
 const unsited = { takenSite: undefined, site: undefined, explainer: undefined };
 
+/** A template of one query, of a pool. */
 export function template(changes: Partial<DatabaseTemplate> = {}): DatabaseTemplate {
-  return {
-    system: "postgresql",
-    namespace: "shop",
-    operationName: "SELECT",
-    collection: "orders",
-    querySummary: "SELECT orders",
-    queryText: "SELECT * FROM orders WHERE id = $1",
-    fingerprint: "0123456789abcdef",
-    effect: "read",
-    serverAddress: "db.example",
-    serverPort: 5432,
-    poolName: "shop",
-    slots: [],
-    ...changes,
-  };
+  return makeTemplate({ poolName: "shop", ...changes });
 }
 
 /** A query that took so many ms. */
@@ -59,16 +54,7 @@ export function served(ms: number, route: string | undefined, changes: Partial<H
     kind: "http.server",
     startMs: 1000,
     endMs: 1000 + ms,
-    method: "GET",
-    originalMethod: undefined,
-    scheme: "http",
-    path: "/orders/7",
-    query: undefined,
-    serverAddress: "shop.example",
-    serverPort: 80,
-    clientAddress: undefined,
-    userAgent: undefined,
-    protocolVersion: "1.1",
+    ...getRequest("/orders/7", { serverAddress: "shop.example", serverPort: 80 }),
     statusCode: 200,
     ...changes,
   };
@@ -93,6 +79,29 @@ export function sent(ms: number, changes: Partial<HttpClientOperation> = {}): Ht
     ...changes,
   };
 }
+
+/** A slow query that was found. */
+export const FINDING: Finding = {
+  kind: "slow_query",
+  title: "SELECT orders took 310 ms",
+  advice: "Add an index.",
+  endpoint: "GET /orders",
+  route: "/orders",
+  system: "postgresql",
+  namespace: "shop",
+  querySummary: "SELECT orders",
+  queryText: "SELECT * FROM orders WHERE note = ?",
+  fingerprint: "0123456789abcdef",
+  count: 1,
+  durationMs: 310,
+  waitMs: 0,
+  againstMs: 100,
+  reason: "threshold",
+  traceId: undefined,
+  spanId: undefined,
+  sampled: false,
+  time: 0,
+};
 
 /** What a reader would get of one metric now; no points where it is absent. */
 export async function collected(metrics: Metrics, name: string) {

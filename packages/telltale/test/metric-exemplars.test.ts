@@ -10,6 +10,7 @@ import {
   startHttpClientOperation,
 } from "@telltale/core";
 import { createMetrics, type HistogramDataPoint } from "@telltale/metrics";
+import { template } from "@telltale/test/template";
 import { createSampler, createTracerProvider } from "@telltale/tracing";
 import { afterEach, expect, test } from "vitest";
 
@@ -24,21 +25,7 @@ async function exemplarsOf(provider: TracerProvider) {
   undo.push(addListener(metrics.listener), addSpanListener(provider));
   const start = { method: "GET", originalMethod: undefined, url: "", serverAddress: "pay.example", serverPort: 443 };
   const outer = startHttpClientOperation(start, ROOT_CONTEXT);
-  const template = {
-    system: "postgresql",
-    namespace: "shop",
-    operationName: "SELECT",
-    collection: "orders",
-    querySummary: "SELECT orders",
-    queryText: "SELECT * FROM orders",
-    fingerprint: "0123456789abcdef",
-    effect: "read" as const,
-    serverAddress: "db.example",
-    serverPort: 5432,
-    poolName: undefined,
-    slots: [],
-  };
-  const inner = startDatabaseOperation(template, undefined, undefined, contextOf(outer));
+  const inner = startDatabaseOperation(template(), undefined, undefined, contextOf(outer));
   endOperation(inner);
   endOperation(outer);
   const { resourceMetrics } = await metrics.producer.collect();

@@ -4,7 +4,6 @@ import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import {
   type DatabaseOperation,
-  type DatabaseTemplate,
   type HttpServerOperation,
   registerPool,
   reportLookup,
@@ -13,7 +12,9 @@ import {
 import { createPrometheusReader } from "@telltale/exporter-prometheus";
 import { createMetrics } from "@telltale/metrics";
 import { describeWith } from "@telltale/test/describe-with";
+import { getRequest } from "@telltale/test/requests";
 import { type PrometheusServer, startPrometheus } from "@telltale/test/servers";
+import { template } from "@telltale/test/template";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const base = {
@@ -25,20 +26,7 @@ const base = {
   attributes: undefined,
   startMs: 1000,
 };
-const orders: DatabaseTemplate = {
-  system: "postgresql",
-  namespace: "shop",
-  operationName: "SELECT",
-  collection: "orders",
-  querySummary: "SELECT orders",
-  queryText: "SELECT * FROM orders",
-  fingerprint: "0123456789abcdef",
-  effect: "read",
-  serverAddress: "db.example",
-  serverPort: 5432,
-  poolName: undefined,
-  slots: [],
-};
+const orders = template();
 
 function query(ms: number): DatabaseOperation {
   const nothing = {
@@ -60,16 +48,7 @@ function served(ms: number, statusCode: number): HttpServerOperation {
     ...base,
     kind: "http.server",
     endMs: 1000 + ms,
-    method: "GET",
-    originalMethod: undefined,
-    scheme: "http",
-    path: "/orders/7",
-    query: undefined,
-    serverAddress: undefined,
-    serverPort: undefined,
-    clientAddress: undefined,
-    userAgent: undefined,
-    protocolVersion: "1.1",
+    ...getRequest("/orders/7"),
     statusCode,
     errorType: statusCode === 500 ? "500" : undefined,
   };

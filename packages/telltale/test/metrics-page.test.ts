@@ -13,6 +13,7 @@ import {
 } from "@telltale/core";
 import { createPrometheusReader } from "@telltale/exporter-prometheus";
 import { createMetrics } from "@telltale/metrics";
+import { getRequest } from "@telltale/test/requests";
 import { afterEach, expect, test } from "vitest";
 
 const undo: (() => unknown)[] = [];
@@ -75,21 +76,7 @@ function query(n: number) {
 
 function serve(n: number) {
   return () => {
-    const operation = startHttpServerOperation(
-      {
-        method: "GET",
-        originalMethod: undefined,
-        scheme: "http",
-        path: "/",
-        query: undefined,
-        serverAddress: undefined,
-        serverPort: undefined,
-        clientAddress: undefined,
-        userAgent: undefined,
-        protocolVersion: "1.1",
-      },
-      ROOT_CONTEXT,
-    );
+    const operation = startHttpServerOperation(getRequest(), ROOT_CONTEXT);
     if (operation.request !== undefined) operation.request.route = `/route/${n}/:id`;
     operation.statusCode = 200;
     endOperation(operation);

@@ -13,6 +13,8 @@ import {
 } from "@telltale/core";
 import { createInsights } from "@telltale/insights";
 import { createMetrics, type HistogramDataPoint } from "@telltale/metrics";
+import { getRequest } from "@telltale/test/requests";
+import { template } from "@telltale/test/template";
 import { startOtlpReceiver } from "@telltale/testkit";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import type { TelltaleOptions } from "../src/config/options.js";
@@ -26,33 +28,9 @@ afterEach(() => {
   said.length = 0;
 });
 
-const served = {
-  method: "GET",
-  originalMethod: undefined,
-  scheme: "http",
-  path: "/",
-  query: undefined,
-  serverAddress: undefined,
-  serverPort: undefined,
-  clientAddress: undefined,
-  userAgent: undefined,
-  protocolVersion: "1.1",
-} as const;
+const served = getRequest();
 
-const template = {
-  system: "postgresql",
-  namespace: "shop",
-  operationName: "SELECT",
-  collection: "orders",
-  querySummary: "SELECT orders",
-  queryText: "SELECT * FROM orders WHERE id = $1",
-  fingerprint: "0123456789abcdef",
-  effect: "read" as const,
-  serverAddress: "db.example",
-  serverPort: 5432,
-  poolName: "shop",
-  slots: [] as unknown[],
-};
+const orders = template({ poolName: "shop" });
 
 /** What a collector gets of a request that failed and one that did not, of which none is sampled. */
 async function exportedWith(env: Record<string, string>, code: object = {}) {
@@ -96,7 +74,7 @@ test("exemplars point to what is exported, a request's own among them", async ()
   const stop = addSpanListener(provider);
   for (let i = 0; i < 20; i++) {
     const operation = startHttpServerOperation(served, ROOT_CONTEXT);
-    endOperation(startDatabaseOperation(template, undefined, undefined, contextOf(operation)));
+    endOperation(startDatabaseOperation(orders, undefined, undefined, contextOf(operation)));
     operation.statusCode = i % 3 === 0 ? 500 : 200;
     if (i % 3 === 0) operation.errorType = "500";
     endOperation(operation);
@@ -177,7 +155,7 @@ test("a finding keeps its request, says so, and names the query's own span", asy
   ];
   const operation = startHttpServerOperation(served, ROOT_CONTEXT);
   for (const waits of [0, 25]) {
-    const query = startDatabaseOperation(template, "SELECT 7", [7], contextOf(operation));
+    const query = startDatabaseOperation(orders, "SELECT 7", [7], contextOf(operation));
     await new Promise((resolve) => setTimeout(resolve, waits));
     endOperation(query);
   }

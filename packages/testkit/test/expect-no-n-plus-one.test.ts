@@ -6,25 +6,11 @@ import {
   type HttpServerOperation,
   startHttpServerOperation,
 } from "@telltale/core";
+import { getRequest } from "@telltale/test/requests";
 import { expect, test } from "vitest";
 import { expectNoNPlusOne } from "../src/index.js";
 
-const serve = (): HttpServerOperation =>
-  startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: "/orders",
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
+const serve = (): HttpServerOperation => startHttpServerOperation(getRequest("/orders"), ROOT_CONTEXT);
 const find = (kind: Finding["kind"]): void =>
   findingMade({ kind, title: "GET /orders runs SELECT items 25 times", advice: "Read all at once." } as Finding);
 

@@ -1,15 +1,15 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { emptyResource } from "@opentelemetry/resources";
 import {
   addSpanListener,
   contextOf,
-  type DatabaseTemplate,
   endOperation,
   startDatabaseOperation,
   startHttpServerOperation,
 } from "@telltale/core";
+import { usedBytes } from "@telltale/test/memory";
+import { getRequest } from "@telltale/test/requests";
+import { template } from "@telltale/test/template";
 import { expect, test } from "vitest";
 import { createTracerProvider, type SpanDelivery, SpanExport } from "../src/index.js";
 
@@ -17,40 +17,26 @@ const SPANS_PER_SECOND = 5_000;
 const MAX_PIECE_MS = 2;
 const MB = 1024 * 1024;
 
-const template: DatabaseTemplate = {
-  system: "postgresql",
-  namespace: "shop",
-  operationName: "SELECT",
-  collection: "orders",
-  querySummary: "SELECT orders",
+const orders = template({
   queryText:
     "SELECT id, customer_id, total, state, created_at FROM orders WHERE customer_id = $1 ORDER BY created_at DESC LIMIT 20",
   fingerprint: undefined,
-  effect: "read",
-  serverAddress: "db.example",
-  serverPort: 5432,
   poolName: "shop",
-  slots: [],
-};
+});
 
-const request = {
-  method: "GET",
-  originalMethod: undefined,
-  scheme: "http",
-  path: "/orders/7",
+const request = getRequest("/orders/7", {
   query: "page=2",
   serverAddress: "shop.example",
   serverPort: 443,
   clientAddress: "10.0.0.7",
   userAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
-  protocolVersion: "1.1",
-} as const;
+});
 
 /** A request with four queries: five spans. */
 function serve(): void {
   const server = startHttpServerOperation(request, ROOT_CONTEXT);
   for (let i = 0; i < 4; i++) {
-    const query = startDatabaseOperation(template, undefined, undefined, contextOf(server));
+    const query = startDatabaseOperation(orders, undefined, undefined, contextOf(server));
     query.rows = 20;
     endOperation(query);
   }
@@ -111,21 +97,6 @@ test(`at ${SPANS_PER_SECOND} spans/s no piece of work takes ${MAX_PIECE_MS} ms`,
   expect(Math.min(...runs.map(({ add }) => add))).toBeLessThan(MAX_PIECE_MS);
   expect(Math.min(...runs.map((run) => run.request))).toBeLessThan(MAX_PIECE_MS);
 });
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
-
-/** The least of several looks: buffers are given back in the background. */
-async function usedBytes(): Promise<number> {
-  let least = Infinity;
-  for (let i = 0; i < 5; i++) {
-    collectGarbage();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    const { heapUsed, arrayBuffers } = process.memoryUsage();
-    least = Math.min(least, heapUsed + arrayBuffers);
-  }
-  return least;
-}
 
 test.each<[string, () => Promise<SpanDelivery>, number, number]>([
   ["that answers", async () => ({ ok: true }), 0, 2],

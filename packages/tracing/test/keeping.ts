@@ -8,6 +8,8 @@ import {
   startDatabaseOperation,
   startHttpServerOperation,
 } from "@telltale/core";
+import { getRequest } from "@telltale/test/requests";
+import { template } from "@telltale/test/template";
 import { afterEach } from "vitest";
 import {
   createSampler,
@@ -27,34 +29,15 @@ export const ALL = ["error", "slow", "finding"] as const;
 /** What no request of a test takes by chance. */
 export const NEVER_MS = 1e9;
 
-export const template = {
-  system: "postgresql",
-  namespace: "shop",
-  operationName: "SELECT",
-  collection: "orders",
-  querySummary: "SELECT orders",
-  queryText: "SELECT * FROM orders",
-  fingerprint: "0123456789abcdef",
-  effect: "read" as const,
-  serverAddress: "db.example",
-  serverPort: 5432,
-  poolName: "shop",
-  slots: [] as unknown[],
-};
+export const orders = template({ queryText: "SELECT * FROM orders", poolName: "shop" });
 
 export function served(path: string) {
-  return {
-    method: "GET",
-    originalMethod: undefined,
-    scheme: "http" as const,
-    path,
-    query: undefined,
+  return getRequest(path, {
     serverAddress: "shop.example",
     serverPort: 80,
     clientAddress: "10.0.0.1",
     userAgent: "curl/8",
-    protocolVersion: "1.1",
-  };
+  });
 }
 export const sent = {
   method: "GET",
@@ -110,7 +93,7 @@ export function begin(path = "/") {
 }
 
 export function query(inside: Context) {
-  const operation = startDatabaseOperation(template, "SELECT 7", [7], inside);
+  const operation = startDatabaseOperation(orders, "SELECT 7", [7], inside);
   endOperation(operation);
   return operation;
 }

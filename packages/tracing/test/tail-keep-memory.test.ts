@@ -1,64 +1,32 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { emptyResource } from "@opentelemetry/resources";
 import {
   addSpanListener,
   contextOf,
-  type DatabaseTemplate,
   endOperation,
   selfCounters,
   startDatabaseOperation,
   startHttpServerOperation,
 } from "@telltale/core";
+import { usedBytes } from "@telltale/test/memory";
+import { getRequest } from "@telltale/test/requests";
+import { template } from "@telltale/test/template";
 import { expect, test } from "vitest";
 import { createSampler, createTracerProvider, SpanExport, type TailKeepOptions } from "../src/index.js";
 
 const REQUESTS = 10_000;
 const MB = 1024 * 1024;
 
-const template: DatabaseTemplate = {
-  system: "postgresql",
-  namespace: "shop",
-  operationName: "SELECT",
-  collection: "orders",
-  querySummary: "SELECT orders",
-  queryText: "SELECT * FROM orders WHERE id = $1",
-  fingerprint: undefined,
-  effect: "read",
-  serverAddress: "db.example",
-  serverPort: 5432,
-  poolName: "shop",
-  slots: [],
-};
+const orders = template({ fingerprint: undefined, poolName: "shop" });
 
-const served = {
-  method: "GET",
-  originalMethod: undefined,
-  scheme: "http",
-  path: "/orders/7",
-  query: undefined,
+const served = getRequest("/orders/7", {
   serverAddress: "shop.example",
   serverPort: 443,
   clientAddress: "10.0.0.7",
   userAgent: "curl/8",
-  protocolVersion: "1.1",
-} as const;
+});
 
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
-
-/** The least of several looks: buffers are given back in the background. */
-async function usedMb(): Promise<number> {
-  let least = Infinity;
-  for (let i = 0; i < 5; i++) {
-    collectGarbage();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    const { heapUsed, arrayBuffers } = process.memoryUsage();
-    least = Math.min(least, (heapUsed + arrayBuffers) / MB);
-  }
-  return least;
-}
+const usedMb = async (): Promise<number> => (await usedBytes()) / MB;
 
 function outcomes(): Record<string, number> {
   const spans = [...selfCounters()].filter(({ metric }) => metric === "telltale.spans");
@@ -80,7 +48,7 @@ async function measure(queries: number, keep: TailKeepOptions | undefined) {
   for (let i = 0; i < queries; i++) {
     // The values are as large as a document: they must not wait with their query.
     for (const one of open) {
-      endOperation(startDatabaseOperation(template, `SELECT ${i}`, [Buffer.alloc(1_000).toString()], contextOf(one)));
+      endOperation(startDatabaseOperation(orders, `SELECT ${i}`, [Buffer.alloc(1_000).toString()], contextOf(one)));
     }
   }
   const inFlight = (await usedMb()) - before;

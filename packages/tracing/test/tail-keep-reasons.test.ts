@@ -18,7 +18,7 @@ import {
 } from "@telltale/core";
 import { describe, expect, test } from "vitest";
 import { createSampler, type TailKeepOptions } from "../src/index.js";
-import { undo, template, keeping, outcome, textOf, begin, query, end, serveOne, sleep } from "./keeping.js";
+import { undo, orders, keeping, outcome, textOf, begin, query, end, serveOne, sleep } from "./keeping.js";
 
 describe("why", () => {
   test.each<[string, Partial<TailKeepOptions>, (operation: ReturnType<typeof begin>) => unknown]>([
@@ -43,7 +43,7 @@ describe("why", () => {
   test("nothing speaks for it: neither a quick request nor a query of no request", async () => {
     const { provider, spans } = keeping({ slowMs: 0 });
     const before = outcome("sampled_out");
-    const failing = startDatabaseOperation(template, undefined, undefined, ROOT_CONTEXT);
+    const failing = startDatabaseOperation(orders, undefined, undefined, ROOT_CONTEXT);
     failOperation(failing, new Error("gone"));
     endOperation(failing);
     const all = keeping();
@@ -65,7 +65,7 @@ describe("why", () => {
       undo.push(addListener(finder));
       const { provider, spans } = keeping();
       const operation = begin();
-      const found = startDatabaseOperation(template, "SELECT 7", [7], contextOf(operation));
+      const found = startDatabaseOperation(orders, "SELECT 7", [7], contextOf(operation));
       expect(when === "runs" && keepForFinding(found)).toBe(when === "runs");
       isFound = when === "has just ended";
       endOperation(found);

@@ -21,7 +21,7 @@ import { type Arbitrary, array, assert, asyncProperty, boolean, constantFrom, le
 import { describe, expect, test } from "vitest";
 import { type EngineTracerProvider, type TailKeepOptions, type TracerProviderOptions } from "../src/index.js";
 import { type DecodedSpan } from "./otlp-decoder.js";
-import { undo, ALL, template, served, sent, collect, keeping, textOf } from "./keeping.js";
+import { undo, ALL, orders, served, sent, collect, keeping, textOf } from "./keeping.js";
 
 /** One step of a request; what is inside of others runs in their context. */
 type Step =
@@ -100,7 +100,7 @@ async function serve(request: Plan, index: number, provider: TracerProvider, par
     for (const each of steps) {
       if (each.does === "wait") await undefined;
       else if (each.does === "query") {
-        const query = startDatabaseOperation(template, "SELECT 7", [7], inside);
+        const query = startDatabaseOperation(orders, "SELECT 7", [7], inside);
         await undefined;
         if (each.fails) failOperation(query, new TypeError("bad"));
         if (each.found) {

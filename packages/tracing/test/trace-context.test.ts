@@ -16,6 +16,7 @@ import {
   startHttpClientOperation,
   startHttpServerOperation,
 } from "@telltale/core";
+import { getRequest } from "@telltale/test/requests";
 import { afterEach, describe, expect, test } from "vitest";
 import { createSampler, createTracerProvider, type SamplerName, SpanExport } from "../src/index.js";
 import { type DecodedSpan, decodeSpans } from "./otlp-decoder.js";
@@ -34,18 +35,7 @@ type Headers = Record<string, string | string[]>;
 let stop = () => {};
 afterEach(() => stop());
 
-const servedRequest = {
-  method: "GET",
-  originalMethod: undefined,
-  scheme: "http",
-  path: "/",
-  query: undefined,
-  serverAddress: undefined,
-  serverPort: undefined,
-  clientAddress: undefined,
-  userAgent: undefined,
-  protocolVersion: "1.1",
-} as const;
+const servedRequest = getRequest();
 
 const ENGINE_WAYS: readonly ("API" | "operations")[] = ["API", "operations"];
 

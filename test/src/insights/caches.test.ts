@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { setTimeout as pause } from "node:timers/promises";
-import { context, ROOT_CONTEXT } from "@opentelemetry/api";
-import { contextOf, endOperation, type Finding, startHttpServerOperation } from "@telltale/core";
+import { context } from "@opentelemetry/api";
+import { contextOf, endOperation, type Finding } from "@telltale/core";
 import { createInsights, type Insights } from "@telltale/insights";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
@@ -11,6 +11,7 @@ import type { Pool } from "pg";
 import { observeCache } from "telltale";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { describeWith } from "../describe-with.js";
+import { beginRequest } from "../requests.js";
 import { type PostgresServer, type RedisServer, startPostgres, startRedis } from "../servers/index.js";
 import { createRandom } from "./random.js";
 import { score } from "./scoreboard.js";
@@ -26,22 +27,7 @@ const NEVER_READ_MS = 2_000;
 
 /** Work inside of a served request. */
 async function serve<Result>(route: string, work: () => Promise<Result>): Promise<Result> {
-  const served = startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: route,
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
-  if (served.request !== undefined) served.request.route = route;
+  const served = beginRequest(route);
   try {
     return await context.with(contextOf(served), work);
   } finally {

@@ -3,23 +3,16 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-import { context, ROOT_CONTEXT } from "@opentelemetry/api";
-import {
-  activeRequest,
-  contextOf,
-  endOperation,
-  type Finding,
-  startHttpServerOperation,
-  suppress,
-} from "@telltale/core";
+import { context } from "@opentelemetry/api";
+import { activeRequest, contextOf, endOperation, type Finding, suppress } from "@telltale/core";
 import { createInsights } from "@telltale/insights";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { collect, type Collection, waitFor } from "@telltale/testkit";
 import type { PoolClient, PoolConfig } from "pg";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { describeWith } from "../describe-with.js";
+import { collectGarbage } from "../memory.js";
+import { beginRequest } from "../requests.js";
 import { type PostgresServer, startPostgres } from "../servers/index.js";
 import { createRandom } from "./random.js";
 import { score } from "./scoreboard.js";
@@ -42,22 +35,7 @@ const UNWATCHED = { blockMs: 0 };
 
 /** Work inside of a served request, whose trace id it hears; the request ends with it. */
 async function serve<Result>(route: string, work: (traceId: string | undefined) => Promise<Result>): Promise<Result> {
-  const served = startHttpServerOperation(
-    {
-      method: "GET",
-      originalMethod: undefined,
-      scheme: "http",
-      path: route,
-      query: undefined,
-      serverAddress: undefined,
-      serverPort: undefined,
-      clientAddress: undefined,
-      userAgent: undefined,
-      protocolVersion: "1.1",
-    },
-    ROOT_CONTEXT,
-  );
-  if (served.request !== undefined) served.request.route = route;
+  const served = beginRequest(route);
   try {
     return await context.with(contextOf(served), work, undefined, served.span?.spanContext().traceId);
   } finally {
@@ -440,6 +418,3 @@ describeWith(["postgres"], "pool holders", () => {
     await pool.end();
   });
 });
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;

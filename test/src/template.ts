@@ -1,6 +1,6 @@
-import type { DatabaseTemplate } from "../src/operation.js";
+import type { DatabaseTemplate } from "@telltale/core";
 
-/** A template for tests, with what a test cares about changed. */
+/** A template of one query, with what a test cares about changed. */
 export function template(changes: Partial<DatabaseTemplate> = {}): DatabaseTemplate {
   return {
     system: "postgresql",

@@ -1,0 +1,26 @@
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { type HttpServerOperation, type HttpServerStart, startHttpServerOperation } from "@telltale/core";
+
+/** What is known of a GET request when it arrives: its path, and what else a test wants to be known. */
+export function getRequest(path = "/", more: Partial<HttpServerStart> = {}): HttpServerStart {
+  return {
+    method: "GET",
+    originalMethod: undefined,
+    scheme: "http",
+    path,
+    query: undefined,
+    serverAddress: undefined,
+    serverPort: undefined,
+    clientAddress: undefined,
+    userAgent: undefined,
+    protocolVersion: "1.1",
+    ...more,
+  };
+}
+
+/** Begins to serve a GET request for a route. */
+export function beginRequest(route: string | undefined, path = route): HttpServerOperation {
+  const served = startHttpServerOperation(getRequest(path), ROOT_CONTEXT);
+  if (served.request !== undefined) served.request.route = route;
+  return served;
+}
