@@ -98,6 +98,7 @@ export {
   readPools,
   registerPool,
 } from "./pool.js";
+export { PoolCall } from "./pool-call.js";
 export {
   type FamilyType,
   type Named,

@@ -1,34 +1,16 @@
-import { type Context, context } from "@opentelemetry/api";
+import { context } from "@opentelemetry/api";
 import {
   type DatabaseTarget,
   type Guard,
   hasListeners,
+  PoolCall,
   replaceMethod,
   sitesWanted,
-  siteWanted,
-  startDatabaseOperation,
-  type TakenSite,
-  takeSite,
   undoAll,
 } from "@telltale/core";
 import type { Connection, ConnectionCallback, ConnectionSource } from "./driver.js";
 import { failQuery } from "./failure.js";
 import { textOf } from "./query-text.js";
-
-/** A query of a pool's on its way to its connection: the operation began when it was called, and waits since. */
-export class PoolCall {
-  readonly context: Context;
-  readonly startMs: number;
-  readonly text: string | undefined;
-  /** Where it was called, if that is wanted; on its way to the connection the caller leaves the stack. */
-  takenSite: TakenSite | undefined = undefined;
-
-  constructor(context: Context, text: string | undefined) {
-    this.context = context;
-    this.startMs = performance.now();
-    this.text = text;
-  }
-}
 
 /** Where the pool's part and the connection's part of the instrumentation meet. */
 export interface PoolLink {
@@ -68,8 +50,7 @@ export function patchCalls<Source extends ConnectionSource>(
 
   function noteSite(source: Source, call: PoolCall, below: (...args: never[]) => unknown): void {
     try {
-      const template = call.text === undefined ? undefined : targetOf(source)?.templateOf(call.text);
-      if (template !== undefined && siteWanted(template)) call.takenSite = takeSite(template, below);
+      call.noteSite(targetOf(source), below);
     } catch (error) {
       guard.failed(error);
     }
@@ -107,11 +88,7 @@ export function handOver(
 /** A query that never got a connection is a failed call all the same. */
 export function failUnsent(target: DatabaseTarget, call: PoolCall, error: unknown): void {
   if (call.text === undefined) return;
-  const waitMs = performance.now() - call.startMs;
-  const template = target.templateOf(call.text);
-  const operation = startDatabaseOperation(template, call.text, undefined, call.context, call.startMs, waitMs);
-  operation.takenSite = call.takenSite;
-  failQuery(operation, error);
+  failQuery(call.start(target.templateOf(call.text), call.text, undefined, performance.now()), error);
 }
 
 export function isGiven(error: unknown): boolean {

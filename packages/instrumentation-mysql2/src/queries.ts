@@ -3,6 +3,7 @@ import {
   type DatabaseOperation,
   endOperation,
   isSuppressed,
+  type PoolCall,
   siteWanted,
   startDatabaseOperation,
   takeSite,
@@ -12,7 +13,7 @@ import type { Command, Connection } from "./driver.js";
 import { failQuery } from "./failure.js";
 import { EarlyQuery, failTimeouts, QueryCall, setCall } from "./query-call.js";
 import { databaseUsed } from "./query-text.js";
-import type { PoolCall, PoolLink } from "./pool-call.js";
+import type { PoolLink } from "./pool-call.js";
 import { isKnown, targetOf } from "./target.js";
 
 /**
@@ -52,20 +53,11 @@ function startNow(
   below: (...args: never[]) => unknown,
 ): DatabaseOperation {
   const template = targetOf(connection, state, link).templateOf(text);
-  // One that its pool hands over in this very moment has waited until now.
   const operation =
     call === undefined
       ? startDatabaseOperation(template, text, parameters, parent)
-      : startDatabaseOperation(
-          template,
-          text,
-          parameters,
-          parent,
-          call.startMs,
-          Math.max(0, state.takenMs - call.startMs),
-        );
-  if (call !== undefined) operation.takenSite = call.takenSite;
-  else if (siteWanted(template)) operation.takenSite = takeSite(template, below);
+      : call.start(template, text, parameters, state.takenMs);
+  if (call === undefined && siteWanted(template)) operation.takenSite = takeSite(template, below);
   state.loan?.runs(operation);
   return operation;
 }
@@ -96,15 +88,7 @@ export function failUnmade(
   const operation =
     call === undefined
       ? startDatabaseOperation(template, text, undefined)
-      : startDatabaseOperation(
-          template,
-          text,
-          undefined,
-          call.context,
-          call.startMs,
-          Math.max(0, state.takenMs - call.startMs),
-        );
-  if (call !== undefined) operation.takenSite = call.takenSite;
+      : call.start(template, text, undefined, state.takenMs);
   failQuery(operation, error);
 }
 

@@ -1,11 +1,11 @@
-import { type Guard, hasListeners, replaceMethod, undoAll } from "@telltale/core";
+import { type Guard, hasListeners, type PoolCall, replaceMethod, undoAll } from "@telltale/core";
 import { stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
 import { failQuery } from "./failure.js";
 import { beginQuery, failUnmade, runningOf } from "./queries.js";
 import { callBackIn, callOf, setCall } from "./query-call.js";
 import { keepsShape, textOf } from "./query-text.js";
-import type { PoolCall, PoolLink } from "./pool-call.js";
+import type { PoolLink } from "./pool-call.js";
 
 /**
  * Patches the connection: one operation per query, whatever form the call has; all become commands that are added to a connection. Promises

@@ -6,6 +6,7 @@ import {
   type Guard,
   hasListeners,
   isSuppressed,
+  type PoolCall,
   replaceMethod,
   siteWanted,
   startDatabaseOperation,
@@ -16,7 +17,7 @@ import { stateOf } from "./client-state.js";
 import type { Client, Query, Result } from "./driver.js";
 import { createExplainers } from "./explain.js";
 import { callOf, QueryCall, setCall } from "./query-call.js";
-import type { PoolCall, PoolLink } from "./source-pool.js";
+import type { PoolLink } from "./source-pool.js";
 import { addComment } from "./sql-comment.js";
 import { findTarget } from "./target.js";
 
@@ -89,20 +90,11 @@ export function patchClient(
       state.target ??= findTarget(client.host, client.port, client.database, state.reporter?.pool.name);
       const template = state.target.templateOf(text);
       const bound = valuesOf(config, values);
-      // One that its pool hands over in this very moment has waited until now.
       const operation =
         call === undefined
           ? startDatabaseOperation(template, text, bound, parent)
-          : startDatabaseOperation(
-              template,
-              text,
-              bound,
-              parent,
-              call.startMs,
-              Math.max(0, state.takenMs - call.startMs),
-            );
-      if (call !== undefined) operation.takenSite = call.takenSite;
-      else if (siteWanted(template)) operation.takenSite = takeSite(template, patchedQuery);
+          : call.start(template, text, bound, state.takenMs);
+      if (call === undefined && siteWanted(template)) operation.takenSite = takeSite(template, patchedQuery);
       if (makeExplainer !== undefined) operation.explainer = state.explainer ??= makeExplainer(client, state);
       state.loan?.runs(operation);
       if (isSubmittable(config)) follow(config, operation);

@@ -4,33 +4,15 @@ import {
   failOperation,
   type Guard,
   hasListeners,
+  PoolCall,
   registerPool,
   type PoolReporter,
   sitesWanted,
-  siteWanted,
-  startDatabaseOperation,
-  type TakenSite,
-  takeSite,
   type Waiter,
 } from "@telltale/core";
 import { stateOf } from "./client-state.js";
 import type { Client, ConnectCallback, Pool } from "./driver.js";
 import { findTarget, type Target } from "./target.js";
-
-/** A `pool.query` on its way to its client: the operation began when it was called, and waits since. */
-export class PoolCall {
-  readonly context: Context;
-  readonly startMs: number;
-  readonly text: string | undefined;
-  /** Where it was called, if that is wanted; on its way to the client the caller leaves the stack. */
-  takenSite: TakenSite | undefined = undefined;
-
-  constructor(context: Context, text: string | undefined) {
-    this.context = context;
-    this.startMs = performance.now();
-    this.text = text;
-  }
-}
 
 /** Where the pool's part and the client's part of the instrumentation meet. */
 export interface PoolLink {
@@ -160,10 +142,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
 
   function noteSite(pool: Pool, call: PoolCall, below: (...args: never[]) => unknown): void {
     try {
-      const known = pools.get(pool);
-      if (known === undefined || call.text === undefined) return;
-      const template = known.target.templateOf(call.text);
-      if (siteWanted(template)) call.takenSite = takeSite(template, below);
+      call.noteSite(pools.get(pool)?.target, below);
     } catch (error) {
       guard.failed(error);
     }
@@ -242,15 +221,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     const known = pools.get(pool) ?? (client === undefined ? undefined : know(pool, client));
     // Ended before it had any connection, it leads nowhere.
     const target = known?.target ?? findTarget(undefined, undefined, undefined, undefined);
-    const operation = startDatabaseOperation(
-      target.templateOf(text),
-      text,
-      undefined,
-      call.context,
-      call.startMs,
-      performance.now() - call.startMs,
-    );
-    operation.takenSite = call.takenSite;
+    const operation = call.start(target.templateOf(text), text, undefined, performance.now());
     failOperation(operation, error);
     endOperation(operation);
   }

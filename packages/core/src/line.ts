@@ -1,0 +1,5 @@
+interface InLine<Member> {
+  before: Member | undefined;
+  after: Member | undefined;
+}
+
