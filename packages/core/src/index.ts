@@ -55,6 +55,7 @@ export {
   type InstrumentationState,
   type InstrumentedModule,
 } from "./instrumentation.js";
+export { type InLine, Line } from "./line.js";
 export type { Loan, Waiter } from "./loans.js";
 export { createLabelSet, type LabelSet, OVERFLOW_LABEL } from "./labels.js";
 export {

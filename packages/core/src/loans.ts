@@ -1,35 +1,8 @@
 import type { Context, Span } from "@opentelemetry/api";
 import { requestOf, spanOf } from "./context.js";
+import type { InLine } from "./line.js";
 import type { DatabaseOperation, DatabaseTemplate } from "./operation.js";
 import type { Request } from "./request.js";
-
-interface InLine<Member> {
-  before: Member | undefined;
-  after: Member | undefined;
-}
-
-/** Who came first stands first. Members know their neighbours, so that to enter and to leave are a few writes and no allocation. */
-export class Line<Member extends InLine<Member>> {
-  first: Member | undefined = undefined;
-  private last: Member | undefined = undefined;
-
-  enter(member: Member): void {
-    member.before = this.last;
-    if (this.last === undefined) this.first = member;
-    else this.last.after = member;
-    this.last = member;
-  }
-
-  leave(member: Member): void {
-    const { before, after } = member;
-    if (before === undefined) this.first = after;
-    else before.after = after;
-    if (after === undefined) this.last = before;
-    else after.before = before;
-    member.before = undefined;
-    member.after = undefined;
-  }
-}
 
 /** A caller that waits because all connections are lent. */
 export class Waiter implements InLine<Waiter> {

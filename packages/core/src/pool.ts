@@ -1,6 +1,7 @@
 import type { Context } from "@opentelemetry/api";
 import { hearsLoans, poolReturned, poolTimed, poolTimedOut, poolWaited } from "./listeners.js";
-import { Line, Loan, Waiter } from "./loans.js";
+import { Line } from "./line.js";
+import { Loan, Waiter } from "./loans.js";
 import { sayOnce } from "./say.js";
 import { count } from "./self.js";
 

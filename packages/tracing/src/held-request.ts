@@ -1,5 +1,5 @@
 import { SpanStatusCode } from "@opentelemetry/api";
-import { counterOf, type DatabaseOperation, type Operation, spanOf } from "@telltale/core";
+import { counterOf, type DatabaseOperation, type InLine, type Operation, spanOf } from "@telltale/core";
 import { noteFailure } from "./failures.js";
 import { endOperationSpan, makeLateSpan } from "./operation-span.js";
 import { EngineSpan } from "./span.js";
@@ -15,7 +15,7 @@ const KEPT = 1;
 const DROPPED = 2;
 
 /** What is held of one request. It is decided on as soon as something speaks for it, at the latest when its first span ends. */
-export class HeldRequest {
+export class HeldRequest implements InLine<HeldRequest> {
   private readonly keep: TailKeep;
   private readonly slowAtMs: number;
   private state: typeof OPEN | typeof KEPT | typeof DROPPED = OPEN;
@@ -30,13 +30,12 @@ export class HeldRequest {
   missing = 0;
   /** What has ended, in that order; queries without their spans. */
   private ended: (EngineSpan | DatabaseOperation)[] | undefined = undefined;
-  older: HeldRequest | undefined;
-  newer: HeldRequest | undefined = undefined;
+  before: HeldRequest | undefined = undefined;
+  after: HeldRequest | undefined = undefined;
 
-  constructor(keep: TailKeep, slowAtMs: number, older: HeldRequest | undefined) {
+  constructor(keep: TailKeep, slowAtMs: number) {
     this.keep = keep;
     this.slowAtMs = slowAtMs;
-    this.older = older;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { Line } from "@telltale/core";
 import { HeldRequest } from "./held-request.js";
 
 /** Why a trace that was not sampled is exported. */
@@ -27,9 +28,8 @@ export class TailKeep {
   /** Of requests that are not decided on. */
   spans = 0;
   bytes = 0;
-  /** The two ends of the line of requests that are not decided on. A Set of them would outgrow its tables, which outlive what is in them. */
-  private oldest: HeldRequest | undefined = undefined;
-  private newest: HeldRequest | undefined = undefined;
+  /** Requests that are not decided on, the oldest first. A Set of them would outgrow its tables, which outlive what is in them. */
+  private readonly open = new Line<HeldRequest>();
   private allowance: number;
   private allowedAtMs = 0;
   private closed = false;
@@ -51,29 +51,21 @@ export class TailKeep {
     if (this.closed) return undefined;
     const { reasons, slowMs } = this.options;
     const slowAtMs = isRequest && reasons.includes("slow") ? startMs + slowMs : Infinity;
-    const request = new HeldRequest(this, slowAtMs, this.newest);
-    if (this.newest === undefined) this.oldest = request;
-    else this.newest.newer = request;
-    this.newest = request;
+    const request = new HeldRequest(this, slowAtMs);
+    this.open.enter(request);
     return request;
   }
 
   /** Makes way for what was added. */
   makeRoom(): void {
     const { maxSpans, maxBytes } = this.options;
-    while (this.oldest !== undefined && (this.spans > maxSpans || this.bytes > maxBytes)) this.oldest.giveUp();
+    const { open } = this;
+    while (open.first !== undefined && (this.spans > maxSpans || this.bytes > maxBytes)) open.first.giveUp();
   }
 
   /** Takes a request that is decided on out of the line. */
   remove(request: HeldRequest): void {
-    const { older, newer } = request;
-    if (older === undefined) this.oldest = newer;
-    else older.newer = newer;
-    if (newer === undefined) this.newest = older;
-    else newer.older = older;
-    // What is dead in old space would keep its neighbours alive.
-    request.older = undefined;
-    request.newer = undefined;
+    this.open.leave(request);
     this.spans -= request.spans;
     this.bytes -= request.bytes;
   }
@@ -99,6 +91,6 @@ export class TailKeep {
   /** Gives up what is not decided on, unless it is slow by now; what begins from here on is not held. */
   close(): void {
     this.closed = true;
-    while (this.oldest !== undefined) this.oldest.giveUp();
+    while (this.open.first !== undefined) this.open.first.giveUp();
   }
 }
