@@ -102,7 +102,7 @@ interface Rule {
   labels?: Record<string, string>;
 }
 
-export function readRules(file: string): Rule[] {
+function readRules(file: string): Rule[] {
   const { groups } = parse(readFileSync(file, "utf8")) as { groups: { rules: Rule[] }[] };
   return groups.flatMap(({ rules }) => rules);
 }
@@ -126,7 +126,7 @@ export function ruleQueries(file: string): Query[] {
 const KEYWORDS = new Set(["and", "or", "unless", "offset", "by", "on", "ignoring", "group_left"]);
 
 /** Selectors in an expression, with their range and offset. */
-export function selectorsOf(expression: string): string[] {
+function selectorsOf(expression: string): string[] {
   const withoutLabels = expression.replaceAll(/\b(by|on|ignoring|group_left)\s*\([^)]*\)/g, " ");
   const pattern = /(?<![\w.])([a-zA-Z_:][\w:]*)(?!\w*\s*\()(\{[^}]*\})?(\[[^\]]+\])?( offset \w+)?/g;
   const found = [...withoutLabels.matchAll(pattern)].filter(([, name = ""]) => !KEYWORDS.has(name));

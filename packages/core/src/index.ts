@@ -71,7 +71,7 @@ export {
 } from "./listeners.js";
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
 export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
-export { announceModule, type LoadedModule, onModuleLoad } from "./module-hook.js";
+export { announceModule, type LoadedModule } from "./module-hook.js";
 export {
   annotateOperation,
   contextOf,
@@ -106,8 +106,6 @@ export {
   type Naming,
   type NamingStrategy,
   noTranslation,
-  noUtf8EscapingWithSuffixes,
-  underscoreEscapingWithoutSuffixes,
   underscoreEscapingWithSuffixes,
   unitOf,
 } from "./prometheus/naming.js";
@@ -120,7 +118,7 @@ export { activeRequest, isSuppressed, type Request, suppress } from "./request.j
 export { say, type SayLevel, sayOnce, setSay } from "./say.js";
 export { count, counterOf, limitOf, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
 export { Slices } from "./slices.js";
-export { addSpanListener, createSpanListener } from "./spans.js";
+export { addSpanListener } from "./spans.js";
 export { locateFrame } from "./stack-frames.js";
 export { undoAll } from "./undo.js";
 export { startImmediate, startTimer, stopTimer } from "./timers.js";

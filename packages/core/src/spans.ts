@@ -33,7 +33,7 @@ function listenerOf(provider: OperationTracerProvider): Listener {
  * Operations as spans: names, kinds, attributes and status of the stable HTTP and database conventions. It must be the last
  * listener, because what the others note on an operation is written to its span when that ends.
  */
-export function createSpanListener(tracer: Tracer): Listener {
+function createSpanListener(tracer: Tracer): Listener {
   return {
     name: "spans",
     operationStarted(operation) {

@@ -5,7 +5,7 @@ const WARM_UP = 100;
 /** Calls of this many times the usual are slow … */
 const FACTOR = 3;
 /** … but never those below, in ms. */
-export const FLOOR_MS = 20;
+const FLOOR_MS = 20;
 /** "Usual" is what 95 % of the calls keep. */
 const SHARE = 0.95;
 /** A hundred calls whose 95 % is so many times what it was at its best are a regression: nothing is learned from them. */

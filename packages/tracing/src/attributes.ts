@@ -97,7 +97,7 @@ const MAX_PARTS = MAX_SIZE / PART_SIZE;
 const MAX_DEPTH = 30;
 
 /** Strings, numbers, booleans, null, byte arrays, arrays and plain objects of these, without a cycle, within bounds. */
-export function isAnyValue(value: unknown): boolean {
+function isAnyValue(value: unknown): boolean {
   return new AnyValueCheck().passes(value);
 }
 

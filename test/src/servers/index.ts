@@ -5,7 +5,7 @@ export type { ServerName } from "./find-server.js";
 export { freePort } from "./free-port.js";
 export { startMariadb } from "./mariadb.js";
 export type { MariadbOptions, MariadbServer } from "./mariadb.js";
-export { nodeBinary, testNodes } from "./node-binary.js";
+export { testNodes } from "./node-binary.js";
 export type { TestNode } from "./node-binary.js";
 export { startPostgres } from "./postgres.js";
 export type { PostgresOptions, PostgresServer } from "./postgres.js";

@@ -38,7 +38,7 @@ export async function testNodes(): Promise<TestNode[]> {
 }
 
 /** The program of Node 22.15, 22, 24 or 26: from npm, kept under node_modules/.cache. */
-export async function nodeBinary(release: string | number): Promise<string> {
+async function nodeBinary(release: string | number): Promise<string> {
   const version = PINNED[release];
   if (version === undefined) {
     throw new Error(`no Node ${release} to test on; known are ${Object.keys(PINNED).join(", ")}`);
