@@ -1,19 +1,23 @@
 import type { CallSite } from "./call-site.js";
 
+/** What kinds of things there are to be found. */
+export const KINDS_OF_FINDINGS = [
+  "slow_query",
+  "n_plus_one",
+  "duplicate_query",
+  "repeated_http_call",
+  "repeated_lookup",
+  "pool_starved",
+  "connection_leak",
+  "pool_timeout",
+  "cache_low_hit_ratio",
+  "cache_stampede",
+  "cache_never_read",
+  "event_loop_blocked",
+] as const;
+
 /** What kind of thing was found. */
-export type FindingKind =
-  | "slow_query"
-  | "n_plus_one"
-  | "duplicate_query"
-  | "repeated_http_call"
-  | "repeated_lookup"
-  | "pool_starved"
-  | "connection_leak"
-  | "pool_timeout"
-  | "cache_low_hit_ratio"
-  | "cache_stampede"
-  | "cache_never_read"
-  | "event_loop_blocked";
+export type FindingKind = (typeof KINDS_OF_FINDINGS)[number];
 
 /** How bad it is: worth knowing, worth repairing, or hurting somebody now. */
 export type FindingSeverity = "info" | "warning" | "error";

@@ -38,7 +38,14 @@ export {
 } from "./describe-span.js";
 export type { Explainer, ExplainJob, Explanation, PlanAdvice } from "./explain.js";
 export { isExported, keepForFinding } from "./exported.js";
-export type { Finding, FindingKind, FindingRecord, FindingSeverity, Why } from "./finding.js";
+export {
+  type Finding,
+  type FindingKind,
+  type FindingRecord,
+  type FindingSeverity,
+  KINDS_OF_FINDINGS,
+  type Why,
+} from "./finding.js";
 export {
   createKnownFindings,
   type KnownFinding,

@@ -1,4 +1,4 @@
-import type { Finding, FindingKind } from "./finding.js";
+import { type Finding, type FindingKind, KINDS_OF_FINDINGS } from "./finding.js";
 
 /** A finding that is accepted for now. It stands for every finding that has what it says. */
 export interface KnownFinding {
@@ -13,20 +13,6 @@ export interface KnownFinding {
 /** What tells findings apart from release to release. */
 type Identity = Pick<Finding, "kind" | "endpoint" | "fingerprint">;
 
-const KINDS: Readonly<Record<FindingKind, true>> = {
-  slow_query: true,
-  n_plus_one: true,
-  duplicate_query: true,
-  repeated_http_call: true,
-  repeated_lookup: true,
-  pool_starved: true,
-  connection_leak: true,
-  pool_timeout: true,
-  cache_low_hit_ratio: true,
-  cache_stampede: true,
-  cache_never_read: true,
-  event_loop_blocked: true,
-};
 const MAX_ENTRIES = 10_000;
 
 /**
@@ -59,8 +45,8 @@ export function readKnownFindings(text: string): {
 function problemOf(entry: unknown): string | undefined {
   if (!isObject(entry)) return "must be an object";
   const { kind, endpoint, fingerprint } = entry;
-  if (typeof kind !== "string" || !Object.hasOwn(KINDS, kind)) {
-    return `.kind must be one of ${Object.keys(KINDS).join(", ")}`;
+  if (!(KINDS_OF_FINDINGS as readonly unknown[]).includes(kind)) {
+    return `.kind must be one of ${KINDS_OF_FINDINGS.join(", ")}`;
   }
   for (const [name, value] of Object.entries({ endpoint, fingerprint })) {
     if (value !== undefined && (typeof value !== "string" || value === "")) return `.${name} must be a text`;
