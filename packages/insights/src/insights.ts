@@ -35,8 +35,8 @@ export interface Insights extends Listener {
 }
 
 /**
- * The listener that finds slow, repeated and duplicate queries, and blocks of the event loop. It works on operations only, so sampling and
- * exporters make no difference. Add it before the listener that makes spans: what it notes on an operation goes onto its span; and before
+ * The listener that finds slow and repeated calls, bad use of pools and caches, and blocks of the event loop. It works on what the
+ * instrumentations report, so sampling and exporters make no difference. Add it before the listener that makes spans: what it notes on an operation goes onto its span; and before
  * those that hear findings, as it marks the accepted ones. It remembers what is found, by whomever, and tells of it: to those who listen
  * to `findingTold`.
  */

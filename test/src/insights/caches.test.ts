@@ -1,7 +1,6 @@
 import { createRequire } from "node:module";
 import { setTimeout as pause } from "node:timers/promises";
-import { context } from "@opentelemetry/api";
-import { contextOf, endOperation, type Finding } from "@telltale/core";
+import type { Finding } from "@telltale/core";
 import { createInsights, type Insights } from "@telltale/insights";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
@@ -11,7 +10,7 @@ import type { Pool } from "pg";
 import { observeCache } from "telltale";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { describeWith } from "../describe-with.js";
-import { beginRequest } from "../requests.js";
+import { serve } from "../requests.js";
 import { type PostgresServer, type RedisServer, startPostgres, startRedis } from "../servers/index.js";
 import { createRandom } from "./random.js";
 import { score } from "./scoreboard.js";
@@ -24,16 +23,6 @@ const { Redis: Client } = require("ioredis") as typeof import("ioredis");
 
 const WINDOW_MS = 400;
 const NEVER_READ_MS = 2_000;
-
-/** Work inside of a served request. */
-async function serve<Result>(route: string, work: () => Promise<Result>): Promise<Result> {
-  const served = beginRequest(route);
-  try {
-    return await context.with(contextOf(served), work);
-  } finally {
-    endOperation(served);
-  }
-}
 
 const times = <Result>(count: number, work: (n: number) => Promise<Result>): Promise<Result[]> =>
   Promise.all(Array.from({ length: count }, (_, n) => work(n)));

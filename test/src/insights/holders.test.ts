@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { context } from "@opentelemetry/api";
-import { activeRequest, contextOf, endOperation, type Finding, suppress } from "@telltale/core";
+import { activeRequest, type Finding, suppress } from "@telltale/core";
 import { createInsights } from "@telltale/insights";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { collect, type Collection, waitFor } from "@telltale/testkit";
@@ -12,7 +12,7 @@ import type { PoolClient, PoolConfig } from "pg";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { describeWith } from "../describe-with.js";
 import { collectGarbage } from "../memory.js";
-import { beginRequest } from "../requests.js";
+import { serve } from "../requests.js";
 import { type PostgresServer, startPostgres } from "../servers/index.js";
 import { createRandom } from "./random.js";
 import { score } from "./scoreboard.js";
@@ -32,16 +32,6 @@ const IDLE_MS = 400;
 const AFTER_REQUEST_MS = 200;
 /** Where holders alone are to be found: a machine that takes the processor away looks like a blocked event loop. */
 const UNWATCHED = { blockMs: 0 };
-
-/** Work inside of a served request, whose trace id it hears; the request ends with it. */
-async function serve<Result>(route: string, work: (traceId: string | undefined) => Promise<Result>): Promise<Result> {
-  const served = beginRequest(route);
-  try {
-    return await context.with(contextOf(served), work, undefined, served.span?.spanContext().traceId);
-  } finally {
-    endOperation(served);
-  }
-}
 
 describeWith(["postgres"], "pool holders", () => {
   let server: PostgresServer;
