@@ -47,9 +47,11 @@ class Heard {
 /**
  * Work that blocks the event loop follows, in the same turn, on what called it: a request that arrived, an answer that was read. So the
  * request is that of the operation after which nothing was heard for most of the block. A loop that was idle in between leaves it open.
+ * Undefined where the event loop is to be left alone.
  */
-export function createBlockFinder(options: InsightsOptions): BlockFinder {
+export function createBlockFinder(options: InsightsOptions): BlockFinder | undefined {
   const { blockMs = 50, profile = false } = options.eventLoop ?? {};
+  if (blockMs === 0) return undefined;
   const profiler = profile ? createBlockProfiler() : undefined;
   const createdMs = performance.now();
   /** No two silences so long can be most of one block. */
@@ -82,7 +84,7 @@ export function createBlockFinder(options: InsightsOptions): BlockFinder {
       const request = culprit;
       culprit = undefined;
       const durationMs = block.toMs - block.fromMs;
-      if (blockMs === 0 || durationMs < blockMs) return;
+      if (durationMs < blockMs) return;
       if (request === undefined && block.fromMs - createdMs < STARTED_MS) return;
       report(request, block, durationMs, blockMs, profiler?.take(block));
       profiler?.arm();

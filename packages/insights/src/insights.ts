@@ -42,7 +42,7 @@ export interface Insights extends Listener {
  */
 export function createInsights(options: InsightsOptions = {}): Insights {
   const blocks = createBlockFinder(options);
-  const loop = options.eventLoop?.blockMs === 0 ? UNWATCHED : watchLoop(blocks);
+  const loop = blocks === undefined ? UNWATCHED : watchLoop(blocks);
   const histories = new QueryHistories();
   const plans = createPlanFinder();
   const findSlow = createSlowQueryFinder(options, histories, loop, plans);
@@ -55,7 +55,7 @@ export function createInsights(options: InsightsOptions = {}): Insights {
     name: "insights",
     operationStarted(operation) {
       if (loop.isDozing) loop.wake();
-      blocks.began(operation);
+      blocks?.began(operation);
       if (operation.kind === "database") caches.began(operation);
     },
     ...pools,
@@ -70,7 +70,7 @@ export function createInsights(options: InsightsOptions = {}): Insights {
     },
     operationEnded(operation) {
       const { request } = operation;
-      blocks.ended(operation);
+      blocks?.ended(operation);
       if (operation.kind === "database") {
         findSlow(operation);
         caches.ended(operation);
@@ -94,7 +94,7 @@ export function createInsights(options: InsightsOptions = {}): Insights {
     stop() {
       plans.tellHeld();
       loop.stop();
-      blocks.stop();
+      blocks?.stop();
     },
   };
 }

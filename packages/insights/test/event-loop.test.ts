@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { addListener, endOperation, type Finding } from "@telltale/core";
+import { collectGarbage } from "@telltale/test/memory";
 import { beginRequest } from "@telltale/test/requests";
 import { waitFor } from "@telltale/testkit";
 import { afterEach, expect, test } from "vitest";
@@ -118,4 +119,17 @@ test("a delay is that of the block in which something became known", async () =>
   // What the machine does meanwhile may block it, too, but not for so long.
   expect(loop.delayBefore(sentMs - 20, sentMs - 30)).toBeLessThan(11);
   expect(loop.delayBefore(overMs + 40, sentMs)).toBeLessThan(blockedMs / 2);
+});
+
+test("turned off, it keeps no request", async () => {
+  listen({ eventLoop: { blockMs: 0 } });
+  const serveOne = (): WeakRef<object> => {
+    const served = beginRequest("/report");
+    endOperation(served);
+    return new WeakRef(served);
+  };
+  const served = serveOne();
+  await new Promise(setImmediate);
+  collectGarbage();
+  expect(served.deref()).toBeUndefined();
 });
