@@ -50,7 +50,7 @@ let takers = 0;
 /** Arms a shape: of its next calls, sites are taken. It does nothing while those of the last minute will do. */
 export function wantSite(holder: SiteHolder, nowMs: number = performance.now()): void {
   const watch = watches.get(holder) ?? new Watch();
-  if (watch.wanted > 0 || (watch.armedMs > 0 && nowMs - watch.armedMs < REARM_MS)) return;
+  if (armed.has(holder) || (watch.armedMs > 0 && nowMs - watch.armedMs < REARM_MS)) return;
   if (armed.size >= MAX_WATCHES) forgetOldest();
   watches.set(holder, watch);
   watch.armedMs = nowMs;

@@ -150,3 +150,13 @@ test("the app's own stacks stay as they are", () => {
     console.log(JSON.stringify({ same, mine }));`;
   expect(run({ "app.mjs": code })).toEqual({ same: true, mine: "mine" });
 });
+
+// The last of all: those that wait for a call stay armed.
+test("of a thousand that wait for a call the oldest makes room, and can be armed again", () => {
+  const oldest = { slots: [] };
+  wantSite(oldest, 1_000);
+  for (let n = 0; n < 1_000; n++) wantSite({ slots: [] }, 1_000);
+  expect(takeAll(oldest, 1_000)).toBe(0);
+  wantSite(oldest, 61_000);
+  expect(takeAll(oldest, 1_000)).toBe(3);
+});
