@@ -78,7 +78,7 @@ export {
 } from "./listeners.js";
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
 export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
-export { announceModule, type LoadedModule } from "./module-hook.js";
+export { announceModule, type LoadedModule, onModuleLoad } from "./module-hook.js";
 export {
   annotateOperation,
   contextOf,
