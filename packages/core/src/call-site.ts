@@ -132,7 +132,8 @@ export class TakenSite {
 function captureSite(below: (...args: never[]) => unknown): TakenSite | undefined {
   const limit = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit");
   try {
-    Error.stackTraceLimit = MAX_FRAMES;
+    // V8 asks no accessor, and the app's would keep the number.
+    if (limit === undefined || limit.writable === true) Error.stackTraceLimit = MAX_FRAMES;
     // V8 writes the stack to any object; an Error would get a message and a stack of its own.
     const stack = {};
     Error.captureStackTrace(stack, below);

@@ -45,17 +45,28 @@ export function mapPosition(file: string, url: string, line: number, column: num
 function applyMap(map: Pick<SourceMap, "findEntry">, folder: string, here: Position): Position {
   // A SourceMap counts from 0.
   const entry = map.findEntry(here.line - 1, here.column - 1);
-  if (!("originalSource" in entry) || entry.originalSource === undefined) return here;
+  // Null is allowed for a source that has no name; a broken map may have anything.
+  const source: unknown = "originalSource" in entry ? entry.originalSource : undefined;
+  if (typeof source !== "string" || !("originalLine" in entry)) return here;
   return {
-    file: sourcePath(entry.originalSource, folder),
+    file: sourcePath(source, folder),
     line: entry.originalLine + 1,
     column: entry.originalColumn + 1,
   };
 }
 
 function sourcePath(source: string, folder: string): string {
-  if (source.startsWith("file:")) return fileURLToPath(source);
+  if (source.startsWith("file:")) return filePath(source);
   return /^[a-z][a-z0-9+.-]+:/i.test(source) ? source : resolve(folder, source);
+}
+
+/** The URL itself where it is of another machine, or broken. */
+function filePath(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    return url;
+  }
 }
 
 async function readMap(file: string): Promise<Mapping | null> {

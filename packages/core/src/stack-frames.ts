@@ -48,11 +48,15 @@ function pathOf(url: string): string {
   }
 }
 
-/** A stack is formatted when it is first read, by this hook; the app's own is put back at once. */
+/**
+ * A stack is formatted when it is first read, by this hook; the app's own is put back at once. By its definition, not by assignment: where
+ * the app's is an accessor it would keep ours, and format all stacks of the app with it.
+ */
 function framesOf(captured: { stack?: unknown }): readonly NodeJS.CallSite[] {
   const hook = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
   try {
-    Error.prepareStackTrace = (_, frames) => frames;
+    const value = (_: unknown, frames: readonly NodeJS.CallSite[]) => frames;
+    Object.defineProperty(Error, "prepareStackTrace", { value, configurable: hook?.configurable ?? true });
     const frames = captured.stack;
     return Array.isArray(frames) ? (frames as NodeJS.CallSite[]) : [];
   } catch {

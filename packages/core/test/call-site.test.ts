@@ -135,9 +135,20 @@ test.each<[string, string, Record<string, string>, string[]]>([
 test.each([
   ["a map that is missing", "gone.map", {}],
   ["a map that is none", "app.mjs.map", { "app.mjs.map": "{" }],
+  [
+    "a map that does not name its source",
+    "app.mjs.map",
+    { "app.mjs.map": JSON.stringify({ ...MAP, sources: [null] }) },
+  ],
 ])("the compiled position stands where there is %s", (_, address, files) => {
   const code = `import { query, site } from "driver";\nquery(); ${PRINT}\n//# sourceMappingURL=${address}\n`;
   expect(run({ "app.mjs": code, ...files })).toMatchObject({ file: "/app/app.mjs", line: 2, column: 1 });
+});
+
+test("a source on another machine is named as it is", () => {
+  const map = JSON.stringify({ ...MAP, sources: ["file://build/src/orders.ts"] });
+  const code = `import { query, site } from "driver";\nquery(); ${PRINT}\n//# sourceMappingURL=app.mjs.map\n`;
+  expect(run({ "app.mjs": code, "app.mjs.map": map })).toMatchObject({ file: "file://build/src/orders.ts", line: 41 });
 });
 
 test("the app's own stacks stay as they are", () => {
@@ -149,6 +160,18 @@ test("the app's own stacks stay as they are", () => {
     const mine = new Error().stack;
     console.log(JSON.stringify({ same, mine }));`;
   expect(run({ "app.mjs": code })).toEqual({ same: true, mine: "mine" });
+});
+
+test("an accessor of the app's in place of a hook is not called", () => {
+  const code = `import { query, site } from "driver";
+    const set = [];
+    for (const name of ["prepareStackTrace", "stackTraceLimit"]) {
+      let value;
+      Object.defineProperty(Error, name, { get: () => value, set: (given) => set.push(name), configurable: true });
+    }
+    query(); await site();
+    console.log(JSON.stringify({ set, isAccessor: Object.hasOwn(Object.getOwnPropertyDescriptor(Error, "prepareStackTrace"), "get") }));`;
+  expect(run({ "app.mjs": code })).toEqual({ set: [], isAccessor: true });
 });
 
 // The last of all: those that wait for a call stay armed.
