@@ -86,7 +86,7 @@ const page = {
 const answer =
   (body: unknown): RequestListener =>
   ({ url }, response) => {
-    if (url !== "/findings") response.writeHead(404).end();
+    if (url?.split("?")[0] !== "/findings") response.writeHead(404).end();
     else response.writeHead(200, { "content-type": "application/json; charset=utf-8" }).end(JSON.stringify(body));
   };
 
@@ -214,6 +214,11 @@ describe("what it cannot read it explains, and exits with 2", () => {
       /is no endpoint of Telltale/,
     ],
     ["a list that is none", answer({ ...page, findings: [null] }), /a newer Telltale|no endpoint/],
+    [
+      "numbers that are none",
+      answer({ ...page, findings: [{ ...slow, lostMs: "1" }] }),
+      /answered what no Telltale writes/,
+    ],
     ["a newer one", answer({ ...page, format: 2 }), /has a newer Telltale than this/],
     [
       "metrics alone",
@@ -243,6 +248,24 @@ describe("what it cannot read it explains, and exits with 2", () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr.trimEnd()).toMatch(said);
     expect(stderr.trimEnd()).not.toMatch(/\p{Cc}/u);
+  });
+
+  test("what is secret in an address is not said, whatever comes of it", async () => {
+    const address = (await serve(answer(page))).replace(/^/, "http://reader:hunter2@");
+    for (const url of [`${address}/?token=hunter2`, `${address}/elsewhere?token=hunter2`]) {
+      const { stdout, stderr } = await run([url]);
+      expect(stdout + stderr).toMatch(/http:\/\/127\.0\.0\.1:\d+\/(?:findings|elsewhere)/);
+      expect(stdout + stderr).not.toContain("hunter2");
+    }
+  });
+
+  test("a text of megabytes is cut before it is divided into lines", async () => {
+    const { code, endMs } = await run([
+      await serve(answer({ ...page, findings: [{ ...slow, title: "x".repeat(7e6) }] })),
+    ]);
+    expect(code).toBe(0);
+    // All of it takes half a minute.
+    expect(endMs).toBeLessThan(10_000);
   });
 
   test.each<[string[], RegExp]>([

@@ -3,7 +3,7 @@ import type { FindingKind, FindingSeverity } from "@telltale/core";
 import { escapeHostile, FINDING_KINDS } from "@telltale/insights";
 import type { FindingsPage } from "../findings/page.js";
 import { type Command, UsageError } from "./command.js";
-import { DEFAULT_PORT, fetchPage, findingsUrl } from "./report/fetch-page.js";
+import { DEFAULT_PORT, fetchPage, findingsUrl, shownUrl } from "./report/fetch-page.js";
 import { renderReport } from "./report/render-report.js";
 
 const SEVERITIES: readonly FindingSeverity[] = ["info", "warning", "error"];
@@ -45,12 +45,23 @@ export const report: Command = {
     const page = ofKinds(await fetchPage(url), kinds);
     // Whoever reads the first lines only closes the pipe.
     process.stdout.on("error", () => {});
-    process.stdout.write(values.json ? toJson(page, limit) : renderReport(page, { limit, kinds, url: url.href }));
+    process.stdout.write(
+      write(url, () => (values.json ? toJson(page, limit) : renderReport(page, { limit, kinds, url: shownUrl(url) }))),
+    );
     if (failOn !== undefined && page.findings.some((one) => !one.accepted && isAtLeast(one.severity, failOn))) {
       process.exitCode = 1;
     }
   },
 };
+
+/** Of what a page holds only the outline was looked at: the rest shows when it is written. */
+function write(url: URL, render: () => string): string {
+  try {
+    return render();
+  } catch {
+    throw new UsageError(`${url.host} answered what no Telltale writes: is it the service that was meant?`);
+  }
+}
 
 function parse(args: readonly string[]) {
   try {

@@ -21,11 +21,16 @@ export function findingsUrl(given: string | undefined, port: string | undefined)
   return url;
 }
 
+/** An address as it may be shown: a password is in front of the host, a token behind the path. */
+export function shownUrl({ origin, pathname }: URL): string {
+  return `${origin}${pathname}`;
+}
+
 /** Reads the page; every way in which that fails says what to do. */
 export async function fetchPage(url: URL): Promise<FindingsPage> {
   const { status, type, text } = await read(url);
   const first = plain(text.split("\n", 1)[0] ?? "").slice(0, 200);
-  if (status === 403) throw new UsageError(`${url.href} refused: ${first}`);
+  if (status === 403) throw new UsageError(`${shownUrl(url)} refused: ${first}`);
   const page = type.startsWith("application/json") ? parse(text) : undefined;
   if (status === 200 && isPage(page)) return page;
   if (status === 404 && text.startsWith("Metrics are at")) {
@@ -35,7 +40,7 @@ export async function fetchPage(url: URL): Promise<FindingsPage> {
   }
   const found = (page as { telltale?: unknown } | undefined)?.telltale === "findings";
   if (found) throw new UsageError(`${url.host} has a newer Telltale than this: use the telltale of that service`);
-  throw new UsageError(`${url.host} is no endpoint of Telltale: ${url.href} answered ${status} ${type}`.trimEnd());
+  throw new UsageError(`${url.host} is no endpoint of Telltale: ${shownUrl(url)} answered ${status} ${type}`.trimEnd());
 }
 
 function read(url: URL): Promise<{ status: number; type: string; text: string }> {

@@ -1,9 +1,13 @@
 /** Whatever acts on a terminal or hides in a text: control characters, marks of direction, joiners, halves of characters. */
 const ACTING = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 
+/** Characters of one text that are looked at; more than a service writes, and a bound on the work for what others do. */
+const MAX_LENGTH = 10_000;
+
 /** A text of a service as it may be shown: one line, nothing in it but what is seen. */
 export function plain(text: unknown): string {
   return String(text ?? "")
+    .slice(0, MAX_LENGTH)
     .replace(/\s+/g, " ")
     .replace(ACTING, "\ufffd");
 }
