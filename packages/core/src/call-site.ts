@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { HttpClientOperation } from "./operation.js";
 import { limitOf } from "./self.js";
 import { findSite } from "./stack-frames.js";

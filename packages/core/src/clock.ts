@@ -1,3 +1,5 @@
+import { performance } from "node:perf_hooks";
+
 /** How far the system's clock may run away from the monotonic one (by slewing, or a suspended machine) before it is followed. */
 const MAX_DRIFT_MS = 50;
 const CHECK_EVERY_MS = 10_000;

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Attributes, Context, Span } from "@opentelemetry/api";
 import { context } from "@opentelemetry/api";
 import type { CallSite, TakenSite } from "./call-site.js";

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Context } from "@opentelemetry/api";
 import { siteWanted, type TakenSite, takeSite } from "./call-site.js";
 import type { DatabaseTarget } from "./database-targets.js";

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Context } from "@opentelemetry/api";
 import { hearsLoans, poolReturned, poolTimed, poolTimedOut, poolWaited } from "./listeners.js";
 import { Line } from "./line.js";

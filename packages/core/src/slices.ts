@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { startImmediate } from "./timers.js";
 
 /** How long a piece of work may keep the event loop, in ms. The least that is worth a turn of the loop. */

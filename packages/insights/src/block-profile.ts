@@ -1,4 +1,5 @@
 import type { Profiler, Session } from "node:inspector";
+import { performance } from "node:perf_hooks";
 import { type CallSite, locateFrame, say, startTimer, stopTimer } from "@telltale/core";
 import type { Block } from "./loop-watch.js";
 

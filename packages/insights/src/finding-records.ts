@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { performance } from "node:perf_hooks";
 import { type Finding, type FindingRecord, findingTold, limitOf } from "@telltale/core";
 import { causeOf, FINDING_KINDS, pageOf, severityOf } from "./finding-kinds.js";
 

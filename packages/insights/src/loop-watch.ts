@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { startTimer, stopTimer } from "@telltale/core";
 
 /** From one look at the event loop to the next, in ms; a look takes about 1 µs. */

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { context } from "@opentelemetry/api";
 import {
   type DatabaseTarget,

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import { Attached, type DatabaseOperation } from "@telltale/core";
 import type { Command } from "./driver.js";

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { emptyResource } from "@opentelemetry/resources";
 import type {
   AggregationTemporalitySelector,

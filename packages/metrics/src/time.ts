@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { HrTime } from "@opentelemetry/api";
 
 /** Milliseconds since the epoch as the SDK writes them. */

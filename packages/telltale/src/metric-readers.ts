@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { performance } from "node:perf_hooks";
 import { getNumberFromEnv } from "@opentelemetry/core";
 import type {
   AggregationTemporalitySelector,

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { startTimer } from "@telltale/core";
 
 /** Resolves once `holds` does, looking every 10 ms; rejects after `timeoutMs` (default 10,000), naming what it waited for. */

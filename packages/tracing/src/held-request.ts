@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { SpanStatusCode } from "@opentelemetry/api";
 import { counterOf, type DatabaseOperation, type InLine, type Operation, spanOf } from "@telltale/core";
 import { noteFailure } from "./failures.js";

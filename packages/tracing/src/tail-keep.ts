@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { Line } from "@telltale/core";
 import { HeldRequest } from "./held-request.js";
 

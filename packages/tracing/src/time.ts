@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { HrTime, TimeInput } from "@opentelemetry/api";
 import { epochOriginMs } from "@telltale/core";
 

@@ -8,7 +8,7 @@ import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { collect, expectNoFindings, expectQueryCount } from "@telltale/testkit";
 import "@telltale/testkit/vitest";
 import type { Pool } from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { describeWith } from "../describe-with.js";
 import { type PostgresServer, startPostgres } from "../servers/index.js";
 
@@ -58,6 +58,20 @@ describeWith(["postgres"], "expectations, with a PostgreSQL", () => {
       () => "",
       (error: Error) => error.message,
     );
+
+  test("a clock that the test has replaced is not the clock of calls", async () => {
+    vi.useFakeTimers();
+    try {
+      await expectQueryCount(loop, 31);
+      await expectNoFindings(async () => {
+        const asked = pool.query("SELECT count(*) FROM orders");
+        vi.advanceTimersByTime(60_000);
+        await asked;
+      });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 
   describe("expectNoFindings", () => {
     test("gives what was run", async () => {

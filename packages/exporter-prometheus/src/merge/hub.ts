@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { performance } from "node:perf_hooks";
 import { say, Slices, startTimer, stopTimer } from "@telltale/core";
 import type { Page } from "../families.js";
 import { MAX_PARTS_BYTES, type Parts } from "../side-page.js";

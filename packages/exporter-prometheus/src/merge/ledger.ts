@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { AggregationTemporality, DataPointType, type MetricData, type ScopeMetrics } from "@opentelemetry/sdk-metrics";
 import { count, type Slices } from "@telltale/core";
 import type { Page } from "../families.js";

@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import { performance } from "node:perf_hooks";
 import type { ScopeMetrics } from "@opentelemetry/sdk-metrics";
 import { say, startTimer, stopTimer } from "@telltale/core";
 import { createEndpoint, type Handler, type Served } from "../endpoint.js";

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { startImmediate } from "@telltale/core";
 
 /** How long what waits may keep the event loop, in ms. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import http, { type IncomingMessage } from "node:http";
 import type https from "node:https";
+import { performance } from "node:perf_hooks";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { startTimer, stopTimer } from "@telltale/core";

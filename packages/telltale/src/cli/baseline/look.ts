@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UsageError } from "../command.js";
 import { readAddress } from "./address.js";
