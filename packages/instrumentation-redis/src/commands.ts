@@ -99,15 +99,20 @@ export function isKnown(name: string): boolean {
 export function firstKey(command: CommandFacts, args: readonly Argument[]): string | undefined {
   const { keyAt, keyCountAt } = command;
   if (keyAt < 0) return undefined;
-  if (keyCountAt >= 0 && !(Number(args[keyCountAt]) > 0)) return undefined;
-  const key = args[keyAt];
-  return typeof key === "string" ? key : key?.toString();
+  if (keyCountAt >= 0 && !(Number(textOf(args[keyCountAt])) > 0)) return undefined;
+  return textOf(args[keyAt]);
+}
+
+/** Whatever else an argument is, ioredis has failed to make a text of it: that is the app's code, and not to be run again. */
+function textOf(argument: unknown): string | undefined {
+  if (typeof argument === "string") return argument;
+  return argument instanceof Uint8Array ? argument.toString() : undefined;
 }
 
 /** Whether XREAD or XREADGROUP waits: BLOCK stands among the options, before STREAMS. */
 export function isBlocking(args: readonly Argument[]): boolean {
   for (const argument of args) {
-    const word = argument.toString().toUpperCase();
+    const word = textOf(argument)?.toUpperCase();
     if (word === "BLOCK") return true;
     if (word === "STREAMS") return false;
   }

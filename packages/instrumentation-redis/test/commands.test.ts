@@ -92,3 +92,16 @@ describe("XREAD and XREADGROUP", () => {
   test.each(cases)("%j waits: %j", (args, waits) => expect(isBlocking(args)).toBe(waits));
   test("that wait are control", () => expect(factsOf("xread").blocking?.effect).toBe("control"));
 });
+
+test("an argument that ioredis could not make a text of is not asked again", () => {
+  let asked = 0;
+  const own = () => {
+    asked++;
+    throw new Error("the app's own");
+  };
+  const hostile = { toString: own, valueOf: own } as never;
+  expect(firstKey(factsOf("get"), [hostile])).toBeUndefined();
+  expect(firstKey(factsOf("eval"), ["return 1", hostile, "key"])).toBeUndefined();
+  expect(isBlocking([hostile, "STREAMS"])).toBe(false);
+  expect(asked).toBe(0);
+});
