@@ -59,12 +59,10 @@ function missingIndex({ node, above }: PlacedNode, { tables, rows = 0 }: Explain
   const left = Math.max(node["Plan Rows"] * processesOf(node, above), isTop ? rows : 0);
   if (all < MANY_ROWS || left > all * SELECTIVE) return [];
   const { Alias: alias = table.name } = node;
-  const comparisons = splitConjunction(node.Filter)
-    .map((part) => readComparison(part, alias))
-    .filter((one) => one !== undefined && table.columns[one.column] !== undefined && isServable(one, table));
-  const columns = columnsFor(comparisons as Comparison[]);
+  const comparisons = comparisonsOf(node, table);
+  const columns = columnsFor(comparisons);
   if (columns.length === 0) return [];
-  if (left >= WORTH_SORTING && comparisons.every((one) => one?.isEqual)) columns.push(...sortedBy(above, alias, table));
+  if (left >= WORTH_SORTING && comparisons.every((one) => one.isEqual)) columns.push(...sortedBy(above, alias, table));
   if (isServed(columns, table)) return [];
   const index = writeIndex(table, columns);
   const text = `All ${rounded(all)} rows of ${table.name} are read for about ${rounded(left)}: try CREATE INDEX CONCURRENTLY ON ${index}.`;
@@ -75,6 +73,19 @@ function missingIndex({ node, above }: PlacedNode, { tables, rows = 0 }: Explain
 function isServable({ column, cast, call }: Comparison, table: TableFacts): boolean {
   if (cast === undefined) return true;
   return cast === "text" && (call !== undefined || table.columns[column] === "character varying");
+}
+
+/** What the filter of a scan compares for equality, as far as an index serves it. */
+function equalColumns(node: PlanNode, table: TableFacts): string[] {
+  if (node["Node Type"] !== "Seq Scan") return [];
+  return columnsFor(comparisonsOf(node, table).filter(({ isEqual }) => isEqual));
+}
+
+function comparisonsOf({ Filter: filter = "", Alias: alias }: PlanNode, table: TableFacts): Comparison[] {
+  return splitConjunction(filter)
+    .map((part) => readComparison(part, alias ?? table.name))
+    .filter((one) => one !== undefined)
+    .filter((one) => table.columns[one.column] !== undefined && isServable(one, table));
 }
 
 /** Those compared for equality first, then one range. */
@@ -138,8 +149,9 @@ function largeSort({ node, above }: PlacedNode, { tables, workMem }: Explained):
   if (parent?.["Node Type"] === "Limit") {
     const table = factsOf(input, tables);
     const columns = table && sortColumns(node, input.Alias ?? table.name, table);
-    // With a filter it may be the filter that needs the index.
     if (table === undefined || columns === undefined || isServed(columns.map(bare), table)) return [];
+    // What is compared for equality comes first: within it the index has the order, and nothing is read in vain.
+    columns.unshift(...equalColumns(input, table).filter((column) => !columns.map(bare).includes(column)));
     const index = writeIndex(table, columns);
     const text = `${rounded(rows)} rows of ${table.name} are read and sorted for the first ${rounded(parent["Plan Rows"])}: try CREATE INDEX CONCURRENTLY ON ${index}.`;
     return [{ kind: "large_sort", text, index }];
@@ -219,7 +231,7 @@ function megabytes(bytes: number): string {
   return `${Math.max(0.1, bytes / 1024 ** 2).toFixed(bytes < 10 * 1024 ** 2 ? 1 : 0)} MB`;
 }
 
-/** `1,200`; beyond that two digits are exact enough for an estimate. */
+/** `3`, `1,200`: whole rows; beyond a thousand two digits are exact enough for an estimate. */
 function rounded(rows: number): string {
-  return Number(rows.toPrecision(rows < 1_000 ? 3 : 2)).toLocaleString("en-US");
+  return (rows < 1_000 ? Math.round(rows) : Number(rows.toPrecision(2))).toLocaleString("en-US");
 }

@@ -152,6 +152,13 @@ describeWith(["postgres"], "EXPLAIN", () => {
     ],
     ["newest", "SELECT id AS newest FROM orders ORDER BY placed DESC LIMIT 20", [], "large_sort", "orders (placed)"],
     [
+      "state_newest",
+      "SELECT id AS state_newest FROM orders WHERE state = $1 ORDER BY placed DESC LIMIT 20",
+      ["state1"],
+      "large_sort",
+      "orders (state, placed)",
+    ],
+    [
       "all_sorted",
       "SELECT count(*) AS all_sorted FROM (SELECT note FROM orders ORDER BY note, id OFFSET 0) s",
       [],
