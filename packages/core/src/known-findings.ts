@@ -37,13 +37,13 @@ export function readKnownFindings(text: string): {
   for (const [n, entry] of list.slice(0, MAX_ENTRIES).entries()) {
     const problem = problemOf(entry);
     if (problem === undefined) findings.push(entry as KnownFinding);
-    else problems.push(`findings[${n}] ${problem}`);
+    else problems.push(`findings[${n}]${problem}`);
   }
   return { findings, problems };
 }
 
 function problemOf(entry: unknown): string | undefined {
-  if (!isObject(entry)) return "must be an object";
+  if (!isObject(entry)) return " must be an object";
   const { kind, endpoint, fingerprint } = entry;
   if (!(KINDS_OF_FINDINGS as readonly unknown[]).includes(kind)) {
     return `.kind must be one of ${KINDS_OF_FINDINGS.join(", ")}`;
@@ -51,7 +51,7 @@ function problemOf(entry: unknown): string | undefined {
   for (const [name, value] of Object.entries({ endpoint, fingerprint })) {
     if (value !== undefined && (typeof value !== "string" || value === "")) return `.${name} must be a text`;
   }
-  return endpoint === undefined && fingerprint === undefined ? "must have an endpoint or a fingerprint" : undefined;
+  return endpoint === undefined && fingerprint === undefined ? " must have an endpoint or a fingerprint" : undefined;
 }
 
 /**

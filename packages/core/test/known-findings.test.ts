@@ -25,10 +25,10 @@ test.each([
   ['{ "findings": [7] }', /^findings\[0\] must be an object/],
   [
     '{ "findings": [{ "kind": "n+1", "endpoint": "GET /" }] }',
-    /^findings\[0\] \.kind must be one of slow_query, n_plus_one/,
+    /^findings\[0\]\.kind must be one of slow_query, n_plus_one/,
   ],
   ['{ "findings": [{ "kind": "n_plus_one" }] }', /^findings\[0\] must have an endpoint or a fingerprint/],
-  ['{ "findings": [{ "kind": "n_plus_one", "endpoint": 7 }] }', /^findings\[0\] \.endpoint must be a text/],
+  ['{ "findings": [{ "kind": "n_plus_one", "endpoint": 7 }] }', /^findings\[0\]\.endpoint must be a text/],
 ])("%s is a problem", (text, problem) => {
   const { findings, problems } = readKnownFindings(text);
   expect(findings).toEqual([]);
