@@ -26,6 +26,10 @@ const CURES: Readonly<Record<PoolReason, string>> = {
   load: "Nobody holds a connection for long, there are more callers than connections: let fewer run at once, take fewer connections per request, or raise the pool's maximum if the server has capacity to spare.",
 };
 
+/** Of many callers, each of which holds its connection mostly for nothing. */
+const CURE_IDLE_LOAD =
+  "Nobody holds a connection for long, but for most of that time no query runs on it: take it just before the queries and give it back right after them. Where that is not enough, let fewer callers run at once, or raise the pool's maximum.";
+
 /** Why, of who holds the connections. */
 const CAUSES: Readonly<Record<PoolReason, string>> = {
   busy: "A query runs for long on the connection that others wait for.",
@@ -61,14 +65,18 @@ export function reasonOf(
   const halfMs = (now - askedMs) / 2;
   if (!isNested && delayMs > 0 && delayMs >= halfMs) return BLOCKED;
   if (blamed === undefined) return OPENING;
-  const { party, takenMs, untilMs, busyMs } = blamed.stint;
+  const { party, takenMs, untilMs } = blamed.stint;
   if (untilMs - Math.max(takenMs, askedMs) < halfMs) {
     const openingMs = pool.openedMs - Math.max(askedMs, pool.openedMs - pool.openingMs);
     return openingMs >= halfMs ? OPENING : "load";
   }
   if (isNested) return "nested";
   if (party.requestEndMs !== 0) return "after_request";
-  return busyMs >= (untilMs - takenMs) / 2 ? "busy" : "idle";
+  return isMostlyIdle(blamed.stint) ? "idle" : "busy";
+}
+
+function isMostlyIdle({ busyMs, takenMs, untilMs }: Stint): boolean {
+  return busyMs < (untilMs - takenMs) / 2;
 }
 
 export function starvedFinding(pool: Pool, wait: Wait, againstMs: number): Finding {
@@ -159,7 +167,7 @@ function waitFinding(
     ...about(pool, stint, now),
     kind,
     title: `${accuse(pool, blame, reason)}; ${victimOf(waiter)} ${waited}`,
-    advice: CURES[reason],
+    advice: reason === "load" && isMostlyIdle(stint) ? CURE_IDLE_LOAD : CURES[reason],
     cause: CAUSES[reason],
     count,
     durationMs: stint.untilMs - stint.takenMs,
@@ -181,11 +189,12 @@ function accuse(pool: Pool, { stint, held }: Blame, reason: PoolReason): string 
   return `${nameOf(stint.party.endpoint)} ${verb} ${connections} of ${nameOfPool(pool)} (${formatMs(stint.untilMs - stint.takenMs)}, ${doing(stint)})${nested}`;
 }
 
-function doing({ isRunning, busyMs, takenMs, untilMs, sinceMs, template, goesOn }: Stint): string {
+function doing(stint: Stint): string {
+  const { isRunning, busyMs, takenMs, untilMs, sinceMs, template, goesOn } = stint;
   const summary = template === undefined ? undefined : summaryOf(template);
   if (isRunning) return `running ${summary} for ${formatMs(untilMs - sinceMs)}`;
   if (summary === undefined) return "no query on it";
-  if (busyMs >= (untilMs - takenMs) / 2) return `${formatMs(busyMs)} of it running queries, the last ${summary}`;
+  if (!isMostlyIdle(stint)) return `${formatMs(busyMs)} of it running queries, the last ${summary}`;
   return goesOn
     ? `idle in the app's hands for ${formatMs(untilMs - sinceMs)} after ${summary}`
     : `idle in the app's hands for ${formatMs(untilMs - takenMs - busyMs)} of it, the last query ${summary}`;

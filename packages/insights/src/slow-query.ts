@@ -123,7 +123,7 @@ function describeSlow(
       {
         kind: "slow_query",
         title: `${summaryOf(template)} took ${formatMs(took)}${where}${parts === undefined ? "" : `: ${parts}`} (${against})`,
-        advice: why.loopDelayMs > why.restMs ? FREE_THE_LOOP : adviceFor(template),
+        advice: why.loopDelayMs > why.restMs ? FREE_THE_LOOP : adviceFor(template, why),
         count: 1,
         durationMs,
         waitMs,
@@ -135,14 +135,19 @@ function describeSlow(
       operation,
     ),
     why,
-    cause: causeOf(why, reason, usualMs),
+    cause: causeOf(why, reason, usualMs, template),
     callSite: operation.site ?? lastSiteOf(template),
     evidence: { threshold_ms: thresholdMs, ...(usualMs > 0 && { baseline_ms: limitMs, usual_ms: usualMs }) },
   };
 }
 
 /** Where most of the time went. */
-function causeOf({ waitMs, loopDelayMs, restMs, isEstimate }: Why, reason: string, usualMs: number): string {
+function causeOf(
+  { waitMs, loopDelayMs, restMs, isEstimate }: Why,
+  reason: string,
+  usualMs: number,
+  { system }: DatabaseTemplate,
+): string {
   const estimate = isEstimate ? ", as an estimate" : "";
   if (loopDelayMs > Math.max(restMs, waitMs)) {
     return `This process was busy with something else and did not read the answer: ${formatMs(loopDelayMs)}${estimate}.`;
@@ -151,13 +156,22 @@ function causeOf({ waitMs, loopDelayMs, restMs, isEstimate }: Why, reason: strin
   if (reason === "baseline") {
     return `The server took ${formatMs(restMs)}, where ${formatMs(usualMs)} were enough for 95 % of the calls before: look for what has changed, in load, data, plan or locks.`;
   }
+  if (system === "redis")
+    return "The time is the server's, or the network's: the command has much to do, or waits for others that have.";
   return "The time is the server's, or the network's: it reads or sorts more than it has to, or waits for a lock.";
 }
 
 const FREE_THE_LOOP =
   "The server had probably answered long before: something else kept this process busy. Look for event_loop_blocked, and divide or move that work.";
 
-function adviceFor({ system, effect, collection }: DatabaseTemplate): string {
+/** Where the wait for a connection was the larger part, that comes first. */
+function adviceFor(template: DatabaseTemplate, { waitMs, restMs }: Why): string {
+  const cure = cureOf(template);
+  if (waitMs <= restMs) return cure;
+  return `Look for pool_starved: who holds the connections that it waits for. It is slow without the wait, too: ${cure[0]?.toLowerCase()}${cure.slice(1)}`;
+}
+
+function cureOf({ system, effect, collection }: DatabaseTemplate): string {
   if (system === "redis") {
     return "Redis answers one command at a time: look at the size of the value, at KEYS and large ranges, and at SLOWLOG GET.";
   }

@@ -152,6 +152,18 @@ describe("slow queries", () => {
   });
 });
 
+describe("the cause and the cure of a slow query", () => {
+  test.each<[string, Partial<DatabaseTemplate>, number, RegExp, RegExp]>([
+    ["the server", {}, 50, /reads or sorts more/, /^Look at its plan/],
+    ["mostly the wait", {}, 150, /^Most of it was waiting/, /^Look for pool_starved: .+ too: look at its plan/],
+    ["Redis sorts nothing", { system: "redis" }, 0, /the command has much to do/, /^Redis answers one command/],
+  ])("%s", (_, changes, waitMs, cause, advice) => {
+    listen();
+    run(undefined, template(changes), [], 0, 260, waitMs);
+    expect(findings).toMatchObject([{ cause: expect.stringMatching(cause), advice: expect.stringMatching(advice) }]);
+  });
+});
+
 describe("N+1 and duplicates", () => {
   /** `calls`: parameter, start, duration. */
   function kinds(

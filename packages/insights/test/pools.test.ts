@@ -171,6 +171,28 @@ test("many short loans are nobody's fault but of their number", () => {
   expect(findings).toMatchObject([{ reason: "load", endpoint: "GET /cart" }]);
 });
 
+test.each([
+  ["busy", 10, /raise the pool's maximum if the server/],
+  ["idle", 2, /for most of that time no query runs on it: take it just before/],
+])("many short loans that are %s: the cure", (_, queryMs, advice) => {
+  listen();
+  const pool = open(1);
+  const loan = pool.addConnection();
+  const waiter = pool.waits(contextOf(request("/orders")), now);
+  let served = request("/cart");
+  for (let n = 0; n < 20; n++) {
+    served = request("/cart");
+    pool.taken(loan, contextOf(served), now);
+    const end = query(loan, served);
+    now += queryMs;
+    end();
+    now += 10 - queryMs;
+    if (n < 19) pool.returned(loan);
+  }
+  if (waiter !== undefined) pool.waited(waiter);
+  expect(findings).toMatchObject([{ reason: "load", advice: expect.stringMatching(advice) }]);
+});
+
 test.each<[string, InsightsOptions, number]>([
   ["below the default", {}, 99],
   ["below one's own", { pools: { waitMs: 500 } }, 499],
