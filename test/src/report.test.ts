@@ -112,6 +112,38 @@ describe("what it prints", () => {
     expect(stdout).toContain("and 7 more");
   });
 
+  test("shows a plan as the tree that it is, and why there is none", async () => {
+    const plan = [
+      "Limit  (cost=16056.23..16057.39 rows=10 width=63)",
+      "  -> Sort  (cost=15056.21..15368.71 rows=125000 width=63)",
+      "       Sort Key: books.published DESC",
+    ].join("\n");
+    const asked = { ...slow, plan: undefined, evidence: { not_explained: "it locks rows" } };
+    const deep = Array.from({ length: 40 }, (_, n) => `${" ".repeat(n)}-> Step ${n} ${"x".repeat(80)}`).join("\n");
+    const findings = [{ ...slow, plan }, asked, { ...slow, plan: deep }];
+    const { stdout } = await run([await serve(answer({ ...page, findings }))]);
+    expect(stdout).toContain(`
+    plan   Limit rows=10
+             -> Sort rows=125000
+                  Sort Key: books.published DESC
+    trace`);
+    expect(stdout).toContain("\n    plan   none: it locks rows\n");
+    expect(stdout).toMatch(/-> Step 12 x+…\n +…\n {4}trace/);
+    for (const line of stdout.split("\n")) expect(columns(line), line).toBeLessThanOrEqual(80);
+  });
+
+  test("shapes of one name are told apart in the width that there is", async () => {
+    const texts = [
+      "SELECT count(*) FROM books",
+      "SELECT id, title FROM books WHERE author_id = $1",
+      "SELECT id, title FROM books WHERE isbn = $1",
+    ];
+    const queries = texts.map((queryText) => ({ ...query, querySummary: "SELECT books", queryText }));
+    const { stdout } = await run([await serve(answer({ ...page, queries }))]);
+    const lines = stdout.split("\n").map((line) => line.trim());
+    for (const text of texts) expect(lines).toContain(text);
+  });
+
   test("has colours where they are asked for, and none otherwise", async () => {
     const url = await serve(answer(page));
     // eslint-disable-next-line no-control-regex

@@ -96,7 +96,7 @@ function describe(finding: ShownFinding, rank: number, width: number): string[] 
     ...field("cure", finding.advice, width, 6),
     ...field("query", finding.queryText, width, 3),
     ...field("where", finding.callSite && siteOf(finding.callSite), width, 2),
-    ...field("plan", finding.plan, width, 4),
+    ...planOf(finding, width),
     ...field("trace", traceOf(finding), width, 1),
     ...field("more", finding.page, width, 1),
   ];
@@ -111,14 +111,38 @@ function traceOf({ traceId, sampled }: ShownFinding): string | undefined {
   return traceId !== undefined && sampled ? traceId : undefined;
 }
 
+/** A plan is a tree: its lines stay lines, and the levels are to be seen. Where there is none although it was wanted, why. */
+function planOf({ plan, evidence }: ShownFinding, width: number): string[] {
+  const reason = evidence?.["not_explained"];
+  if (plan === undefined) return field("plan", reason === undefined ? undefined : `none: ${reason}`, width, 2);
+  const all = String(plan)
+    .split("\n")
+    .map((line) => `${/^ */.exec(line)?.[0] ?? ""}${plain(line.replaceAll(COSTS, " $1").trim())}`);
+  const lines = all.length > MAX_PLAN ? [...all.slice(0, MAX_PLAN - 1), "…"] : all;
+  return labelled(
+    "plan",
+    lines.map((line) => truncate(line, width - 11)),
+  );
+}
+
+/** The lines of a plan that are shown; /findings has all. */
+const MAX_PLAN = 14;
+/** Of a step's estimates the rows matter to a person; all are in /findings. */
+const COSTS = / {1,4}\(cost=\S+ (rows=\d+) width=\d+\)/g;
+
 /** The name before the first line. */
 function field(name: string, text: string | undefined, width: number, maxLines: number): string[] {
-  if (text === undefined) return [];
-  return wrap(plain(text), width - 11, maxLines).map((line, n) => `    ${dim((n === 0 ? name : "").padEnd(7))}${line}`);
+  return text === undefined ? [] : labelled(name, wrap(plain(text), width - 11, maxLines));
+}
+
+function labelled(name: string, lines: readonly string[]): string[] {
+  return lines.map((line, n) => `    ${dim((n === 0 ? name : "").padEnd(7))}${line}`);
 }
 
 const COLUMNS = [7, 10, 11, 10, 10];
 const NAME_AT = COLUMNS.reduce((sum, column) => sum + column, 0) + 2;
+/** What tells a shape from others of its name is longer than a column. */
+const NOTE_AT = 9;
 
 function describeQueries({ queries, totals }: FindingsPage, limit: number, width: number): string[] {
   const shown = queries.slice(0, limit);
@@ -135,7 +159,7 @@ function describeQueries({ queries, totals }: FindingsPage, limit: number, width
       other === undefined ? "" : distinction(plain(query.queryText), plain(other.queryText)),
     ];
     for (const note of notes.filter((text) => text !== "")) {
-      lines.push(dim(" ".repeat(NAME_AT) + truncate(note, width - NAME_AT)));
+      lines.push(dim(" ".repeat(NOTE_AT) + truncate(note, width - NOTE_AT)));
     }
   }
   return [
