@@ -133,7 +133,7 @@ const UNKNOWN: Nobodys = {
     "Look at how long its connections are used, and how many callers wait for one (db.client.connection.use_time, .pending_requests).",
 };
 
-export function leakFinding(pool: Pool, stint: Stint, againstMs: number, count: number): Finding {
+export function leakFinding(pool: Pool, stint: Stint, againstMs: number): Finding {
   const { party, takenMs, untilMs, sinceMs, template } = stint;
   const isOver = party.requestEndMs !== 0;
   const lastQuery = template === undefined ? "no query was sent on it" : `the last was ${summaryOf(template)}`;
@@ -146,7 +146,7 @@ export function leakFinding(pool: Pool, stint: Stint, againstMs: number, count: 
     advice: isOver
       ? CURES.after_request
       : "Give it back in a `finally`. If it is held on purpose, name its route or its pool in `pools.ignoreRoutes` or `pools.ignorePools`.",
-    count,
+    count: 1,
     durationMs: untilMs - takenMs,
     waitMs: 0,
     againstMs,

@@ -153,11 +153,9 @@ export function createPoolHolders(options: InsightsOptions, loop: LoopWatch): Po
     const useless = uselessOf(loan, party);
     if (useless === undefined || now - useless.sinceMs < useless.maxMs) return;
     note.isTold = true;
-    const cause = `connection_leak\n${pool.name}\n${party.endpoint}\n${loan.template?.fingerprint}`;
-    const count = causes.timesToTell(cause, now);
-    if (count === 0) return;
+    // Each is one: there are no more of them than connections, and nobody would count those that never come again.
     const stint = stintOf(loan, party, now, true);
-    findingMade(leakFinding(pool, stint, useless.maxMs, count), loan.request?.operation);
+    findingMade(leakFinding(pool, stint, useless.maxMs), loan.request?.operation);
     armSite(stint);
   }
 

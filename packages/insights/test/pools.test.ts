@@ -227,6 +227,19 @@ test.each<[string, InsightsOptions["pools"], string[]]>([
   expect(findings.map(({ endpoint }) => endpoint).sort()).toEqual(expected);
 });
 
+test("each connection that leaks is counted, those of one route in the same minute, too", async () => {
+  listen({ pools: { afterRequestMs: 40 } });
+  const pool = open(5);
+  for (let n = 0; n < 3; n++) {
+    const leak = request("/leak");
+    take(pool, leak);
+    endOperation(leak);
+  }
+  now += 1_000;
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  expect(findings.map(({ endpoint, count }) => [endpoint, count])).toEqual(Array(3).fill(["GET /leak", 1]));
+});
+
 test("a pool that tells of no loans", () => {
   listen();
   open(1).timedOut();
