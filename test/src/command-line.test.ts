@@ -222,6 +222,8 @@ describe("telltale baseline", () => {
     [["record", "--sekonds", "1"], /^telltale: Unknown option '--sekonds'.*; see telltale baseline --help\n$/],
     [["record", "--seconds", "0"], /^telltale: --seconds must be a number of seconds from 1 to 86400, got "0"\n$/],
     [["record", "--url", "localhost"], /^telltale: --url must be a URL such as http:\/\/127\.0\.0\.1:9464\/metrics\n$/],
+    [["record", "--url", "1"], /^telltale: looking at http:\/\/127\.0\.0\.1:1\/metrics for 60 s\n/],
+    [["record", "--url", "localhost:1"], /^telltale: looking at http:\/\/localhost:1\/metrics for 60 s\n/],
     [
       ["record", "--url", "http://user:secret@127.0.0.1:1/metrics"],
       /\ntelltale: --url: http:\/\/127\.0\.0\.1:1\/metrics cannot be read: .+\n$/,
@@ -272,6 +274,12 @@ describe("telltale baseline", () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(expected);
     expect(stderr).not.toContain("secret");
+  });
+
+  test("looks where the service has its metrics, by the same variable", async () => {
+    const env = { OTEL_EXPORTER_PROMETHEUS_PORT: "1" };
+    const { code, stderr } = await runProgram(CLI, { args: ["baseline", "record"], cwd: folder, env });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining("looking at http://127.0.0.1:1/") });
   });
 
   test("--help says every option", async () => {

@@ -6,15 +6,17 @@ import { lookAtPrometheus, lookAtService } from "./baseline/look.js";
 import { type Baseline, measure } from "./baseline/measure.js";
 import { describeBaseline, describeComparison } from "./baseline/table.js";
 import { type Command, UsageError } from "./command.js";
+import { DEFAULT_PORT } from "./report/fetch-page.js";
 
 const FILE = "telltale.baseline.json";
-const URL_OF_METRICS = "http://127.0.0.1:9464/metrics";
+const URL_OF_METRICS = `http://127.0.0.1:${DEFAULT_PORT}/metrics`;
 
 const HELP = `telltale baseline record                   writes how a service does under load
 telltale baseline compare [now.json]       compares a later look, or file; exits with 1 where something became worse
 
 Where to look:
-  --url <url>            the metrics of a running service, read twice; default ${URL_OF_METRICS}
+  --url <url>            the metrics of a running service, read twice: ${URL_OF_METRICS},
+                         127.0.0.1:9464 or 9464; default port: OTEL_EXPORTER_PROMETHEUS_PORT, or ${DEFAULT_PORT}
   --prometheus <url>     or a Prometheus that has them stored, with a scrape interval of at most a third of the look
   --select <matchers>    the service in that Prometheus: 'job="shop"'
   --at <time>            when the look at Prometheus ended, as 2026-01-31T12:00:00Z; default: now
@@ -106,7 +108,7 @@ async function look(given: Given, usualSeconds: number): Promise<Baseline> {
   if (given.prometheus === undefined) {
     const misplaced = (["select", "at"] as const).find((name) => given[name] !== undefined);
     if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes with --prometheus`);
-    const address = readUrl("url", given.url ?? URL_OF_METRICS, URL_OF_METRICS);
+    const address = readUrl("url", metricsUrl(given.url), URL_OF_METRICS);
     process.stderr.write(`telltale: looking at ${address.origin}${address.pathname} for ${seconds} s\n`);
     return measure(await lookAtService(address, seconds), Date.now());
   }
@@ -116,6 +118,14 @@ async function look(given: Given, usualSeconds: number): Promise<Baseline> {
     throw new UsageError(`--at must be a time such as 2026-01-31T12:00:00Z, got ${JSON.stringify(given.at)}`);
   const address = readUrl("prometheus", given.prometheus, "http://localhost:9090");
   return measure(await lookAtPrometheus(address, given.select ?? "", seconds, at), at);
+}
+
+/** Of what somebody would write for the endpoint, as for `telltale report`. */
+function metricsUrl(given: string | undefined): string {
+  const port = process.env["OTEL_EXPORTER_PROMETHEUS_PORT"] ?? "";
+  const text = given ?? (/^[1-9]\d*$/.test(port) ? port : String(DEFAULT_PORT));
+  const address = /^\d+$/.test(text) ? `127.0.0.1:${text}` : text;
+  return /^[\w.-]+:\d+$/.test(address) ? `http://${address}/metrics` : address;
 }
 
 function readTolerances(given: Given): Tolerances {
