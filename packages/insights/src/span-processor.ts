@@ -112,6 +112,7 @@ export class InsightsSpanProcessor {
         unfollowed.total += 1;
         return;
       }
+      if (root === above) noteRoute(root, started);
       root.spanIds.push(spanId);
       this.rootOf.set(spanId, root);
     } catch (error) {
@@ -249,6 +250,12 @@ function isCall({ kind, attributes }: EndedSpan): boolean {
     kind === SpanKind.PRODUCER ||
     text(attributes, "db.system.name", "db.system") !== undefined
   );
+}
+
+/** The span of a request has its route at the end; that of its handler in Express and Fastify as it begins, before the handler's queries. */
+function noteRoute({ request }: Root, { attributes }: EndedSpan): void {
+  const type = text(attributes, "express.type", "fastify.type");
+  if (type === "request_handler" || type === "request-handler") request.route = text(attributes, "http.route");
 }
 
 /** What a call waited for is not known from its span. */

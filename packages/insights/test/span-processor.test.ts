@@ -95,6 +95,20 @@ describe("what calls are", () => {
       expect({ endpoint, route }).toEqual({ endpoint: "GET /a", route: "/a" });
   });
 
+  test("a slow query has the route as soon as its handler has begun, though the request's span has it at its end", () => {
+    const { findings, run, call } = start();
+    const slow = (type: string, route: string): void =>
+      void run(type, SpanKind.INTERNAL, { "express.type": type, "http.route": route }, 1, () => void call(SQL, 200));
+    run("GET", SpanKind.SERVER, { "http.method": "GET" }, 10, () => {
+      slow("middleware", "/");
+      slow("request_handler", "/books/:isbn");
+    });
+    expect(findings.map(({ kind, endpoint, route }) => [kind, endpoint, route])).toEqual([
+      ["slow_query", "GET", undefined],
+      ["slow_query", "GET /books/:isbn", "/books/:isbn"],
+    ]);
+  });
+
   test.each<[attributes: Attributes, expected: object]>([
     [
       { "db.system": "mssql", "db.name": "shop", "db.statement": "SELECT 'secret' FROM t" },
