@@ -69,9 +69,10 @@ function framesOf(captured: { stack?: unknown }): readonly NodeJS.CallSite[] {
 
 /** As what has compiled the app while it was loaded (ts-node, a test runner) writes the frame; only that knows the source. */
 function mapByHook(frame: NodeJS.CallSite): { file: string; line: number; column: number } | undefined {
-  const hook = Error.prepareStackTrace;
-  if (typeof hook !== "function") return undefined;
   try {
+    // Jest runs tests in a realm of their own, and maps in the one around it.
+    const hook = Error.prepareStackTrace ?? outerError().prepareStackTrace;
+    if (typeof hook !== "function") return undefined;
     const text: unknown = hook(new Error("call site"), [frame]);
     const found = typeof text === "string" ? /(?:\(|at (?:async )?)([^()\n]+):(\d+):(\d+)\)?\s*$/.exec(text) : null;
     if (found?.[1] === undefined) return undefined;
@@ -79,6 +80,11 @@ function mapByHook(frame: NodeJS.CallSite): { file: string; line: number; column
   } catch {
     return undefined;
   }
+}
+
+/** The constructor of Node's own realm; in most processes it is ours. */
+function outerError(): ErrorConstructor {
+  return process.getBuiltinModule("node:vm").runInThisContext("Error") as ErrorConstructor;
 }
 
 function nameOf(frame: NodeJS.CallSite): string | undefined {
