@@ -237,7 +237,9 @@ test("each connection that leaks is counted, those of one route in the same minu
   }
   now += 1_000;
   await new Promise((resolve) => setTimeout(resolve, 60));
-  expect(findings.map(({ endpoint, count }) => [endpoint, count])).toEqual(Array(3).fill(["GET /leak", 1]));
+  expect(findings.map(({ endpoint, count }) => [endpoint, count])).toEqual(
+    Array.from({ length: 3 }, () => ["GET /leak", 1]),
+  );
 });
 
 test("a pool that tells of no loans", () => {
