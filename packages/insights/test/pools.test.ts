@@ -178,10 +178,10 @@ test.each([
   listen();
   const pool = open(1);
   const loan = pool.addConnection();
-  const waiter = pool.waits(contextOf(request("/orders")), now);
-  let served = request("/cart");
+  const waiter = pool.waits(contextOf(beginRequest("/orders")), now);
+  let served = beginRequest("/cart");
   for (let n = 0; n < 20; n++) {
-    served = request("/cart");
+    served = beginRequest("/cart");
     pool.taken(loan, contextOf(served), now);
     const end = query(loan, served);
     now += queryMs;
@@ -231,7 +231,7 @@ test("each connection that leaks is counted, those of one route in the same minu
   listen({ pools: { afterRequestMs: 40 } });
   const pool = open(5);
   for (let n = 0; n < 3; n++) {
-    const leak = request("/leak");
+    const leak = beginRequest("/leak");
     take(pool, leak);
     endOperation(leak);
   }
