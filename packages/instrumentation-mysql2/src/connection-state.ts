@@ -1,5 +1,6 @@
 import { Attached, type DatabaseTarget, type Loan, type PoolReporter } from "@telltale/core";
 import type { Connection } from "./driver.js";
+import type { Explainers } from "./explain.js";
 
 /** What is known of a connection. */
 export class ConnectionState {
@@ -15,6 +16,8 @@ export class ConnectionState {
   loan: Loan | undefined = undefined;
   /** When it was last handed out; 0 while it is idle. */
   takenMs = 0;
+  /** Made with its first query, where the app has asked for plans. */
+  explainers: Explainers | undefined = undefined;
 
   constructor(database: string | undefined) {
     this.database = database;

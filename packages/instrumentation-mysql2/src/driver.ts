@@ -53,6 +53,11 @@ export interface ConnectionConfig {
   readonly socketPath?: string;
   /** Some releases share one configuration among the connections of a pool, and change it when one of them changes its user. */
   readonly database?: string;
+  /** Of the app's: one that is open already, or what opens one. */
+  readonly stream?: unknown;
+  readonly queryFormat?: unknown;
+  readonly clientFlags?: number;
+  readonly connectAttributes?: object;
 }
 
 export interface Connection extends EventEmitter {
@@ -95,6 +100,7 @@ export interface Pool extends ConnectionSource, EventEmitter {
 /** The main module. */
 export interface Driver {
   readonly Connection: {
+    new (options: object): unknown;
     readonly prototype: Connection;
     createQuery(sql: string, values: unknown, callback: unknown, config: object): Command;
   };

@@ -1,1 +1,1 @@
-export { mysql2Instrumentation } from "./mysql2.js";
+export { mysql2Instrumentation, type Mysql2Options } from "./mysql2.js";

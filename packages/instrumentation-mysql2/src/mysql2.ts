@@ -2,13 +2,19 @@ import { createRequire } from "node:module";
 import { defineInstrumentation, type Instrumentation, undoAll } from "@telltale/core";
 import type { Driver } from "./driver.js";
 import type { PoolLink } from "./pool-call.js";
+import { createExplainers } from "./explain.js";
 import { patchCluster } from "./source-cluster.js";
 import { patchCommand } from "./source-command.js";
 import { patchConnection } from "./source-connection.js";
 import { patchPool } from "./source-pool.js";
 
+export interface Mysql2Options {
+  /** Lets the listeners ask the server how it would run a slow plain SELECT, on connections of their own. Default false. */
+  readonly explain?: boolean | undefined;
+}
+
 /** mysql2 3, by callback and by promise: queries in every form, pools and clusters of pools; MySQL and MariaDB. */
-export function mysql2Instrumentation(): Instrumentation {
+export function mysql2Instrumentation({ explain = false }: Mysql2Options = {}): Instrumentation {
   return defineInstrumentation({
     name: "mysql2",
     modules: [
@@ -22,9 +28,17 @@ export function mysql2Instrumentation(): Instrumentation {
           const { Connection, Pool, PoolCluster } = driverAt(file);
           const link: PoolLink = { handedOver: undefined, nameOf: () => undefined };
           const query = Connection.createQuery("", undefined, undefined, {});
+          const { prototype } = Connection;
+          // The driver's own methods, read before they are patched.
+          const methods = { query: prototype.query, execute: prototype.execute, format: prototype.format };
           const undo = [
             patchCommand(ownerOf(query, "execute"), link, guard),
-            patchConnection(ownerOf(Connection.prototype, "addCommand"), link, guard),
+            patchConnection(
+              ownerOf(prototype, "addCommand"),
+              link,
+              guard,
+              explain ? createExplainers(Connection, methods) : undefined,
+            ),
             patchPool(ownerOf(Pool.prototype, "getConnection"), link, guard),
             patchCluster(Object.getPrototypeOf(new PoolCluster({}).of("*")), link, guard),
           ];

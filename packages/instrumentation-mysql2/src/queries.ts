@@ -72,6 +72,7 @@ export function runningOf(call: QueryCall, connection: Connection, link: PoolLin
     const template = targetOf(connection, stateOf(connection), link).templateOf(text);
     const waitMs = performance.now() - startMs;
     call.operation = startDatabaseOperation(template, text, parameters, early.context, startMs, waitMs);
+    call.operation.explainer = call.explainer;
   }
   return call.operation?.endMs === 0 ? call.operation : undefined;
 }

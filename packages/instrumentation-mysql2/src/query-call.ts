@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
-import { Attached, type DatabaseOperation } from "@telltale/core";
+import { Attached, type DatabaseOperation, type Explainer } from "@telltale/core";
 import type { Command } from "./driver.js";
 import { failQuery } from "./failure.js";
 
@@ -9,6 +9,8 @@ export class QueryCall {
   /** Undefined while it waits for the server to say which it is: what it is an operation of is known then. */
   operation: DatabaseOperation | undefined;
   early: EarlyQuery | undefined;
+  /** For the operation that is begun late. */
+  explainer: Explainer | undefined = undefined;
 
   constructor(operation: DatabaseOperation | undefined, early: EarlyQuery | undefined) {
     this.operation = operation;

@@ -1,9 +1,10 @@
 import { type Guard, hasListeners, type PoolCall, replaceMethod, undoAll } from "@telltale/core";
 import { stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
+import type { Explainers, TextForm } from "./explain.js";
 import { failQuery } from "./failure.js";
 import { beginQuery, failUnmade, runningOf } from "./queries.js";
-import { callBackIn, callOf, setCall } from "./query-call.js";
+import { callBackIn, callOf, type QueryCall, setCall } from "./query-call.js";
 import { keepsShape, textOf } from "./query-text.js";
 import type { PoolLink } from "./pool-call.js";
 
@@ -11,7 +12,12 @@ import type { PoolLink } from "./pool-call.js";
  * Patches the connection: one operation per query, whatever form the call has; all become commands that are added to a connection. Promises
  * and callbacks are left as they are. Returns what undoes it.
  */
-export function patchConnection(prototype: Connection, link: PoolLink, guard: Guard): () => void {
+export function patchConnection(
+  prototype: Connection,
+  link: PoolLink,
+  guard: Guard,
+  makeExplainers: ((connection: Connection) => Explainers) | undefined,
+): () => void {
   const { query, execute, format, addCommand, _addCommandClosedState, _notifyError } = prototype;
   /** False once undone: somebody may have wrapped ours meanwhile, and still call it. */
   let active = true;
@@ -98,9 +104,11 @@ export function patchConnection(prototype: Connection, link: PoolLink, guard: Gu
     if (!active || !guard.on) return;
     try {
       if (command._queryOptions !== undefined) {
-        begin(connection, command, formatted === command.sql ? written : command.sql, below);
+        const isWritten = formatted === command.sql;
+        const text = isWritten ? written : command.sql;
+        begin(connection, command, text, isWritten ? "written" : "sent", below);
       } else if (command._executeOptions !== undefined) {
-        const call = begin(connection, command, command.sql ?? command.statement?.query, below);
+        const call = begin(connection, command, command.sql ?? command.statement?.query, "prepared", below);
         if (call !== undefined && preparation?.options === command._executeOptions) setCall(preparation, call);
       } else if (command.currentConfig !== undefined) {
         // What is added after it runs in its database; where it fails the server closes the connection.
@@ -114,11 +122,23 @@ export function patchConnection(prototype: Connection, link: PoolLink, guard: Gu
     }
   }
 
-  function begin(connection: Connection, command: Command, text: unknown, below: (...args: never[]) => unknown) {
+  function begin(
+    connection: Connection,
+    command: Command,
+    text: unknown,
+    form: TextForm,
+    below: (...args: never[]) => unknown,
+  ): QueryCall | undefined {
     added += 1;
     const call = sending;
     sending = undefined;
-    return hasListeners() ? beginQuery(connection, command, text, call, link, below) : undefined;
+    const begun = hasListeners() ? beginQuery(connection, command, text, call, link, below) : undefined;
+    if (begun !== undefined && makeExplainers !== undefined) {
+      const state = stateOf(connection);
+      begun.explainer = (state.explainers ??= makeExplainers(connection))[form];
+      if (begun.operation !== undefined) begun.operation.explainer = begun.explainer;
+    }
+    return begun;
   }
 
   /** The connection is lost, and with it what runs there and waits. */

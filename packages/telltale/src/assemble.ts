@@ -69,7 +69,7 @@ const INSTRUMENTATIONS: Readonly<
   express: () => expressInstrumentation(),
   pg: ({ explain, sqlcommenter = false }, serviceName) =>
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
-  mysql2: () => mysql2Instrumentation(),
+  mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
   ioredis: () => redisInstrumentation(),
 };
 
