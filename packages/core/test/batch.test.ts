@@ -20,6 +20,7 @@ test.each<[string, boolean | "array"]>([
   ["SELECT * FROM t JOIN unnest($1::int[]) AS k(id) USING (id)", "array"],
   ["SELECT * FROM t WHERE id IN (SELECT unnest($1))", "array"],
   ["SELECT * FROM t JOIN json_to_recordset($1) AS k(id int) USING (id)", "array"],
+  ["SELECT * FROM t JOIN JSON_TABLE($1, '$[*]' COLUMNS (id int PATH '$')) AS k USING (id)", "array"],
   ["SELECT * FROM t WHERE id IN (SELECT jsonb_array_elements_text($1)::int)", "array"],
   ["SELECT * FROM t JOIN (VALUES ($1), ($2)) AS k(id) USING (id)", true],
   ["SELECT tag FROM t, unnest(tags) AS tag WHERE id = $1", false],

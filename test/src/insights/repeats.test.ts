@@ -18,6 +18,19 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { describeWith } from "../describe-with.js";
 import { type PostgresServer, type RedisServer, startPostgres, startRedis } from "../servers/index.js";
 import { createRandom } from "./random.js";
+import { casesOf, scoreKind, scoreOrders, scoreSources } from "./repeat-scores.js";
+import {
+  createReader,
+  createWorks,
+  type Dialect,
+  each,
+  LIBRARY,
+  type Library,
+  numbers,
+  ORDERS,
+  paused,
+  type Work,
+} from "./repeat-works.js";
 import { score } from "./scoreboard.js";
 
 const instrumentations = [pgInstrumentation(), redisInstrumentation(), httpInstrumentation(), expressInstrumentation()];
@@ -32,33 +45,19 @@ interface Express {
   get(path: string, handler: (request: unknown, response: { end(text: string): void }) => unknown): void;
 }
 
-type Row = Record<string, number>;
-
 /** The line of this file that has a mark. */
 function lineOf(mark: string): number {
   const lines = readFileSync(import.meta.filename, "utf8").split("\n");
   return lines.findIndex((line) => line.endsWith(`// ${mark}`)) + 1;
 }
 
-/** A library of the app's: what is in between its caller and the driver, as an ORM has it. */
-const LIBRARY = `
-  export class Builder {
-    constructor(pool, text, values) { Object.assign(this, { pool, text, values }); }
-    where(values) { return new Builder(this.pool, this.text, values); }
-    async run() { await null; const { rows } = await this.pool.query(this.text, this.values); return rows; }
-    then(done, failed) { return this.run().then(done, failed); }
-  }
-  export async function find(pool, text, values) {
-    await Promise.resolve();
-    return await inner(() => pool.query(text, values));
-  }
-  async function inner(run) { const { rows } = await run(); return rows; }
-`;
-
-interface Library {
-  readonly Builder: new (pool: Pool, text: string) => { where(values: unknown[]): PromiseLike<Row[]> };
-  find(pool: Pool, text: string, values: unknown[]): Promise<Row[]>;
-}
+const DIALECT: Dialect = {
+  among: (column, parameter = "$1") => `${column} = ANY(${parameter})`,
+  sleep: (seconds) => `pg_sleep(${seconds})`,
+  newYearAnd: "date '2026-01-01' + $1::int",
+  failsFiveTimes: "1 / (CASE WHEN nextval('tries') % 6 = 0 THEN 1 ELSE 0 END)",
+  failing: "SELECT 1 / $1::int",
+};
 
 describeWith(["postgres", "redis"], "what one request asks again and again", () => {
   let server: PostgresServer;
@@ -83,251 +82,20 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
     setTimeout(() => response.end("{}"), 5);
   }
 
-  const rows = async (text: string, values?: unknown[]): Promise<Row[]> =>
-    (await pool.query({ text, ...(values !== undefined && { values }) })).rows as Row[];
-  const orders = (count: number): Promise<Row[]> => rows("SELECT * FROM orders ORDER BY id LIMIT $1", [count]);
-  const itemsOf = (id: unknown): Promise<Row[]> => rows("SELECT * FROM items WHERE order_id = $1", [id]);
-  const productOf = (id: unknown): Promise<Row[]> => rows("SELECT name FROM products WHERE id = $1", [id]);
-  const userOf = (id: unknown): Promise<Row[]> => rows("SELECT name FROM users WHERE id = $1", [id]);
-  const numbers = (count: number, from = 1): number[] => Array.from({ length: count }, (_, n) => n + from);
+  const { rows, orders, userOf } = createReader(() => pool);
   const ask = (path: string, init?: RequestInit): Promise<string> =>
     fetch(`${upstream}${path}`, init).then((response) => response.text());
   const askByHttp = (path: string): Promise<void> =>
     new Promise((done, failed) => {
       get(`${upstream}${path}`, (response) => response.resume().on("end", done)).on("error", failed);
     });
-  async function each<Item>(items: Iterable<Item>, run: (item: Item) => unknown): Promise<void> {
-    for (const item of items) await run(item);
-  }
-  async function paused(times: number, run: () => Promise<unknown>): Promise<void> {
-    for (let n = 0; n < times; n++) {
-      await run();
-      await pause(15);
-    }
-  }
-
-  /** Loads what is asked for in one turn with one query. */
-  function createLoader(load: (ids: number[]) => Promise<Row[]>): (id: number) => Promise<Row | undefined> {
-    let waiting: number[] = [];
-    let loading: Promise<Row[]> | undefined;
-    return async (id) => {
-      waiting.push(id);
-      loading ??= new Promise<void>((resolve) => process.nextTick(resolve)).then(() => {
-        const ids = waiting;
-        waiting = [];
-        loading = undefined;
-        return load(ids);
-      });
-      return (await loading).find((row) => row["id"] === id);
-    };
-  }
-
-  /** What is to be found, and what is to be said of it. */
-  interface Truth {
-    readonly kind: FindingKind;
-    /** `db.query.summary`; undefined for requests sent. */
-    readonly summary?: string;
-    readonly order?: "sequential" | "parallel" | "mixed";
-    /** The query that feeds the loop; null where there is none. */
-    readonly source?: string | null;
-    readonly isEstimate?: boolean;
-  }
-  const loop = (summary: string, more: Partial<Truth> = {}): Truth => ({ kind: "n_plus_one", summary, ...more });
-  const ORDERS = { source: "SELECT orders", isEstimate: false } as const;
-
   /** Workloads for a number of keys. What has no truth is none. */
-  const works: Readonly<Record<string, readonly [work: (keys: number) => Promise<unknown>, ...truths: Truth[]]>> = {
-    children: [
-      async (keys) => {
-        for (const { id } of await orders(keys)) {
-          await rows("SELECT * FROM items WHERE order_id = $1", [id]);
-        }
-      },
-      loop("SELECT items", { order: "sequential", ...ORDERS }),
-    ],
-    children_parallel: [
-      async (keys) => Promise.all((await orders(keys)).map(({ id }) => itemsOf(id))),
-      loop("SELECT items", { order: "parallel", ...ORDERS }),
-    ],
-    children_in_groups: [
-      async (keys) => {
-        const all = await orders(keys);
-        for (let n = 0; n < all.length; n += 2) await Promise.all(all.slice(n, n + 2).map(({ id }) => itemsOf(id)));
-      },
-      loop("SELECT items", ORDERS),
-    ],
-    direct: [
-      (keys) => each(numbers(keys), (id) => pool.query("SELECT name FROM users WHERE id = $1", [id])),
-      loop("SELECT users", { order: "sequential", source: null }),
-    ],
-    direct_parallel: [
-      (keys) => Promise.all(numbers(keys).map((id) => pool.query("SELECT name FROM users WHERE id = $1", [id]))),
-      loop("SELECT users", { order: "parallel", source: null }),
-    ],
-    literals: [
-      (keys) => each(numbers(keys), (id) => rows(`SELECT name FROM users WHERE id = ${id}`)),
-      loop("SELECT users", { order: "sequential" }),
-    ],
-    long_literals: [
-      (keys) => each(numbers(keys), (id) => rows(`SELECT ${"name, ".repeat(60)} id FROM users WHERE id = ${id}`)),
-      loop("SELECT users"),
-    ],
-    prepared: [
-      (keys) =>
-        each(numbers(keys), (id) =>
-          pool.query({ name: "user", text: "SELECT name FROM users WHERE id = $1", values: [id] }),
-        ),
-      loop("SELECT users"),
-    ],
-    in_of_one: [
-      (keys) => each(numbers(keys), (id) => rows("SELECT name FROM users WHERE id IN ($1)", [id])),
-      loop("SELECT users"),
-    ],
-    any_of_one: [
-      (keys) => each(numbers(keys), (id) => rows("SELECT name FROM users WHERE id = ANY($1)", [[id]])),
-      loop("SELECT users"),
-    ],
-    nested: [
-      async (keys) => {
-        for (const { id } of await orders(keys)) {
-          for (const { product_id } of await itemsOf(id)) await productOf(product_id);
-        }
-      },
-      loop("SELECT items", { order: "sequential", ...ORDERS }),
-      loop("SELECT products", { order: "sequential", source: "SELECT items", isEstimate: false }),
-    ],
-    three_levels: [
-      async (keys) => {
-        const users = await rows("SELECT id FROM users ORDER BY id LIMIT $1", [keys]);
-        for (const user of users) {
-          for (const { id } of await rows("SELECT id FROM orders WHERE user_id = $1", [user["id"]])) {
-            for (const { product_id } of await itemsOf(id)) await productOf(product_id);
-          }
-        }
-      },
-      loop("SELECT orders", { source: "SELECT users", isEstimate: false }),
-      loop("SELECT items", { isEstimate: true }),
-      loop("SELECT products", { source: "SELECT items", isEstimate: false }),
-    ],
-    resolvers: [
-      async (keys) => {
-        const resolveItem = async (item: Row) => ({ product: await productOf(item["product_id"]) });
-        const resolveOrder = async ({ id, user_id }: Row) =>
-          Promise.all([itemsOf(id).then((items) => Promise.all(items.map(resolveItem))), userOf(user_id)]);
-        await Promise.all((await orders(keys)).map(resolveOrder));
-      },
-      loop("SELECT items", { order: "parallel", ...ORDERS }),
-      loop("SELECT users", { order: "parallel", ...ORDERS }),
-      loop("SELECT products", { order: "parallel", source: "SELECT items", isEstimate: false }),
-    ],
-    asked_before: [
-      async (keys) => {
-        await userOf(200);
-        for (const { user_id } of await orders(keys)) await userOf(user_id);
-      },
-      loop("SELECT users", ORDERS),
-    ],
-    some_left_out: [
-      async (keys) =>
-        each(
-          (await orders(keys)).filter((_, n) => n % 4 !== 0),
-          ({ user_id }) => userOf(user_id),
-        ),
-      loop("SELECT users", { source: "SELECT orders", isEstimate: true }),
-    ],
-    top_of_each: [
-      (keys) =>
-        each(numbers(keys), (id) => rows("SELECT id FROM items WHERE order_id = $1 ORDER BY id DESC LIMIT 3", [id])),
-      loop("SELECT items"),
-    ],
-    as_of: [
-      (keys) =>
-        each(numbers(keys), (n) =>
-          rows("SELECT id FROM orders WHERE day <= date '2026-01-01' + $1::int ORDER BY day DESC LIMIT 1", [n]),
-        ),
-      loop("SELECT orders"),
-    ],
-    sum_of_each_day: [
-      (keys) =>
-        each(numbers(keys), (n) =>
-          rows("SELECT count(*) FROM orders WHERE id >= $1 AND id < $2", [n * 10, n * 10 + 10]),
-        ),
-      loop("SELECT orders"),
-    ],
-    locks: [
-      async (keys) => {
-        const client = await pool.connect();
-        await client.query("BEGIN");
-        await each(numbers(keys), (id) => client.query("SELECT name FROM users WHERE id = $1 FOR UPDATE", [id]));
-        await client.query("COMMIT");
-        client.release();
-      },
-      loop("SELECT users"),
-    ],
-    check_and_write: [
-      (keys) =>
-        each(numbers(keys), async (id) => {
-          await rows("SELECT state FROM jobs WHERE id = $1", [id]);
-          await rows("UPDATE jobs SET state = 'seen' WHERE id = $1", [id]);
-        }),
-      loop("SELECT jobs"),
-    ],
-    orm: [
-      (keys) => each(numbers(keys), (id) => library.find(pool, "SELECT name FROM users WHERE id = $1", [id])),
-      loop("SELECT users"),
-    ],
-    query_builder: [
-      async (keys) => {
-        const users = new library.Builder(pool, "SELECT name FROM users WHERE id = $1");
-        for (const id of numbers(keys)) {
-          await users.where([id]);
-        }
-      },
-      loop("SELECT users"),
-    ],
-    same: [
-      (keys) => each(numbers(keys), () => userOf(7)),
-      { kind: "duplicate_query", summary: "SELECT users", order: "sequential" },
-    ],
-    same_text: [
-      (keys) => each(numbers(keys), () => rows("SELECT name FROM users WHERE id = 7")),
-      { kind: "duplicate_query", summary: "SELECT users" },
-    ],
-    same_beside_a_loop: [
-      (keys) =>
-        each(numbers(keys), async (id) => {
-          await userOf(7);
-          await itemsOf(id);
-        }),
-      { kind: "duplicate_query", summary: "SELECT users" },
-      loop("SELECT items", { source: null }),
-    ],
-    // None: pages and ranges of one thing.
-    pages: [
-      (keys) => each(numbers(keys, 0), (n) => rows("SELECT id FROM items ORDER BY id LIMIT $1 OFFSET $2", [10, n])),
-    ],
-    pages_as_text: [
-      (keys) => each(numbers(keys, 0), (n) => rows(`SELECT id FROM items ORDER BY id LIMIT 10 OFFSET ${n * 10}`)),
-    ],
-    after_the_last: [
-      (keys) =>
-        each(numbers(keys, 0), (n) =>
-          rows("SELECT id FROM items WHERE id > $1 AND product_id <> $2 ORDER BY id LIMIT 20", [n * 20, 0]),
-        ),
-    ],
-    after_the_last_as_text: [
-      (keys) => each(numbers(keys, 0), (n) => rows(`SELECT id FROM items WHERE id > ${n * 20} ORDER BY id LIMIT 20`)),
-    ],
-    after_the_last_pair: [
-      (keys) =>
-        each(numbers(keys, 0), (n) =>
-          rows("SELECT id FROM items WHERE (order_id, id) > ($1, $2) ORDER BY order_id, id LIMIT 20", [n, n * 4]),
-        ),
-    ],
-    chunks: [
-      (keys) =>
-        each(numbers(keys, 0), (n) => rows("SELECT * FROM items WHERE id BETWEEN $1 AND $2", [n * 20, n * 20 + 19])),
-    ],
+  const works: Readonly<Record<string, Work>> = {
+    ...createWorks(
+      () => pool,
+      () => library,
+      DIALECT,
+    ),
     cursor: [
       async (keys) => {
         const client = await pool.connect();
@@ -338,14 +106,6 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
         client.release();
       },
     ],
-    // None: many keys at once.
-    in_lists: [
-      (keys) => each(numbers(keys), (n) => rows(`SELECT name FROM users WHERE id IN (${numbers(n + 1).join(", ")})`)),
-    ],
-    in_parameters: [
-      (keys) => each(numbers(keys), (n) => rows("SELECT name FROM users WHERE id IN ($1, $2, $3)", [n, n + 1, n + 2])),
-    ],
-    any: [(keys) => each(numbers(keys), (n) => rows("SELECT name FROM users WHERE id = ANY($1)", [[n, n + 1]]))],
     unnest: [
       (keys) =>
         each(numbers(keys), (n) => rows("SELECT name FROM users JOIN unnest($1::int[]) AS k(id) USING (id)", [[n, 9]])),
@@ -364,72 +124,6 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
           rows("SELECT name FROM users JOIN (VALUES ($1::int), ($2)) AS k(id) USING (id)", [n, n + 1]),
         ),
     ],
-    loader: [
-      async (keys) => {
-        const load = createLoader((ids) => rows("SELECT id, name FROM users WHERE id = ANY($1)", [ids]));
-        for (let round = 0; round < 7; round++) {
-          await Promise.all(numbers(keys, round).map((id) => load(id + 1)));
-        }
-      },
-    ],
-    loader_of_levels: [
-      async (keys) => {
-        const load = createLoader((ids) => rows("SELECT id, user_id FROM orders WHERE id = ANY($1)", [ids]));
-        const loadUser = createLoader((ids) => rows("SELECT id, name FROM users WHERE id = ANY($1)", [ids]));
-        await Promise.all(numbers(keys).map(async (id) => loadUser((await load(id))?.["user_id"] ?? 0)));
-      },
-    ],
-    join: [() => rows("SELECT * FROM orders JOIN items ON items.order_id = orders.id WHERE orders.id < 30")],
-    // None: tries, looks and waits.
-    retries: [
-      async (keys) => {
-        for (let n = 0; n < keys; n++) {
-          const text =
-            "SELECT id FROM users WHERE id = $1 AND 1 / (CASE WHEN nextval('tries') % 6 = 0 THEN 1 ELSE 0 END) = 1";
-          const isDone = await rows(text, [1]).then(
-            () => true,
-            () => false,
-          );
-          if (isDone) return;
-        }
-      },
-    ],
-    retried_transaction: [
-      async (keys) => {
-        const client = await pool.connect();
-        for (let n = 0; n < keys; n++) {
-          await client.query("BEGIN");
-          await client.query("SELECT name FROM users WHERE id = $1", [1]);
-          await client.query("SELECT 1 / $1::int", [0]).catch(() => {});
-          await client.query("ROLLBACK");
-        }
-        client.release();
-      },
-    ],
-    health: [(keys) => each(numbers(keys), () => rows("SELECT 1"))],
-    health_of_connections: [(keys) => Promise.all(numbers(keys).map(() => rows("SELECT 1, pg_sleep(0.03)")))],
-    polls: [() => paused(8, () => rows("SELECT state, pg_sleep(0.005) FROM jobs WHERE id = $1", [1]))],
-    queue: [
-      (keys) =>
-        each(numbers(keys), async () => {
-          const text = "SELECT id FROM jobs WHERE state = 'new' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED";
-          const [job] = await rows(text);
-          await rows("UPDATE jobs SET state = 'done' WHERE id = $1", [job?.["id"]]);
-        }),
-    ],
-    migration: [
-      async (keys) => {
-        await rows("CREATE TABLE IF NOT EXISTS migrations (name text)");
-        await each(numbers(keys), (n) => rows("SELECT 1 FROM migrations WHERE name = $1", [`m${n}`]));
-      },
-    ],
-    catalog: [
-      (keys) =>
-        each(numbers(keys), (n) => rows("SELECT * FROM information_schema.tables WHERE table_name = $1", [`t${n}`])),
-    ],
-    writes: [(keys) => each(numbers(keys), (n) => rows("INSERT INTO jobs (state) VALUES ($1)", [`s${n}`]))],
-    four: [() => each(numbers(4), (id) => userOf(id))],
-    four_of_four: [() => each(numbers(16), (n) => userOf((n % 4) + 1))],
     // Redis.
     lookups: [
       (keys) => each(numbers(keys, 0), (n) => redis.get(`user:${n}`)),
@@ -493,20 +187,9 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
     http_polls: [() => paused(8, () => ask("/state/17"))],
     http_writes: [(keys) => each(numbers(keys), (id) => ask(`/notes/${id}`, { method: "POST", body: "{}" }))],
     // What is known to go wrong: see WRONG.
-    any_of_a_list: [
-      (keys) =>
-        each(numbers(keys), (id) =>
-          rows("SELECT state FROM jobs WHERE id = $1 AND state = ANY($2)", [id, ["new", "done"]]),
-        ),
-      loop("SELECT jobs"),
-    ],
     http_by_name: [
       (keys) => each(numbers(keys), (n) => ask(`/users/${"abcdefghijklmnopqrstuvwxyz".slice(n)}`)),
       { kind: "repeated_http_call" },
-    ],
-    small_chunks: [
-      (keys) =>
-        each(numbers(keys, 0), (n) => rows("SELECT * FROM items WHERE id BETWEEN $1 AND $2", [n * 4, n * 4 + 3])),
     ],
     http_batch: [() => ask("/users?ids=1,2,3,4,5,6,7,8,9")],
   };
@@ -538,10 +221,7 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
     http: () => each(numbers(9), (n) => fetch(`${upstream}/site/${n}`, { method: "HEAD" })), // site http
   };
   const sizes = Array.from({ length: 3 }, (_, n) => random.between(8 + n * 6, 12 + n * 6));
-  /** Every workload with each number of keys, by its route. */
-  const cases = Object.entries(works).flatMap(([name, [work, ...truths]]) =>
-    sizes.map((keys) => ({ name, route: `/${name}/${keys}`, run: () => work(keys), truths })),
-  );
+  const cases = casesOf(works, sizes);
 
   beforeAll(async () => {
     [server, redisServer] = await Promise.all([startPostgres(), startRedis()]);
@@ -613,10 +293,6 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
 
   const KINDS = ["n_plus_one", "duplicate_query", "repeated_lookup", "repeated_http_call"] as const;
   const isRepeat = ({ kind }: Finding): boolean => (KINDS as readonly FindingKind[]).includes(kind);
-  /** Each finding with its route, and each truth. */
-  const labelOf = (route: string | undefined, summary: string | undefined): string =>
-    `${route}${summary === undefined ? "" : ` ${summary}`}`;
-
   async function serve(routes: readonly string[]): Promise<Finding[]> {
     collected.reset();
     const { port } = listening.address() as AddressInfo;
@@ -670,55 +346,20 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
     expect(finding).toMatchObject({ kind: "n_plus_one", callSite: undefined });
   });
 
-  /** What a truth and what a finding says, beside what was found. */
-  interface Said {
-    readonly label: string;
-    readonly text: string;
-  }
-  const matching = (expected: readonly Said[], found: ReadonlyMap<string, string>): string[] =>
-    expected.map(({ label, text }) =>
-      found.get(label) === text ? label : `${label}: ${found.get(label)}, not ${text}`,
-    );
-
   let loops: Finding[] = [];
   test("loops are found, and what is none is not", { timeout: 60_000 }, async () => {
     loops = await serve(cases.map(({ route }) => route));
     for (const kind of KINDS) {
-      const isOfKind = (truth: Truth): boolean => truth.kind === kind;
-      const expected = cases.flatMap(({ route, truths }) =>
-        truths.filter(isOfKind).map(({ summary }) => labelOf(route, summary)),
-      );
-      const none = cases.filter(({ truths }) => !truths.some(isOfKind)).map(({ route }) => route);
-      const found = loops
-        .filter((finding) => finding.kind === kind)
-        .map(({ route, querySummary }) => labelOf(route, querySummary));
-      const { missed, falseAlarms, precision, recall } = score(kind, expected, found, none);
+      const { wrong, precision, recall } = scoreKind(kind, cases, loops);
       const isUnknown = (label: string): boolean => !((/\w+/.exec(label)?.[0] ?? "") in WRONG);
-      expect({ kind, wrong: [...missed, ...falseAlarms].filter(isUnknown) }).toEqual({ kind, wrong: [] });
+      expect({ kind, wrong: wrong.filter(isUnknown) }).toEqual({ kind, wrong: [] });
       expect(precision).toBeGreaterThan(0.95);
       expect(recall).toBeGreaterThan(kind === "repeated_http_call" ? 0.8 : 0.95);
     }
   });
 
   test("the query that feeds a loop is named, and called probable where it is a guess", () => {
-    const sayOf = (source: unknown, isEstimate: unknown): string =>
-      `${String(source)}${isEstimate === true ? "?" : ""}`;
-    const found = new Map(
-      loops.map(({ route, querySummary, evidence = {} }) => [
-        labelOf(route, querySummary),
-        sayOf(evidence["source_query"] ?? "none", evidence["source_is_estimate"]),
-      ]),
-    );
-    const expected = cases.flatMap(({ route, truths }) =>
-      truths
-        .filter(({ source }) => source !== undefined)
-        .map(({ summary, source, isEstimate }) => ({
-          label: labelOf(route, summary),
-          text: sayOf(source ?? "none", isEstimate),
-        })),
-    );
-    const labels = expected.map(({ label }) => label);
-    expect(score("source of a loop", labels, matching(expected, found))).toMatchObject({ missed: [], falseAlarms: [] });
+    expect(scoreSources(cases, loops)).toMatchObject({ missed: [], falseAlarms: [] });
     const { title, evidence } = loops.find(({ route }) => route === `/children/${sizes[0]}`) ?? {};
     expect(title).toMatch(
       new RegExp(
@@ -742,16 +383,7 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
   });
 
   test("calls one after the other are told from calls in parallel", () => {
-    const found = new Map(
-      loops.map(({ route, querySummary, evidence }) => [labelOf(route, querySummary), String(evidence?.["order"])]),
-    );
-    const expected = cases.flatMap(({ route, truths }) =>
-      truths
-        .filter(({ order }) => order !== undefined)
-        .map(({ summary, order = "" }) => ({ label: labelOf(route, summary), text: order })),
-    );
-    const labels = expected.map(({ label }) => label);
-    expect(score("order of a loop", labels, matching(expected, found))).toMatchObject({ missed: [], falseAlarms: [] });
+    expect(scoreOrders(cases, loops)).toMatchObject({ missed: [], falseAlarms: [] });
   });
 
   test("outside of a request, and after its end, nothing is a loop", async () => {

@@ -52,7 +52,7 @@ function batchOf(tokens: readonly Token[]): QueryShape["batch"] {
 
 /** What makes rows, or a choice, of the elements of one value. */
 const TAKES_MANY =
-  /^(?:any|unnest|string_to_table|regexp_split_to_table|jsonb?_(?:to_recordset|array_elements(?:_text)?))$/;
+  /^(?:any|unnest|string_to_table|regexp_split_to_table|jsonb?_(?:to_recordset|array_elements(?:_text)?)|json_table)$/;
 
 /** Joined, as a string grown by `+=` would keep slices of the query, and so the whole of it, in memory. */
 function write(tokens: readonly Token[]): string {
