@@ -14,6 +14,7 @@ import { describeWith } from "../describe-with.js";
 import { collectGarbage } from "../memory.js";
 import { serve } from "../requests.js";
 import { type PostgresServer, startPostgres } from "../servers/index.js";
+import { createHolds, runStarvation } from "./holder-works.js";
 import { createRandom } from "./random.js";
 import { score } from "./scoreboard.js";
 
@@ -33,6 +34,9 @@ const AFTER_REQUEST_MS = 200;
 /** Where holders alone are to be found: a machine that takes the processor away looks like a blocked event loop. */
 const UNWATCHED = { blockMs: 0 };
 
+const sleepFor = (seconds: number): string => `pg_sleep(${seconds})`;
+const HOLDS = createHolds(sleepFor);
+
 describeWith(["postgres"], "pool holders", () => {
   let server: PostgresServer;
   let collected: Collection;
@@ -51,16 +55,6 @@ describeWith(["postgres"], "pool holders", () => {
     return pool;
   };
   const found = (kind: Finding["kind"]): Finding[] => collected.findings.filter((finding) => finding.kind === kind);
-
-  /** How one holds a connection for `ms`, and what is to be said of it. */
-  const HOLDS = {
-    busy: async (client: PoolClient, ms: number) => void (await client.query("SELECT pg_sleep($1)", [ms / 1000])),
-    idle: async (client: PoolClient, ms: number) => {
-      await client.query("BEGIN");
-      await pause(ms);
-      await client.query("COMMIT");
-    },
-  } as const;
 
   // The first of all, as only a small share of all calls gives its site.
   test("the second finding says where the holder's query is sent", async () => {
@@ -83,79 +77,14 @@ describeWith(["postgres"], "pool holders", () => {
 
   test("the holder is named right in 100 of 100 random starvation runs", { timeout: 60_000 }, async () => {
     collected = collect([createInsights({ pools: { waitMs: WAIT_MS }, eventLoop: UNWATCHED })]);
-    const random = createRandom(20);
-    const runs = Array.from({ length: 100 }, (_, n) => {
-      const max = random.between(1, 4);
-      // More than half of the connections are held by one endpoint, the others each by another.
-      const held = random.between(Math.floor(max / 2) + 1, max);
-      const reason = random.pick(["busy", "idle", "after_request"] as const);
-      return {
-        n,
-        max,
-        held,
-        reason,
-        ms: random.between(90, 160),
-        queue: random.between(0, max),
-        victims: random.between(1, 6),
-      };
+    const { holders, named, none, wrong } = await runStarvation({
+      open: (max) => open({ max }),
+      sleep: sleepFor,
+      collected,
+      waitMs: WAIT_MS,
+      runs: 100,
+      brief: 20,
     });
-    const wrong: unknown[] = [];
-    const named: string[] = [];
-    const run = async ({ n, max, held, reason, ms, queue, victims }: (typeof runs)[number]): Promise<void> => {
-      const pool = open({ max });
-      await Promise.all(Array.from({ length: max }, () => pool.query("SELECT 1")));
-      const traces: (string | undefined)[] = [];
-      let late: Promise<unknown> = Promise.resolve();
-      const holders = Array.from({ length: max }, (_, i) =>
-        serve(i < held ? `/report/${n}` : `/other${i}/${n}`, async (traceId) => {
-          if (i < held) traces.push(traceId);
-          const client = await pool.connect();
-          const hold = HOLDS[reason === "busy" ? "busy" : "idle"](client, ms).then(() => client.release());
-          if (reason === "after_request") late = Promise.all([late, hold]);
-          else await hold;
-        }),
-      );
-      await pause(random.between(5, 15));
-      // Some are served in between, and hold a connection for a short time, when the victims' waits end.
-      const next = Array.from({ length: queue }, () => serve(`/next/${n}`, () => pool.query("SELECT pg_sleep(0.01)")));
-      const victimsDone = Array.from({ length: victims }, () => serve(`/victim/${n}`, () => pool.query("SELECT 1")));
-      await Promise.all([...holders, ...next, ...victimsDone]);
-      await late;
-      await pool.end();
-      const starved = found("pool_starved").filter(({ evidence }) => String(evidence?.["victim"]).endsWith(`/${n}`));
-      const right =
-        starved.length === 1 &&
-        starved.every(
-          (finding) =>
-            finding.endpoint === `GET /report/${n}` &&
-            finding.reason === reason &&
-            traces.includes(finding.traceId) &&
-            finding.durationMs >= finding.waitMs &&
-            finding.waitMs >= WAIT_MS &&
-            (reason === "busy" ? ["SELECT"] : ["BEGIN", "COMMIT"]).includes(finding.querySummary ?? ""),
-        );
-      if (!right) wrong.push({ n, max, held, reason, ms, queue, victims, starved });
-      named.push(...starved.map(({ endpoint }) => String(endpoint)));
-    };
-    for (let n = 0; n < runs.length; n += 5) await Promise.all(runs.slice(n, n + 5).map(run));
-    // Waits that are short; how short they were is measured, as the machine may be busy.
-    const none: string[] = [];
-    const brief = async (n: number): Promise<void> => {
-      const pool = open({ max: 2 });
-      await Promise.all([pool.query("SELECT 1"), pool.query("SELECT 1")]);
-      await Promise.all(Array.from({ length: 6 }, () => serve(`/brief/${n}`, () => pool.query("SELECT 1"))));
-      await pool.end();
-      const waits = collected.operations.map((operation) =>
-        operation.kind === "database" && operation.request?.route === `/brief/${n}` ? operation.waitMs : 0,
-      );
-      if (Math.max(...waits) >= WAIT_MS) return;
-      none.push(`GET /brief/${n}`);
-      named.push(
-        ...found("pool_starved").flatMap(({ route, endpoint }) => (route === `/brief/${n}` ? (endpoint ?? []) : [])),
-      );
-    };
-    for (let n = 0; n < 20; n++) await brief(n);
-    const holders = runs.map(({ n }) => `GET /report/${n}`);
     expect(score("pool_starved", holders, named, none)).toMatchObject({ found: 100, precision: 1, recall: 1 });
     expect(wrong).toEqual([]);
   });

@@ -12,12 +12,16 @@ import type { Pool } from "mysql2/promise";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { describeWith } from "../describe-with.js";
 import { type MariadbServer, startMariadb } from "../servers/index.js";
+import { runStarvation } from "./holder-works.js";
+import { poolOf } from "./mariadb-queries.js";
+import { score } from "./scoreboard.js";
 
 const instrumentations = [mysql2Instrumentation(), httpInstrumentation()];
 for (const instrumentation of instrumentations) instrumentation.enable();
 const mysql = createRequire(import.meta.url)("mysql2/promise") as typeof import("mysql2/promise");
 
 const THRESHOLD_MS = 100;
+const WAIT_MS = 40;
 const IDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 
 describeWith(["mariadb"], "findings on MariaDB", () => {
@@ -29,7 +33,7 @@ describeWith(["mariadb"], "findings on MariaDB", () => {
     server = await startMariadb({
       settings: { "slow-query-log": "ON", "long-query-time": THRESHOLD_MS / 1000, "log-output": "TABLE" },
     });
-    insights = createInsights({ slowQueryMs: THRESHOLD_MS });
+    insights = createInsights({ slowQueryMs: THRESHOLD_MS, pools: { waitMs: WAIT_MS }, eventLoop: { blockMs: 0 } });
     collected = collect([insights]);
     pool = mysql.createPool({ uri: server.url, connectionLimit: 3 });
     await Promise.all([1, 2, 3].map(() => pool.query("SELECT SLEEP(0.01)")));
@@ -122,5 +126,19 @@ describeWith(["mariadb"], "findings on MariaDB", () => {
     expect(starved?.title).toContain(`127.0.0.1:${server.port}/${server.database}#2`);
     expect(starved?.waitMs).toBeGreaterThan(100);
     await small.end();
+  });
+
+  test("the holder is named right in random starvation runs", async () => {
+    const { holders, named, none, wrong } = await runStarvation({
+      open: (max) => poolOf(mysql.createPool({ uri: server.url, connectionLimit: max })),
+      sleep: (seconds) => `SLEEP(${seconds})`,
+      collected,
+      waitMs: WAIT_MS,
+      runs: 30,
+      brief: 6,
+    });
+    const row = score("pool_starved (MariaDB)", holders, named, none);
+    expect(row).toMatchObject({ found: 30, precision: 1, recall: 1 });
+    expect(wrong).toEqual([]);
   });
 });

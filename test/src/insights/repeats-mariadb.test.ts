@@ -14,6 +14,7 @@ import type { Pool } from "mysql2/promise";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeWith } from "../describe-with.js";
 import { type MariadbServer, startMariadb } from "../servers/index.js";
+import { poolOf } from "./mariadb-queries.js";
 import { type Case, casesOf, scoreKind, scoreOrders, scoreSources } from "./repeat-scores.js";
 import {
   createReader,
@@ -23,8 +24,6 @@ import {
   LIBRARY,
   type Library,
   numbers,
-  type NamedQuery,
-  type Queries,
   type QueryPool,
   type Work,
 } from "./repeat-works.js";
@@ -46,18 +45,6 @@ const WRONG: Readonly<Record<string, string>> = {
   any_of_a_list: "a query with a list of several is taken for a batch, also where another value is the key",
   small_chunks: "few rows each and no limit: as the questions about each day are",
 };
-
-/** The driver, as the workloads know one: a query that has a name is prepared. */
-function queriesOf(driver: Pick<Pool, "query" | "execute">): Queries {
-  return {
-    async query(given: string | NamedQuery, more?: unknown[]) {
-      const { name, text, values = more } = typeof given === "string" ? { text: given } : given;
-      const sql = text.replaceAll(/\$\d/g, "?");
-      const [rows] = await (name === undefined ? driver.query(sql, values) : driver.execute(sql, values as never));
-      return { rows: Array.isArray(rows) ? rows : [] };
-    },
-  };
-}
 
 describeWith(["mariadb"], "what one request asks MariaDB again and again", () => {
   let server: MariadbServer;
@@ -119,13 +106,7 @@ describeWith(["mariadb"], "what one request asks MariaDB again and again", () =>
         RETURN 1; END;`);
     await setup.end();
     driver = mysql.createPool({ uri: server.url, connectionLimit: 8 });
-    pool = {
-      ...queriesOf(driver),
-      async connect() {
-        const connection = await driver.getConnection();
-        return { ...queriesOf(connection), release: () => connection.release() };
-      },
-    };
+    pool = poolOf(driver);
     folder = mkdtempSync(join(tmpdir(), "telltale-orm-"));
     mkdirSync(join(folder, "node_modules/orm"), { recursive: true });
     writeFileSync(join(folder, "node_modules/orm/index.mjs"), LIBRARY);

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DatabaseOperation, Finding, Why } from "@telltale/core";
+import type { Finding } from "@telltale/core";
 import { createInsights, type Insights } from "@telltale/insights";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
@@ -14,6 +14,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { describeWith } from "../describe-with.js";
 import { type PostgresServer, startPostgres } from "../servers/index.js";
 import { score } from "./scoreboard.js";
+import {
+  block,
+  createComparison,
+  runBusyProcess,
+  runLocked,
+  runPoolOfOne,
+  runSlowServer,
+  type SlowDatabase,
+} from "./why-works.js";
 
 const instrumentations = [pgInstrumentation(), httpInstrumentation(), expressInstrumentation()];
 for (const instrumentation of instrumentations) instrumentation.enable();
@@ -26,24 +35,10 @@ interface Express {
   get(path: string, handler: (request: unknown, response: { end(text: string): void }) => unknown): void;
 }
 
-/** Keeps the event loop. */
-function block(ms: number): number {
-  const start = performance.now();
-  while (performance.now() < start + ms);
-  return performance.now() - start;
-}
-
 /** The line of this file that has a mark. */
 function lineOf(mark: string): number {
   const lines = readFileSync(import.meta.filename, "utf8").split("\n");
   return lines.findIndex((line) => line.endsWith(`// ${mark}`)) + 1;
-}
-
-/** What a workload was made of. */
-interface Truth {
-  readonly waitMs: number;
-  readonly loopDelayMs: number;
-  readonly restMs: number;
 }
 
 describeWith(["postgres"], "why it was slow", () => {
@@ -51,6 +46,7 @@ describeWith(["postgres"], "why it was slow", () => {
   let pool: Pool;
   let single: Pool;
   let other: Client;
+  let client: Client;
   let insights: Insights;
   let collected: Collection;
 
@@ -61,13 +57,14 @@ describeWith(["postgres"], "why it was slow", () => {
     pool = new pg.Pool({ connectionString: server.url, max: 4 });
     single = new pg.Pool({ connectionString: server.url, max: 1 });
     other = new pg.Client({ connectionString: server.url });
-    await other.connect();
+    client = new pg.Client({ connectionString: server.url });
+    await Promise.all([other.connect(), client.connect()]);
     // Open, and known, before anything is timed.
     await Promise.all([1, 2, 3, 4].map(() => pool.query("SELECT pg_sleep(0.01)")));
     await single.query("SELECT 1");
   });
   afterAll(async () => {
-    await Promise.all([pool.end(), single.end(), other.end()]);
+    await Promise.all([pool.end(), single.end(), other.end(), client.end()]);
     insights.stop();
     collected.stop();
     for (const instrumentation of instrumentations) instrumentation.disable();
@@ -81,62 +78,22 @@ describeWith(["postgres"], "why it was slow", () => {
   const labelsOf = (findings: readonly Finding[]) =>
     findings.map(({ queryText }) => /AS (\w+)/.exec(queryText ?? "")?.[1] ?? "?");
 
-  /** The split that spans carry. */
-  function whyOf(operation: DatabaseOperation): Why {
-    const { attributes = {} } = operation;
-    return {
-      waitMs: Number(attributes["telltale.why.wait_ms"]),
-      loopDelayMs: Number(attributes["telltale.why.loop_delay_ms"]),
-      restMs: Number(attributes["telltale.why.rest_ms"]),
-      isEstimate: attributes["telltale.why.is_estimate"] === true,
-    };
-  }
-  function operationOf(name: string): DatabaseOperation {
-    const found = collected.operations.find((one) => one.kind === "database" && named(name)(one.template));
-    if (found?.kind !== "database") throw new Error(`expected a call of ${name}`);
-    return found;
-  }
-
-  const unfit: string[] = [];
-  let compared = 0;
-  /**
-   * Each part within 5 % of the call. Time beyond what was seeded (a machine that is busy elsewhere) may be anybody's; and where that takes
-   * the processor from this process, it looks as if this process were busy: one case in ten may differ for that.
-   */
-  function compareParts(name: string, truth: Truth): void {
-    const operation = operationOf(name);
-    const totalMs = operation.endMs - operation.startMs;
-    const why = whyOf(operation);
-    expect(why.waitMs + why.loopDelayMs + why.restMs).toBeCloseTo(totalMs, 6);
-    const beyondMs = Math.max(0, totalMs - truth.waitMs - truth.loopDelayMs - truth.restMs);
-    const slackMs = totalMs * 0.05 + beyondMs;
-    const fits = (["waitMs", "loopDelayMs", "restMs"] as const).every(
-      (part) => Math.abs(why[part] - truth[part]) <= slackMs,
-    );
-    compared++;
-    if (!fits) unfit.push(`${name}: ${JSON.stringify({ totalMs, why, truth })}`);
-  }
-  afterEach(() => {
-    expect(unfit.length, unfit.join("\n")).toBeLessThanOrEqual(Math.ceil(compared / 10));
-    unfit.length = compared = 0;
+  const { compare, judge } = createComparison(() => collected.operations);
+  afterEach(judge);
+  const database = (): SlowDatabase => ({
+    pool,
+    single,
+    other,
+    client,
+    sleep: (seconds) => `pg_sleep(${seconds})`,
+    lock: "SELECT pg_advisory_lock(7)",
+    unlock: "SELECT pg_advisory_unlock(7)",
+    waitForLock: (name) => `SELECT pg_advisory_xact_lock(7) AS ${name}`,
   });
 
-  const times = Array.from({ length: 10 }, (_, n) => 140 + n * 10);
-
   test("a slow server is the rest", async () => {
-    await Promise.all(
-      times.map((ms, n) => (n < 2 ? single : pool).query(`SELECT pg_sleep(${ms / 1000}) AS sleep${ms}`)),
-    );
-    for (const ms of times) {
-      const { waitMs } = operationOf(`sleep${ms}`);
-      compareParts(`sleep${ms}`, { waitMs, loopDelayMs: 0, restMs: ms });
-    }
-    const row = score(
-      "slow_query: server",
-      times.map((ms) => `sleep${ms}`),
-      labelsOf(ofSlow()),
-    );
-    expect(row).toMatchObject({ precision: 1, recall: 1 });
+    const { expected } = await runSlowServer(database(), compare);
+    expect(score("slow_query: server", expected, labelsOf(ofSlow()))).toMatchObject({ precision: 1, recall: 1 });
     for (const { why, title } of ofSlow()) {
       expect(why?.isEstimate).toBe((why?.loopDelayMs ?? 0) > 0);
       expect(title.includes("about")).toBe((why?.loopDelayMs ?? 0) >= 1);
@@ -144,36 +101,12 @@ describeWith(["postgres"], "why it was slow", () => {
   });
 
   test("a lock that another holds is the rest", async () => {
-    for (const ms of times) {
-      await other.query("SELECT pg_advisory_lock(7)");
-      const released = sleep(ms).then(() => other.query("SELECT pg_advisory_unlock(7)"));
-      const startMs = performance.now();
-      await pool.query(`SELECT pg_advisory_xact_lock(7) AS lock${ms}`);
-      const tookMs = performance.now() - startMs;
-      await released;
-      compareParts(`lock${ms}`, { waitMs: 0, loopDelayMs: 0, restMs: tookMs });
-    }
-    const row = score(
-      "slow_query: lock",
-      times.map((ms) => `lock${ms}`),
-      labelsOf(ofSlow()),
-    );
-    expect(row).toMatchObject({ precision: 1, recall: 1 });
+    const { expected } = await runLocked(database(), compare);
+    expect(score("slow_query: lock", expected, labelsOf(ofSlow()))).toMatchObject({ precision: 1, recall: 1 });
   });
 
   test("a pool of one is waiting for a connection, and no slow query by itself", async () => {
-    for (const ms of times) {
-      const held = single.query(`SELECT pg_sleep(${ms / 1000}) AS holder${ms}`);
-      await Promise.all([
-        held,
-        single.query(`SELECT 1 AS fast${ms}`),
-        single.query(`SELECT pg_sleep(0.12) AS slow${ms}`),
-      ]);
-      compareParts(`fast${ms}`, { waitMs: ms, loopDelayMs: 0, restMs: 0 });
-      compareParts(`slow${ms}`, { waitMs: ms, loopDelayMs: 0, restMs: 120 });
-    }
-    const expected = times.flatMap((ms) => [`holder${ms}`, `slow${ms}`]);
-    const none = times.map((ms) => `fast${ms}`);
+    const { expected, none } = await runPoolOfOne(database(), compare);
     const row = score("slow_query: pool of 1", expected, labelsOf(ofSlow()), none);
     expect(row).toMatchObject({ precision: 1, recall: 1 });
     const { title } = ofSlow().find(named("slow200")) ?? {};
@@ -181,61 +114,10 @@ describeWith(["postgres"], "why it was slow", () => {
   });
 
   test("a busy process is event-loop delay, an estimate", async () => {
-    const client = new pg.Client({ connectionString: server.url });
-    await client.connect();
-    /** Each gives how long the process was really busy. */
-    const cases: [string, (name: string, ms: number) => Promise<number>][] = [
-      // The pool hands a free connection over with the next tick, which the block keeps too.
-      ["pooled", (name, ms) => busyAfter(pool.query(`SELECT 1 AS ${name}`), ms)],
-      ["sent", (name, ms) => busyAfter(client.query(`SELECT 1 AS ${name}`), ms)],
-      [
-        "later",
-        async (name, ms) => {
-          let busyMs = 0;
-          setTimeout(() => (busyMs = block(ms)), 20);
-          await client.query(`SELECT pg_sleep(0.03) AS ${name}`);
-          return busyMs;
-        },
-      ],
-    ];
-    async function busyAfter(query: Promise<unknown>, ms: number): Promise<number> {
-      const busyMs = block(ms);
-      await query;
-      return busyMs;
-    }
-    const expected = [];
-    for (const [cause, run] of cases) {
-      for (const ms of [200, 250, 300, 350]) {
-        const name = `${cause}${ms}`;
-        expected.push(name);
-        await sleep(15);
-        const busyMs = await run(name, ms);
-        // "later": 20 of 30 ms have passed when the block begins; what is left of them runs beside it.
-        if (cause === "later") compareParts(name, { waitMs: 0, loopDelayMs: busyMs - 5, restMs: 25 });
-        else compareParts(name, { waitMs: 0, loopDelayMs: busyMs, restMs: 0 });
-      }
-    }
-    // Over before the answer came: it kept nothing.
-    const before = [1, 2, 3].map((ms) => `before${ms}`);
-    for (const name of before) {
-      const query = client.query(`SELECT pg_sleep(0.4) AS ${name}`);
-      setTimeout(block, 50, 150);
-      await query;
-      compareParts(name, { waitMs: 0, loopDelayMs: 0, restMs: 400 });
-    }
-    await client.end();
+    const { expected, none } = await runBusyProcess(database(), compare);
     const byLoop = collected.findings.filter(({ why }) => (why?.loopDelayMs ?? 0) > 100);
-    expect(
-      score(
-        "slow_query: busy process",
-        expected.filter((name) => !name.startsWith("pooled")),
-        labelsOf(byLoop),
-        before,
-      ),
-    ).toMatchObject({
-      precision: 1,
-      recall: 1,
-    });
+    const row = score("slow_query: busy process", expected, labelsOf(byLoop), none);
+    expect(row).toMatchObject({ precision: 1, recall: 1 });
     expect(byLoop.every(({ why, title }) => why?.isEstimate === true && title.includes("about"))).toBe(true);
   });
 
