@@ -156,7 +156,10 @@ function complete(finding: Finding, answer: Explanation | string): Finding {
   return {
     ...finding,
     plan,
-    advice: advice.length === 0 ? NOTHING_STANDS_OUT : advice.map(({ text }) => text).join(" "),
+    advice:
+      advice.length === 0
+        ? `${NOTHING_STANDS_OUT} ${explainWith(finding.system)}.`
+        : advice.map(({ text }) => text).join(" "),
     evidence: {
       ...finding.evidence,
       ...(advice.length > 0 && { plan_advice: [...new Set(advice.map(({ kind }) => kind))].join(", ") }),
@@ -165,5 +168,11 @@ function complete(finding: Finding, answer: Explanation | string): Finding {
   };
 }
 
+/** What shows a plan with what was really done; it runs the query. */
+export function explainWith(system: string | undefined): string {
+  if (system === "mariadb") return "ANALYZE FORMAT=JSON";
+  return system === "mysql" ? "EXPLAIN ANALYZE" : "EXPLAIN (ANALYZE, BUFFERS)";
+}
+
 const NOTHING_STANDS_OUT =
-  "Nothing stands out in its plan: look for locks, for more rows than are needed, and, with real values, at EXPLAIN (ANALYZE, BUFFERS).";
+  "Nothing stands out in its plan: look for locks, for more rows than are needed, and, with real values, at";

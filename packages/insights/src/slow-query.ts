@@ -10,7 +10,7 @@ import {
   type Why,
 } from "@telltale/core";
 import { endpointOf, formatMs, makeFinding, summaryOf, workMs } from "./describe.js";
-import type { PlanFinder } from "./explain.js";
+import { explainWith, type PlanFinder } from "./explain.js";
 import type { LoopWatch } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
 import type { QueryHistories, QueryHistory } from "./query-history.js";
@@ -181,5 +181,5 @@ function cureOf({ system, effect, collection }: DatabaseTemplate): string {
     collection === undefined
       ? "the columns it filters and sorts by"
       : `the columns of ${collection} it filters and sorts by`;
-  return `Look at its plan with EXPLAIN (ANALYZE, BUFFERS); an index on ${table} is the usual cure.`;
+  return `Look at its plan with ${explainWith(system)}; an index on ${table} is the usual cure.`;
 }

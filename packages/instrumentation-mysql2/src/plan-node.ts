@@ -68,8 +68,9 @@ export function rowsOf({ rows, rows_examined_per_scan: examined }: PlanTable): n
   return rows ?? examined ?? 0;
 }
 
-/** The share of rows that pass, where something is known about it. */
-export function shareOf({ filtered }: PlanTable): number | undefined {
+/** The share of rows that pass, where something is known about it: MySQL's is a guess where it has no histogram, and does not say so. */
+export function shareOf({ filtered, rows_examined_per_scan: examined }: PlanTable): number | undefined {
+  if (examined !== undefined) return undefined;
   const percent = Number(filtered ?? 100);
   return percent > 0 && percent < 100 ? percent / 100 : undefined;
 }

@@ -84,8 +84,7 @@ describeWith(["mariadb"], "why it was slow on MariaDB", () => {
   test("a busy process", async () => {
     const { expected, none } = await runBusyProcess(database(), compare);
     const byLoop = collected.findings.filter(({ why }) => (why?.loopDelayMs ?? 0) > 100);
-    // How many ticks the pool takes to hand over is the driver's own matter.
-    const found = labelsOf(byLoop).filter((label) => !label.startsWith("pooled"));
+    const found = labelsOf(byLoop);
     const row = score("slow_query: busy process (MariaDB)", expected, found, none);
     expect(row).toMatchObject({ precision: 1, recall: 1 });
   });

@@ -228,8 +228,8 @@ export interface FileOptions {
   nPlusOne?: NPlusOneOptions;
   pools?: PoolOptions;
   /**
-   * Asks PostgreSQL how it would run a slow plain SELECT (`EXPLAIN`, never `ANALYZE`; without its values), on a connection of its own, each
-   * query shape once an hour. Default false.
+   * Asks PostgreSQL, MySQL or MariaDB how it would run a slow plain SELECT (`EXPLAIN`, never `ANALYZE`; PostgreSQL without its values), on a
+   * connection of its own, each query shape once an hour. Default false.
    */
   explain?: boolean;
   /** Ends texts with a comment that says `application` and `db_driver`, for the server's own log and statistics. Default false. */
