@@ -20,12 +20,12 @@ export function casesOf(works: Readonly<Record<string, Work>>, sizes: readonly n
 const labelOf = (route: string | undefined, summary: string | undefined): string =>
   `${route}${summary === undefined ? "" : ` ${summary}`}`;
 
-/** `where` names the server in the row that is printed, where it is not the first one. */
+/** `row` is its name in the table. */
 export function scoreKind(
   kind: FindingKind,
   cases: readonly Case[],
   loops: readonly Finding[],
-  where = "",
+  row: string = kind,
 ): Score & { wrong: string[] } {
   const isOfKind = (truth: Truth): boolean => truth.kind === kind;
   const expected = cases.flatMap(({ route, truths }) =>
@@ -35,7 +35,7 @@ export function scoreKind(
   const found = loops
     .filter((finding) => finding.kind === kind)
     .map(({ route, querySummary }) => labelOf(route, querySummary));
-  const scored = score(`${kind}${where}`, expected, found, none);
+  const scored = score(row, expected, found, none);
   return { ...scored, wrong: [...scored.missed, ...scored.falseAlarms] };
 }
 
@@ -53,7 +53,7 @@ function matching(expected: readonly Said[], found: ReadonlyMap<string, string>)
 
 const sayOf = (source: unknown, isEstimate: unknown): string => `${String(source)}${isEstimate === true ? "?" : ""}`;
 
-export function scoreSources(cases: readonly Case[], loops: readonly Finding[], where = ""): Score {
+export function scoreSources(row: string, cases: readonly Case[], loops: readonly Finding[]): Score {
   const found = new Map(
     loops.map(({ route, querySummary, evidence = {} }) => [
       labelOf(route, querySummary),
@@ -69,10 +69,10 @@ export function scoreSources(cases: readonly Case[], loops: readonly Finding[], 
       })),
   );
   const labels = expected.map(({ label }) => label);
-  return score(`source of a loop${where}`, labels, matching(expected, found));
+  return score(row, labels, matching(expected, found));
 }
 
-export function scoreOrders(cases: readonly Case[], loops: readonly Finding[], where = ""): Score {
+export function scoreOrders(row: string, cases: readonly Case[], loops: readonly Finding[]): Score {
   const found = new Map(
     loops.map(({ route, querySummary, evidence }) => [labelOf(route, querySummary), String(evidence?.["order"])]),
   );
@@ -82,5 +82,5 @@ export function scoreOrders(cases: readonly Case[], loops: readonly Finding[], w
       .map(({ summary, order = "" }) => ({ label: labelOf(route, summary), text: order })),
   );
   const labels = expected.map(({ label }) => label);
-  return score(`order of a loop${where}`, labels, matching(expected, found));
+  return score(row, labels, matching(expected, found));
 }

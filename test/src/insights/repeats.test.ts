@@ -359,7 +359,7 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
   });
 
   test("the query that feeds a loop is named, and called probable where it is a guess", () => {
-    expect(scoreSources(cases, loops)).toMatchObject({ missed: [], falseAlarms: [] });
+    expect(scoreSources("source of a loop", cases, loops)).toMatchObject({ missed: [], falseAlarms: [] });
     const { title, evidence } = loops.find(({ route }) => route === `/children/${sizes[0]}`) ?? {};
     expect(title).toMatch(
       new RegExp(
@@ -383,7 +383,7 @@ describeWith(["postgres", "redis"], "what one request asks again and again", () 
   });
 
   test("calls one after the other are told from calls in parallel", () => {
-    expect(scoreOrders(cases, loops)).toMatchObject({ missed: [], falseAlarms: [] });
+    expect(scoreOrders("order of a loop", cases, loops)).toMatchObject({ missed: [], falseAlarms: [] });
   });
 
   test("outside of a request, and after its end, nothing is a loop", async () => {

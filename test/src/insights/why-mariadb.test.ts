@@ -69,14 +69,14 @@ describeWith(["mariadb"], "why it was slow on MariaDB", () => {
     findings.map(({ queryText }) => /AS (\w+)/.exec(queryText ?? "")?.[1] ?? "?");
 
   test("its server, a lock, and a pool of one", async () => {
-    for (const [cause, run] of [
-      ["server", runSlowServer],
-      ["lock", runLocked],
-      ["pool of 1", runPoolOfOne],
+    for (const [name, run] of [
+      ["slow_query: server (MariaDB)", runSlowServer],
+      ["slow_query: lock (MariaDB)", runLocked],
+      ["slow_query: pool of 1 (MariaDB)", runPoolOfOne],
     ] as const) {
       collected.reset();
       const { expected, none } = await run(database(), compare);
-      const row = score(`slow_query: ${cause} (MariaDB)`, expected, labelsOf(slow()), none);
+      const row = score(name, expected, labelsOf(slow()), none);
       expect.soft(row).toMatchObject({ precision: 1, recall: 1 });
     }
   });
