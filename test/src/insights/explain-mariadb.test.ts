@@ -196,45 +196,34 @@ describeWith(["mariadb"], "EXPLAIN on MariaDB", () => {
     ],
   ];
 
-  test.each(["query", "execute"] as const)(
-    "says what is wrong with a plan, and nothing of a good one: %s",
-    async (method) => {
-      // Another shape each, so that each is asked for.
-      const named = (name: string): string => `${name}_${method}`;
-      const found = new Map<string, Finding>();
-      for (const [name, text, values] of CASES) {
-        const own = text.replace(new RegExp(`\\b${name}\\b`), named(name));
-        found.set(
-          name,
-          await explained(named(name), () =>
-            method === "query" ? pool.query(own, values) : pool.execute(own, values as never),
-          ),
-        );
-      }
-      const kindsOf = (name: string): string[] => String(found.get(name)?.evidence?.["plan_advice"] ?? "").split(", ");
-      const quiet = CASES.filter(([, , , kind]) => kind === undefined).map(([name]) => name);
-      for (const [kind, row] of [
-        ["missing_index", "slow_query: missing_index (MariaDB)"],
-        ["large_sort", "slow_query: large_sort (MariaDB)"],
-        ["nested_loop", "slow_query: nested_loop (MariaDB)"],
-      ] as const) {
-        const scored = score(
-          row,
-          CASES.filter(([, , , is]) => is === kind).map(([name]) => name),
-          CASES.filter(([name]) => kindsOf(name).includes(kind)).map(([name]) => name),
-          quiet,
-        );
-        expect.soft(scored, kind).toMatchObject({ precision: 1, recall: 1 });
-      }
-      for (const [name, , , , index] of CASES)
-        expect.soft(found.get(name)?.evidence?.["index_to_try"], name).toBe(index);
-      for (const [name, finding] of found) {
-        expect.soft(finding.evidence?.["not_explained"], name).toBeUndefined();
-        expect.soft(finding.plan, name).toMatch(/rows=/);
-        expect.soft(finding.plan, name).not.toMatch(/state1|example|= \d/);
-      }
-    },
-  );
+  test("says what is wrong with a plan, and nothing of a good one", async () => {
+    const found = new Map<string, Finding>();
+    for (const [n, [name, text, values]] of CASES.entries()) {
+      const run = () => (n % 2 === 0 ? pool.query(text, values) : pool.execute(text, values as never));
+      found.set(name, await explained(name, run));
+    }
+    const kindsOf = (name: string): string[] => String(found.get(name)?.evidence?.["plan_advice"] ?? "").split(", ");
+    const quiet = CASES.filter(([, , , kind]) => kind === undefined).map(([name]) => name);
+    for (const [kind, row] of [
+      ["missing_index", "slow_query: missing_index (MariaDB)"],
+      ["large_sort", "slow_query: large_sort (MariaDB)"],
+      ["nested_loop", "slow_query: nested_loop (MariaDB)"],
+    ] as const) {
+      const scored = score(
+        row,
+        CASES.filter(([, , , is]) => is === kind).map(([name]) => name),
+        CASES.filter(([name]) => kindsOf(name).includes(kind)).map(([name]) => name),
+        quiet,
+      );
+      expect.soft(scored, kind).toMatchObject({ precision: 1, recall: 1 });
+    }
+    for (const [name, , , , index] of CASES) expect.soft(found.get(name)?.evidence?.["index_to_try"], name).toBe(index);
+    for (const [name, finding] of found) {
+      expect.soft(finding.evidence?.["not_explained"], name).toBeUndefined();
+      expect.soft(finding.plan, name).toMatch(/rows=/);
+      expect.soft(finding.plan, name).not.toMatch(/state1|example|= \d/);
+    }
+  });
 
   /** What must not be explained, the word that a reason has, and whether the server is asked about it at all. */
   const FORBIDDEN: readonly (readonly [name: string, text: string, reason: RegExp, asks: boolean])[] = [
