@@ -83,7 +83,8 @@ export function createSubjects(ignoredFingerprints: ReadonlySet<string>): Subjec
         batch !== true &&
         !ignoredFingerprints.has(fingerprint) &&
         !READS_ON.has(operationName) &&
-        !CATALOG.test(queryText);
+        !CATALOG.test(queryText) &&
+        !LOCKS.test(queryText);
       const paging = system === "redis" ? RANGES.get(operationName) : pagingOf(queryText, text ?? queryText);
       // What reads no table asks for a sign of life, or the time; a queue hands out another row each time.
       const mayDouble = system === "redis" || (/\bfrom\b/i.test(queryText) && !/\bskip locked\b/i.test(queryText));
@@ -110,6 +111,8 @@ export function createSubjects(ignoredFingerprints: ReadonlySet<string>): Subjec
 
 /** The next part of a cursor. */
 const READS_ON = new Set(["FETCH", "SCAN", "HSCAN", "SSCAN", "ZSCAN", "XREAD"]);
+/** Each lock is taken on its own; no query takes them for all keys. */
+const LOCKS = /\b(?:pg_(?:try_)?advisory_\w+|(?:get|release|is_free|is_used)_lock)\s*\(/i;
 const CATALOG = /\b(?:pg_catalog|information_schema)\b/i;
 const PAGES: Paging = { parameters: new Set(), isLimited: true, skips: true };
 /** Another range of the same key is a page. */

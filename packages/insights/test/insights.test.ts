@@ -206,6 +206,8 @@ describe("N+1 and duplicates", () => {
     ["= ANY with the same key each", loop(10, 10, () => [7]), 200, ["duplicate_query"], { batch: "array" }],
     ["= ANY with now one, now several", loop(8, 10, (n) => (n % 2 === 0 ? [n] : [n, 1])), 200, [], { batch: "array" }],
     ["= ANY with an array as a text", loop(10, 10, (n) => `{${n}}`), 200, [], { batch: "array" }],
+    ["locks", loop(10, 10), 200, [], { queryText: "SELECT pg_try_advisory_xact_lock($1)" }],
+    ["locks of MySQL", loop(10, 10), 200, [], { queryText: "SELECT GET_LOCK(?, ?)" }],
     ["pool waits do not count", loop(10, 10), 10_000, [], {}, 9],
   ])("%s", (_, calls, requestMs, expected, changes, waitMs) => {
     expect(kinds(calls, requestMs, changes, waitMs)).toEqual(expected);
