@@ -3,7 +3,6 @@ import http, { type IncomingMessage } from "node:http";
 import type https from "node:https";
 import { performance } from "node:perf_hooks";
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import { startTimer, stopTimer } from "@telltale/core";
 
 /** Where and how to send OTLP over HTTP. */
@@ -49,7 +48,6 @@ const MAX_BACKOFF_MS = 5_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** A connection that nothing was sent on for so long is closed; deliveries come every few seconds. */
 const IDLE_MS = 60_000;
-const compress = promisify(gzip);
 const NO_ANSWER = new Uint8Array();
 
 /**
@@ -162,6 +160,11 @@ function retryAfter(header: string | undefined): number | undefined {
   const seconds = Number(header);
   const ms = Number.isNaN(seconds) ? Date.parse(header) - Date.now() : seconds * 1000;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+/** The module loads with the first delivery that is compressed. */
+function compress(payload: Uint8Array): Promise<Uint8Array> {
+  return promisify(process.getBuiltinModule("node:zlib").gzip)(payload);
 }
 
 function pause(ms: number, until: AbortSignal): Promise<void> {
