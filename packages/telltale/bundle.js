@@ -84,6 +84,9 @@ async function bundlePackage(name, entries, plugins, options = {}) {
     platform: "node",
     format: "cjs",
     target: "node22.15",
+    // A quarter less to be read at each start, and without comments all of it is one byte a character in memory.
+    minifyWhitespace: true,
+    lineLimit: 160,
     sourcemap: true,
     sourcesContent: false,
     define: { "import.meta.url": "__filename" },
