@@ -57,7 +57,7 @@ export class Rereads {
 class Running {
   readonly operation: DatabaseOperation;
   readonly work: SharedWork | undefined;
-  readonly next: Running | undefined;
+  next: Running | undefined;
 
   constructor(operation: DatabaseOperation, work: SharedWork | undefined, next: Running | undefined) {
     this.operation = operation;
@@ -100,16 +100,17 @@ export class Missed {
     this.running = new Running(operation, work, this.running);
   }
 
-  /** Undefined for a query that is not followed. */
-  ended(operation: DatabaseOperation): Running | undefined {
-    let found: Running | undefined;
-    let rest: Running | undefined;
-    for (let one = this.running; one !== undefined; one = one.next) {
-      if (one.operation === operation) found = one;
-      else rest = new Running(one.operation, one.work, rest);
+  /** The work that the query was; undefined for its own alone, and for a query that is not followed. */
+  ended(operation: DatabaseOperation): SharedWork | undefined {
+    let before: Running | undefined;
+    let running = this.running;
+    while (running !== undefined && running.operation !== operation) {
+      before = running;
+      running = running.next;
     }
-    if (found === undefined) return undefined;
-    this.running = rest;
+    if (running === undefined) return undefined;
+    if (before === undefined) this.running = running.next;
+    else before.next = running.next;
     const fromMs = Math.max(operation.startMs, this.queryUntilMs);
     this.queryMs += Math.max(0, operation.endMs - fromMs);
     this.queryUntilMs = Math.max(this.queryUntilMs, operation.endMs);
@@ -118,7 +119,7 @@ export class Missed {
       this.query = operation.template;
       this.queryVotes = 1;
     }
-    return found;
+    return running.work;
   }
 
   /** False for what it does already, or for one thing too many. */

@@ -141,7 +141,7 @@ export class Stampedes {
   }
 
   ended(operation: DatabaseOperation, request: CacheRequest): void {
-    const work = request.missed?.ended(operation)?.work;
+    const work = request.missed?.ended(operation);
     if (work === undefined) return;
     work.ended(operation);
     if (work.requests >= this.least) work.keepTrace(operation);
@@ -172,7 +172,8 @@ export class Stampedes {
   /** Tells of what is over. */
   look(nowMs: number): void {
     if (this.count === 0) return;
-    for (const [at, work] of this.works.entries()) {
+    for (let at = 0; at < PLACES; at++) {
+      const work = this.works[at];
       if (work === undefined || work.running > 0) continue;
       // Of one alone nothing is expected but those who have waited for a connection with it, and they begin at once.
       if (work.requests < this.least || work.isFilled || nowMs - work.endedMs > FILL_MS) this.end(at, work);

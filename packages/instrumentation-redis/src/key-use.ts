@@ -32,9 +32,9 @@ export function tellKeys(
   if (cache === "" || first === undefined) return;
   if (lookup === "keys") {
     if (!Array.isArray(reply)) return;
-    for (const [n, key] of args.entries()) {
+    for (let n = 0; n < args.length; n++) {
       const value: unknown = reply[n];
-      tell(operation, undefined, key, value === null || value === undefined ? "miss" : "hit");
+      tell(operation, undefined, args[n] ?? "", value === null || value === undefined ? "miss" : "hit");
     }
   } else if (lookup !== undefined && isLookup(lookup, args)) {
     const hits = found(lookup, reply);
