@@ -1,18 +1,10 @@
 import { performance } from "node:perf_hooks";
-import {
-  type DatabaseTemplate,
-  epochOriginMs,
-  type Finding,
-  keepForFinding,
-  lastSiteOf,
-  type Operation,
-  type Request,
-} from "@telltale/core";
+import { type DatabaseTemplate, type Finding, lastSiteOf, type Request } from "@telltale/core";
 import type { KeyPattern } from "./cache-patterns.js";
 import type { Missed, Rereads, UsedKey } from "./cache-request.js";
 import type { SharedWork } from "./cache-stampede.js";
 import type { CacheWindow } from "./cache-window.js";
-import { endpointOf, formatMs, summaryOf } from "./describe.js";
+import { endpointOf, factsOfQuery, factsOfRequest, formatMs, summaryOf, wallTimeOf } from "./describe.js";
 
 const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 const round = (value: number, digits = 2): number => Number(value.toFixed(digits));
@@ -35,7 +27,7 @@ export function lowRatioFinding(
   const missedIn = endpoint === undefined ? "" : `, ${endpoint} has missed it just now`;
   const reason = keyed < misses / 2 ? undefined : again > keyed / 2 ? "lost" : "never_again";
   return {
-    ...about(pattern, template, request, request?.operation),
+    ...about(pattern, template, request),
     kind: "cache_low_hit_ratio",
     title: `${pattern.text} hits ${percent(ratio)} of ${lookups} lookups in ${formatMs(ms)}${missedIn}`,
     advice: reason === undefined ? `${LOST} ${NEVER_ASKED_AGAIN}` : reason === "lost" ? LOST : NEVER_ASKED_AGAIN,
@@ -62,7 +54,7 @@ export function missesFinding(pattern: KeyPattern, missed: Missed, request: Requ
   const requestMs = operation.endMs - operation.startMs;
   const query = missed.query === undefined ? "queries" : summaryOf(missed.query);
   return {
-    ...about(pattern, missed.query, request, operation),
+    ...about(pattern, missed.query, request),
     kind: "cache_low_hit_ratio",
     title: `${endpointOf(request)} misses ${missed.keys} keys in one request, most of ${pattern.text}, and spends ${formatMs(missed.queryMs)} of ${formatMs(requestMs)} on ${query} instead`,
     advice:
@@ -96,25 +88,21 @@ export function stampedeFinding(work: SharedWork, pattern: KeyPattern, count: nu
   const [first] = [...endpoints].sort(([, a], [, b]) => b - a);
   const endpoint = first?.[0] === "" ? undefined : first?.[0];
   return {
-    ...about(pattern, template, undefined, undefined),
+    ...about(pattern, template, undefined),
     kind: "cache_stampede",
     title: `${requests} requests of ${endpoint} missed one key of ${pattern.text} at once, and each ran ${summaryOf(template)} for it (${formatMs(totalMs)} together)`,
     advice:
       "Let one ask and the others wait for its answer (share the promise per key in the process, a short lock in the cache across processes), or renew the key before it expires.",
     endpoint,
     route,
-    system: template.system,
-    namespace: template.namespace,
-    querySummary: template.querySummary,
-    queryText: template.queryText,
-    fingerprint: template.fingerprint,
+    ...factsOfQuery(template),
     count,
     durationMs: totalMs,
     reason: undefined,
     traceId,
     spanId,
     sampled,
-    time: Math.round(epochOriginMs() + endedMs),
+    time: wallTimeOf(endedMs),
     callSite: lastSiteOf(template),
     evidence: {
       cache: pattern.cache,
@@ -129,7 +117,7 @@ export function stampedeFinding(work: SharedWork, pattern: KeyPattern, count: nu
 
 export function neverReadFinding(pattern: KeyPattern, sinceMs: number): Finding {
   return {
-    ...about(pattern, pattern.template, undefined, undefined),
+    ...about(pattern, pattern.template, undefined),
     kind: "cache_never_read",
     title: `${pattern.text} was written ${pattern.writes} times in ${formatMs(sinceMs)} and never read by this process`,
     advice:
@@ -146,14 +134,12 @@ export function sameKeyFinding(key: UsedKey, { busyMs }: Rereads, request: Reque
   const { pattern, reads, template } = key;
   const requestMs = operation.endMs - operation.startMs;
   return {
-    ...about(pattern, template, request, operation),
+    ...about(pattern, template, request),
     kind: "repeated_lookup",
     title: `${endpointOf(request)} reads one key of ${pattern.text} ${reads} times (all but the first: ${formatMs(busyMs)} of ${formatMs(requestMs)})`,
     advice:
       "Read it once and keep the value for the rest of the request; of a hash, read all fields at once (HMGET, HGETALL).",
-    querySummary: template?.querySummary,
-    queryText: template?.queryText,
-    fingerprint: template?.fingerprint,
+    ...factsOfQuery(template),
     count: reads,
     durationMs: busyMs,
     againstMs: requestMs,
@@ -164,17 +150,9 @@ export function sameKeyFinding(key: UsedKey, { busyMs }: Rereads, request: Reque
 }
 
 /** A finding about a cache is told from others by its pattern, where it is about no query. */
-function about(
-  pattern: KeyPattern,
-  template: DatabaseTemplate | undefined,
-  request: Request | undefined,
-  traced: Operation | undefined,
-) {
-  const sampled = traced !== undefined && keepForFinding(traced);
-  const spanContext = traced?.span?.spanContext();
+function about(pattern: KeyPattern, template: DatabaseTemplate | undefined, request: Request | undefined) {
   return {
-    endpoint: endpointOf(request),
-    route: request?.route,
+    ...factsOfRequest(request),
     system: template?.system,
     namespace: template?.namespace,
     querySummary: undefined as string | undefined,
@@ -182,10 +160,7 @@ function about(
     fingerprint: pattern.text as string | undefined,
     waitMs: 0,
     againstMs: 0,
-    traceId: spanContext?.traceId,
-    spanId: spanContext?.spanId,
-    sampled,
-    time: Math.round(epochOriginMs() + performance.now()),
+    time: wallTimeOf(performance.now()),
     callSite: template && lastSiteOf(template),
   };
 }

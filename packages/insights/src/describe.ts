@@ -2,8 +2,6 @@ import {
   type DatabaseOperation,
   type DatabaseTemplate,
   epochOriginMs,
-  type Finding,
-  type FindingKind,
   keepForFinding,
   type Operation,
   type Request,
@@ -26,41 +24,33 @@ export function summaryOf(template: DatabaseTemplate): string {
   return template.querySummary ?? template.operationName ?? template.system;
 }
 
-/** What differs from finding to finding. */
-interface Evidence {
-  readonly kind: FindingKind;
-  readonly title: string;
-  readonly advice: string;
-  readonly count: number;
-  readonly durationMs: number;
-  readonly waitMs: number;
-  readonly againstMs: number;
-  readonly reason: string | undefined;
+/** The query that a finding is about, if it is about one. */
+export function factsOfQuery(template: DatabaseTemplate | undefined) {
+  return {
+    system: template?.system,
+    namespace: template?.namespace,
+    querySummary: template?.querySummary,
+    queryText: template?.queryText,
+    fingerprint: template?.fingerprint,
+  };
 }
 
-/** Completes a finding with the query, the request and the trace it is about. */
-export function makeFinding(
-  evidence: Evidence,
-  template: DatabaseTemplate,
-  request: Request | undefined,
-  traced: Operation,
-): Finding {
-  const sampled = keepForFinding(traced);
-  const spanContext = traced.span?.spanContext();
+/** The request that a finding is about, and the trace of `traced`, the request or a call in it: that is kept if it can be. */
+export function factsOfRequest(request: Request | undefined, traced: Operation | undefined = request?.operation) {
+  const sampled = traced !== undefined && keepForFinding(traced);
+  const spanContext = traced?.span?.spanContext();
   return {
-    ...evidence,
     endpoint: endpointOf(request),
     route: request?.route,
-    system: template.system,
-    namespace: template.namespace,
-    querySummary: template.querySummary,
-    queryText: template.queryText,
-    fingerprint: template.fingerprint,
     traceId: spanContext?.traceId,
     spanId: spanContext?.spanId,
     sampled,
-    time: Math.round(epochOriginMs() + traced.endMs),
   };
+}
+
+/** A time of `performance.now()` on the wall clock, as findings have it. */
+export function wallTimeOf(ms: number): number {
+  return Math.round(epochOriginMs() + ms);
 }
 
 /** Time in the server and on the network: the call without its wait for a pooled connection. */

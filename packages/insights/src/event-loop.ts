@@ -1,15 +1,7 @@
 import { performance } from "node:perf_hooks";
-import {
-  annotateOperation,
-  epochOriginMs,
-  type Finding,
-  findingMade,
-  keepForFinding,
-  type Operation,
-  type Request,
-} from "@telltale/core";
+import { annotateOperation, type Finding, findingMade, type Operation, type Request } from "@telltale/core";
 import { type BlockProfile, createBlockProfiler } from "./block-profile.js";
-import { endpointOf, formatMs } from "./describe.js";
+import { endpointOf, factsOfQuery, factsOfRequest, formatMs, wallTimeOf } from "./describe.js";
 import type { Block, BlockListener } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
 
@@ -110,9 +102,9 @@ function report(
   const endpoint = endpointOf(request);
   const operation = request?.operation;
   if (operation !== undefined) annotateOperation(operation, "telltale.finding.blocked_ms", durationMs);
-  const sampled = operation !== undefined && keepForFinding(operation);
-  const spanContext = operation?.span?.spanContext();
   const finding: Finding = {
+    ...factsOfRequest(request),
+    ...factsOfQuery(undefined),
     kind: "event_loop_blocked",
     title:
       endpoint === undefined
@@ -120,22 +112,12 @@ function report(
         : `${endpoint} blocked the event loop for ${formatMs(durationMs)}`,
     advice:
       "Nothing else was answered meanwhile: divide the work into steps with setImmediate between them, or move it to a worker thread.",
-    endpoint,
-    route: request?.route,
-    system: undefined,
-    namespace: undefined,
-    querySummary: undefined,
-    queryText: undefined,
-    fingerprint: undefined,
     count: 1,
     durationMs,
     waitMs: 0,
     againstMs,
     reason: undefined,
-    traceId: spanContext?.traceId,
-    spanId: spanContext?.spanId,
-    sampled,
-    time: Math.round(epochOriginMs() + block.toMs),
+    time: wallTimeOf(block.toMs),
     callSite: profile?.callSite,
     evidence: profile && { stack: profile.stack },
   };

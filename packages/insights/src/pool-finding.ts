@@ -1,5 +1,5 @@
-import { epochOriginMs, type Finding, lastSiteOf, type Pool, type Waiter } from "@telltale/core";
-import { endpointOf, formatMs, summaryOf } from "./describe.js";
+import { type Finding, lastSiteOf, type Pool, type Waiter } from "@telltale/core";
+import { endpointOf, factsOfQuery, formatMs, summaryOf, wallTimeOf } from "./describe.js";
 import { type Blame, describeWaiters, nameOf, type Stint } from "./pool-stint.js";
 
 /**
@@ -216,15 +216,12 @@ function about(pool: Pool, stint: Stint | undefined, now: number) {
     subject: pool.name,
     endpoint: party?.endpoint,
     route: party?.route,
+    ...factsOfQuery(template),
     system: pool.system,
-    namespace: template?.namespace,
-    querySummary: template?.querySummary,
-    queryText: template?.queryText,
-    fingerprint: template?.fingerprint,
     traceId: party?.traceId,
     spanId: party?.spanId,
     sampled: party?.sampled === true,
-    time: Math.round(epochOriginMs() + now),
+    time: wallTimeOf(now),
     callSite: template && lastSiteOf(template),
   };
 }

@@ -2,14 +2,12 @@ import {
   annotateOperation,
   type CallSite,
   type DatabaseTemplate,
-  epochOriginMs,
   type Finding,
   type FindingKind,
   type HttpServerOperation,
-  keepForFinding,
   type Request,
 } from "@telltale/core";
-import { endpointOf, formatMs } from "./describe.js";
+import { endpointOf, factsOfQuery, factsOfRequest, formatMs, wallTimeOf } from "./describe.js";
 import type { Calls, Repetition } from "./repeat-calls.js";
 import type { Source } from "./repeat-source.js";
 
@@ -57,29 +55,19 @@ export function repeatFinding({ kind, calls, repetition, isSame, source, callSit
   annotateOperation(served, "telltale.finding.kind", kind);
   annotateOperation(served, "telltale.finding.query_summary", name);
   annotateOperation(served, "telltale.finding.count", count);
-  const sampled = keepForFinding(served);
-  const spanContext = served.span?.spanContext();
-  const endpoint = endpointOf(request);
   return {
+    ...factsOfRequest(request, served),
+    ...factsOfQuery(template),
     kind,
-    title: `${endpoint} ${verb} ${name} ${count} times (${formatMs(busyMs)} of ${formatMs(requestMs)})${isSame ? same : ""}, ${ORDERS[order]}${fed}`,
+    title: `${endpointOf(request)} ${verb} ${name} ${count} times (${formatMs(busyMs)} of ${formatMs(requestMs)})${isSame ? same : ""}, ${ORDERS[order]}${fed}`,
     advice: adviceFor(kind, isSame, template, source),
-    endpoint,
-    route: request.route,
-    system: template?.system,
-    namespace: template?.namespace,
-    querySummary: template?.querySummary,
-    queryText: template?.queryText,
-    fingerprint: template === undefined ? name : template.fingerprint,
+    ...(template === undefined && { fingerprint: name }),
     count,
     durationMs: busyMs,
     waitMs,
     againstMs: requestMs,
     reason: undefined,
-    traceId: spanContext?.traceId,
-    spanId: spanContext?.spanId,
-    sampled,
-    time: Math.round(epochOriginMs() + served.endMs),
+    time: wallTimeOf(served.endMs),
     callSite,
     evidence: {
       order,

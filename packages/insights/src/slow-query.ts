@@ -9,7 +9,7 @@ import {
   wantSite,
   type Why,
 } from "@telltale/core";
-import { endpointOf, formatMs, makeFinding, summaryOf, workMs } from "./describe.js";
+import { endpointOf, factsOfQuery, factsOfRequest, formatMs, summaryOf, wallTimeOf, workMs } from "./describe.js";
 import { explainWith, type PlanFinder } from "./explain.js";
 import type { LoopWatch } from "./loop-watch.js";
 import type { InsightsOptions } from "./options.js";
@@ -119,21 +119,17 @@ function describeSlow(
       : `usually ${formatMs(usualMs)} at most, limit ${formatMs(limitMs)}`;
   const took = parts === undefined ? durationMs : endMs - startMs;
   return {
-    ...makeFinding(
-      {
-        kind: "slow_query",
-        title: `${summaryOf(template)} took ${formatMs(took)}${where}${parts === undefined ? "" : `: ${parts}`} (${against})`,
-        advice: why.loopDelayMs > why.restMs ? FREE_THE_LOOP : adviceFor(template, why),
-        count: 1,
-        durationMs,
-        waitMs,
-        againstMs: reason === "threshold" ? thresholdMs : limitMs,
-        reason,
-      },
-      template,
-      request,
-      operation,
-    ),
+    ...factsOfRequest(request, operation),
+    ...factsOfQuery(template),
+    kind: "slow_query",
+    title: `${summaryOf(template)} took ${formatMs(took)}${where}${parts === undefined ? "" : `: ${parts}`} (${against})`,
+    advice: why.loopDelayMs > why.restMs ? FREE_THE_LOOP : adviceFor(template, why),
+    count: 1,
+    durationMs,
+    waitMs,
+    againstMs: reason === "threshold" ? thresholdMs : limitMs,
+    reason,
+    time: wallTimeOf(endMs),
     why,
     cause: causeOf(why, reason, usualMs, template),
     callSite: operation.site ?? lastSiteOf(template),
