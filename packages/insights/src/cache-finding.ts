@@ -153,6 +153,7 @@ export function sameKeyFinding(key: UsedKey, { busyMs }: Rereads, request: Reque
 function about(pattern: KeyPattern, template: DatabaseTemplate | undefined, request: Request | undefined) {
   return {
     ...factsOfRequest(request),
+    subject: pattern.cache,
     system: template?.system,
     namespace: template?.namespace,
     querySummary: undefined as string | undefined,

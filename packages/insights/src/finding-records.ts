@@ -98,9 +98,8 @@ export class FindingRecords {
   }
 }
 
-function keyOf({ kind, endpoint, system, namespace, fingerprint, querySummary, subject, evidence }: Finding): string {
-  const about = subject ?? evidence?.["pool"] ?? evidence?.["cache"];
-  return JSON.stringify([kind, endpoint, system, namespace, fingerprint ?? querySummary, about]);
+function keyOf({ kind, endpoint, system, namespace, fingerprint, querySummary, subject }: Finding): string {
+  return JSON.stringify([kind, endpoint, system, namespace, fingerprint ?? querySummary, subject]);
 }
 
 function recordOf(key: string, { shown, firstSeen, lastSeen, count, lostMs }: Entry): FindingRecord {

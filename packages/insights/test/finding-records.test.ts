@@ -81,7 +81,6 @@ test.each<[string, Partial<Finding>, boolean]>([
   ["another database", { namespace: "test" }, true],
   ["another query", { fingerprint: "b" }, true],
   ["another subject", { subject: "pool 2" }, true],
-  ["another pool", { evidence: { pool: "2" } }, true],
   ["another title", { title: "…" }, false],
   ["another reason", { reason: "baseline" }, false],
   ["another trace", { traceId: "2".repeat(32) }, false],
@@ -172,7 +171,9 @@ describe("outputs", () => {
       addListener(createInsights({ eventLoop: { blockMs: 0 } })),
       addListener(createFindingLog((line) => lines.push(line))),
     );
-    findingMade(finding({ title: hostile, queryText: hostile, evidence: { pool: hostile }, time: 86_400_000 }));
+    findingMade(
+      finding({ title: hostile, queryText: hostile, subject: hostile, evidence: { pool: hostile }, time: 86_400_000 }),
+    );
     findingMade(finding());
     expect(lines).toHaveLength(2);
     const [line = ""] = lines;
