@@ -8,13 +8,17 @@ import { readAccuracy } from "./insights/scoreboard.js";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 const INSIGHTS = "packages/insights/src/";
-const sources = new Map(readdirSync(join(root, INSIGHTS)).map((name) => [name, read(`${INSIGHTS}${name}`)] as const));
+const sources = new Map(
+  readdirSync(join(root, INSIGHTS), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => [name, read(`${INSIGHTS}${name}`)] as const),
+);
 const kinds = Object.keys(FINDING_KINDS);
 
 /** Kinds that some detector makes, and not only the table of all kinds. */
 const made = new Set(
   kinds.filter((kind) =>
-    [...sources].some(([name, text]) => !/^(finding-kinds|known-findings)/.test(name) && text.includes(`"${kind}"`)),
+    [...sources].some(([name, text]) => name !== "findings/kinds.ts" && text.includes(`"${kind}"`)),
   ),
 );
 
@@ -39,7 +43,7 @@ function thresholdsOf(page: string): Threshold[] {
       found.push({
         value: Number(value.replaceAll(",", "")),
         name,
-        file: /^fixed: `\w+` in ([\w.-]+\.ts)$/.exec(where)?.[1],
+        file: /^fixed: `\w+` in ([\w./-]+\.ts)$/.exec(where)?.[1],
       });
     }
   }

@@ -237,7 +237,7 @@ describe("the Collectors", () => {
   test("keep the traces with findings by the attributes that Telltale writes", async () => {
     const insights = new URL("../../../packages/insights/src/", import.meta.url);
     const written = await Promise.all(
-      ["repeated-query.ts", "slow-query.ts"].map((file) => readFile(new URL(file, insights), "utf8")),
+      ["findings/attributes.ts", "slow/slow-query.ts"].map((file) => readFile(new URL(file, insights), "utf8")),
     );
     const attributes = JSON.stringify(gateway.processors).match(/telltale\.[\w.]+/g) ?? [];
     expect(attributes).toHaveLength(2);

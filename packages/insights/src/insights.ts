@@ -1,15 +1,15 @@
 import { createKnownFindings, type FindingRecord, type KnownFinding, type Listener } from "@telltale/core";
-import { createCacheFinder } from "./cache-use.js";
-import { createBlockFinder } from "./event-loop.js";
-import { createPlanFinder } from "./explain.js";
-import { noteOnSpan } from "./finding-attributes.js";
-import { FindingRecords } from "./finding-records.js";
-import { UNWATCHED, watchLoop } from "./loop-watch.js";
+import { createCacheFinder } from "./caches/finder.js";
+import { createBlockFinder } from "./event-loop/block-finder.js";
+import { createPlanFinder } from "./slow/explain.js";
+import { noteOnSpan } from "./findings/attributes.js";
+import { FindingRecords } from "./findings/records.js";
+import { UNWATCHED, watchLoop } from "./event-loop/loop-watch.js";
 import type { InsightsOptions } from "./options.js";
-import { QueryHistories, type QueryCost } from "./query-history.js";
-import { createPoolHolders } from "./pool-holders.js";
-import { createRepeatFinder } from "./repeat-finder.js";
-import { createSlowQueryFinder } from "./slow-query.js";
+import { QueryHistories, type QueryCost } from "./slow/query-history.js";
+import { createPoolHolders } from "./pools/holders.js";
+import { createRepeatFinder } from "./repeats/finder.js";
+import { createSlowQueryFinder } from "./slow/slow-query.js";
 
 export interface InsightTotals {
   readonly findings: number;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Baseline } from "../src/baseline.js";
-import { DurationSketch } from "../src/duration-sketch.js";
+import { Baseline } from "../src/slow/baseline.js";
+import { DurationSketch } from "../src/slow/duration-sketch.js";
 
 describe("the sketch of durations", () => {
   const durations = fc.array(fc.double({ min: 0.3, max: 200_000, noNaN: true }), { minLength: 1, maxLength: 300 });

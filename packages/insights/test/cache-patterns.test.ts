@@ -1,6 +1,6 @@
 import { selfCounters } from "@telltale/core";
 import { describe, expect, test } from "vitest";
-import { KeyPatterns } from "../src/cache-patterns.js";
+import { KeyPatterns } from "../src/caches/patterns.js";
 
 /** The text of the pattern after keys of many ids have come. */
 function textOf(cache: string, key: (n: number) => string): string {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { KeyPattern } from "../src/cache-patterns.js";
-import { closeWindow } from "../src/cache-window.js";
+import { KeyPattern } from "../src/caches/patterns.js";
+import { closeWindow } from "../src/caches/window.js";
 
 const WINDOW_MS = 1_000;
 

@@ -5,7 +5,7 @@ import { beginRequest } from "@telltale/test/requests";
 import { waitFor } from "@telltale/testkit";
 import { afterEach, expect, test } from "vitest";
 import { createInsights, type InsightsOptions } from "../src/index.js";
-import { watchLoop } from "../src/loop-watch.js";
+import { watchLoop } from "../src/event-loop/loop-watch.js";
 
 const findings: Finding[] = [];
 let stops: (() => void)[] = [];

@@ -9,7 +9,7 @@ import {
   startDatabaseOperation,
 } from "@telltale/core";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createPlanFinder, type PlanFinder } from "../src/explain.js";
+import { createPlanFinder, type PlanFinder } from "../src/slow/explain.js";
 
 const told: Finding[] = [];
 let stop: () => void;

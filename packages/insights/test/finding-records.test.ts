@@ -10,7 +10,7 @@ import {
 } from "@telltale/core";
 import { getRequest } from "@telltale/test/requests";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { FindingRecords } from "../src/finding-records.js";
+import { FindingRecords } from "../src/findings/records.js";
 import { createFindingEvents, createFindingLog, createInsights, FINDING_KINDS } from "../src/index.js";
 
 let told: FindingRecord[] = [];

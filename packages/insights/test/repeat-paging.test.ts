@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pagingOf, readsInParts, withoutBounds } from "../src/repeat-paging.js";
+import { pagingOf, readsInParts, withoutBounds } from "../src/repeats/paging.js";
 
 test.each<[text: string, parameters: number[] | undefined]>([
   ["SELECT * FROM t WHERE id = $1", undefined],

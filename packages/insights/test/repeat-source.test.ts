@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Tally } from "../src/repeat-calls.js";
-import { orderOf } from "../src/repeat-finding.js";
-import { fitOf } from "../src/repeat-source.js";
+import { Tally } from "../src/repeats/calls.js";
+import { orderOf } from "../src/repeats/finding.js";
+import { fitOf } from "../src/repeats/source.js";
 
 test.each([
   [25, 25, "exact"],

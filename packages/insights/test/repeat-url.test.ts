@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readUrl } from "../src/repeat-url.js";
+import { readUrl } from "../src/repeats/url.js";
 
 test.each([
   ["http://api:8080/users/17", "/users/:id"],

@@ -1,6 +1,6 @@
 import { type DatabaseOperation, type DatabaseTemplate, limitOf } from "@telltale/core";
-import type { KeyPattern } from "./cache-patterns.js";
-import type { SharedWork } from "./cache-stampede.js";
+import type { KeyPattern } from "./patterns.js";
+import type { SharedWork } from "./stampede.js";
 
 /** Keys told apart in a request, which bounds the time to find one again, and in all requests that run: 100 bytes each. */
 const MAX_KEYS = 32;

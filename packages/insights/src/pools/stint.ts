@@ -1,6 +1,6 @@
 import type { DatabaseTemplate, Loan, Request, Waiter } from "@telltale/core";
 import type { Span } from "@opentelemetry/api";
-import { endpointOf } from "./describe.js";
+import { endpointOf } from "../findings/describe.js";
 
 /** Who holds a connection or waits for one: names only, which keep no request alive. */
 export interface Party {

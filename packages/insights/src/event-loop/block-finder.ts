@@ -1,9 +1,9 @@
 import { performance } from "node:perf_hooks";
 import { annotateOperation, type Finding, findingMade, type Operation, type Request } from "@telltale/core";
 import { type BlockProfile, createBlockProfiler } from "./block-profile.js";
-import { endpointOf, factsOfQuery, factsOfRequest, formatMs, wallTimeOf } from "./describe.js";
+import { endpointOf, factsOfQuery, factsOfRequest, formatMs, wallTimeOf } from "../findings/describe.js";
 import type { Block, BlockListener } from "./loop-watch.js";
-import type { InsightsOptions } from "./options.js";
+import type { InsightsOptions } from "../options.js";
 
 /** Before this, in ms, the app loads its modules: that blocks, and once. */
 const STARTED_MS = 10_000;

@@ -1,8 +1,8 @@
 import { type DatabaseOperation, type DatabaseTemplate, keepForFinding, limitOf } from "@telltale/core";
-import type { KeyPattern } from "./cache-patterns.js";
-import type { CacheRequest, UsedKey } from "./cache-request.js";
-import { endpointOf, workMs } from "./describe.js";
-import { hashCall, hashParameters } from "./parameters.js";
+import type { KeyPattern } from "./patterns.js";
+import type { CacheRequest, UsedKey } from "./request.js";
+import { endpointOf, workMs } from "../findings/describe.js";
+import { hashCall, hashParameters } from "../parameters.js";
 
 /**
  * Places for queries for what was missed, of all requests, that run or ran in the last second; each has four to go to. An array, as a Map

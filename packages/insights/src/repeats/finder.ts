@@ -7,15 +7,15 @@ import {
   requestSlot,
   type Request,
 } from "@telltale/core";
-import type { InsightsOptions } from "./options.js";
-import { bindsOneKey, hashCall, hashOthers, hashParameters } from "./parameters.js";
-import { Calls, Followed, Repetition, RequestCalls } from "./repeat-calls.js";
-import { repeatFinding, type RepeatKind } from "./repeat-finding.js";
-import { type Paging, readsInParts, withoutBounds } from "./repeat-paging.js";
-import { LoopSites } from "./repeat-sites.js";
-import { findSource } from "./repeat-source.js";
-import { createSubjects, MIGRATION, NONE, type Subject } from "./repeat-subject.js";
-import { readUrl } from "./repeat-url.js";
+import type { InsightsOptions } from "../options.js";
+import { bindsOneKey, hashCall, hashOthers, hashParameters } from "../parameters.js";
+import { Calls, Followed, Repetition, RequestCalls } from "./calls.js";
+import { repeatFinding, type RepeatKind } from "./finding.js";
+import { type Paging, readsInParts, withoutBounds } from "./paging.js";
+import { LoopSites } from "./sites.js";
+import { findSource } from "./source.js";
+import { createSubjects, MIGRATION, NONE, type Subject } from "./subject.js";
+import { readUrl } from "./url.js";
 
 /** Follows what requests ask for. */
 interface RepeatFinder {

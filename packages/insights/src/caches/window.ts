@@ -1,4 +1,4 @@
-import type { KeyPattern } from "./cache-patterns.js";
+import type { KeyPattern } from "./patterns.js";
 
 /** What was seen of a pattern in a window that had enough lookups. */
 export interface CacheWindow {

@@ -1,6 +1,6 @@
 import { type Logger, ROOT_CONTEXT, trace, TraceFlags } from "@opentelemetry/api";
 import type { FindingRecord, FindingSeverity, Listener } from "@telltale/core";
-import { attributesOf, FINDING_EVENT } from "./finding-attributes.js";
+import { attributesOf, FINDING_EVENT } from "./attributes.js";
 
 /** https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber */
 const SEVERITIES: Readonly<Record<FindingSeverity, readonly [number: number, text: string]>> = {

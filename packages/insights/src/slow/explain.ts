@@ -10,7 +10,7 @@ import {
   startTimer,
   stopTimer,
 } from "@telltale/core";
-import { noteOnSpan } from "./finding-attributes.js";
+import { noteOnSpan } from "../findings/attributes.js";
 
 /** How long a plan is good for, in ms: a shape is not asked for again meanwhile, whatever came of it. */
 const FRESH_MS = 3_600_000;

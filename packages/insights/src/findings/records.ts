@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { type Finding, type FindingRecord, findingTold, limitOf } from "@telltale/core";
-import { causeOf, FINDING_KINDS, pageOf, severityOf } from "./finding-kinds.js";
+import { causeOf, FINDING_KINDS, pageOf, severityOf } from "./kinds.js";
 
 /** How long a finding that comes again is told of no more, in ms. */
 const QUIET_MS = 60_000;

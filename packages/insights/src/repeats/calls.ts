@@ -6,7 +6,7 @@ import {
   siteKeyOf,
   type TakenSite,
 } from "@telltale/core";
-import type { Subject } from "./repeat-subject.js";
+import type { Subject } from "./subject.js";
 
 /** Subjects followed per request, and in all requests together (some 200 bytes each). What comes beyond is counted, not followed. */
 const MAX_SUBJECTS = 500;

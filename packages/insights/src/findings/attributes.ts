@@ -1,6 +1,6 @@
 import type { Attributes } from "@opentelemetry/api";
 import { annotateOperation, type Finding, type FindingRecord, type Operation } from "@telltale/core";
-import { causeOf, severityOf } from "./finding-kinds.js";
+import { causeOf, severityOf } from "./kinds.js";
 
 /** The name of a finding as an event, on spans and in logs. */
 export const FINDING_EVENT = "telltale.finding";

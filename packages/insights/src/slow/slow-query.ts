@@ -9,10 +9,18 @@ import {
   wantSite,
   type Why,
 } from "@telltale/core";
-import { endpointOf, factsOfQuery, factsOfRequest, formatMs, summaryOf, wallTimeOf, workMs } from "./describe.js";
+import {
+  endpointOf,
+  factsOfQuery,
+  factsOfRequest,
+  formatMs,
+  summaryOf,
+  wallTimeOf,
+  workMs,
+} from "../findings/describe.js";
 import { explainWith, type PlanFinder } from "./explain.js";
-import type { LoopWatch } from "./loop-watch.js";
-import type { InsightsOptions } from "./options.js";
+import type { LoopWatch } from "../event-loop/loop-watch.js";
+import type { InsightsOptions } from "../options.js";
 import type { QueryHistories, QueryHistory } from "./query-history.js";
 import { annotateWhy, describeWhy, divideTime } from "./why.js";
 

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { type DatabaseTemplate, limitOf } from "@telltale/core";
-import type { CacheWindow } from "./cache-window.js";
+import type { CacheWindow } from "./window.js";
 
 /** Patterns of keys that are followed, 0.5 MB; what comes beyond counts for its cache as a whole. */
 const MAX_PATTERNS = 1_000;

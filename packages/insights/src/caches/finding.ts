@@ -1,10 +1,10 @@
 import { performance } from "node:perf_hooks";
 import { type DatabaseTemplate, type Finding, lastSiteOf, type Request } from "@telltale/core";
-import type { KeyPattern } from "./cache-patterns.js";
-import type { Missed, Rereads, UsedKey } from "./cache-request.js";
-import type { SharedWork } from "./cache-stampede.js";
-import type { CacheWindow } from "./cache-window.js";
-import { endpointOf, factsOfQuery, factsOfRequest, formatMs, summaryOf, wallTimeOf } from "./describe.js";
+import type { KeyPattern } from "./patterns.js";
+import type { Missed, Rereads, UsedKey } from "./request.js";
+import type { SharedWork } from "./stampede.js";
+import type { CacheWindow } from "./window.js";
+import { endpointOf, factsOfQuery, factsOfRequest, formatMs, summaryOf, wallTimeOf } from "../findings/describe.js";
 
 const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 const round = (value: number, digits = 2): number => Number(value.toFixed(digits));

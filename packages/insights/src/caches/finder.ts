@@ -13,14 +13,14 @@ import {
   stopTimer,
   wantSite,
 } from "@telltale/core";
-import { lowRatioFinding, missesFinding, neverReadFinding, sameKeyFinding, stampedeFinding } from "./cache-finding.js";
-import { type KeyPattern, KeyPatterns } from "./cache-patterns.js";
-import { closeWindow } from "./cache-window.js";
-import { CacheRequest, FollowedKeys, type Missed, Rereads, type UsedKey } from "./cache-request.js";
-import { type SharedWork, Stampedes } from "./cache-stampede.js";
+import { lowRatioFinding, missesFinding, neverReadFinding, sameKeyFinding, stampedeFinding } from "./finding.js";
+import { type KeyPattern, KeyPatterns } from "./patterns.js";
+import { closeWindow } from "./window.js";
+import { CacheRequest, FollowedKeys, type Missed, Rereads, type UsedKey } from "./request.js";
+import { type SharedWork, Stampedes } from "./stampede.js";
 import { MissedBefore } from "./missed-before.js";
-import { createOncePerCause } from "./once-per-cause.js";
-import type { InsightsOptions } from "./options.js";
+import { createOncePerCause } from "../findings/once-per-cause.js";
+import type { InsightsOptions } from "../options.js";
 
 /** From one look at what is over to the next, in ms. */
 const PERIOD_MS = 1_000;

@@ -1,7 +1,7 @@
 import { limitOf, type Request, type TakenSite, wantSite } from "@telltale/core";
-import { endpointOf } from "./describe.js";
-import type { Calls, Repetition } from "./repeat-calls.js";
-import type { Subject } from "./repeat-subject.js";
+import { endpointOf } from "../findings/describe.js";
+import type { Calls, Repetition } from "./calls.js";
+import type { Subject } from "./subject.js";
 
 /** Subjects whose loops are remembered, and endpoints for each. */
 const MAX_SUBJECTS = 1_000;

@@ -1,7 +1,7 @@
 import { type DatabaseTemplate, type HttpClientOperation, limitOf, templateSlot, type TakenSite } from "@telltale/core";
-import { summaryOf } from "./describe.js";
-import { type Paging, pagingOf } from "./repeat-paging.js";
-import type { SentUrl } from "./repeat-url.js";
+import { summaryOf } from "../findings/describe.js";
+import { type Paging, pagingOf } from "./paging.js";
+import type { SentUrl } from "./url.js";
 
 /** What may be asked again and again: a query shape in a database, whatever pool or server it is sent to; requests to one route of a server. */
 export class Subject {

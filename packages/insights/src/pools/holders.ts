@@ -13,20 +13,12 @@ import {
   type Waiter,
   wantSite,
 } from "@telltale/core";
-import { endpointOf } from "./describe.js";
-import type { LoopWatch } from "./loop-watch.js";
-import type { InsightsOptions } from "./options.js";
-import { createOncePerCause } from "./once-per-cause.js";
-import {
-  BLOCKED,
-  leakFinding,
-  nobodysFinding,
-  OPENING,
-  reasonOf,
-  starvedFinding,
-  timeoutFinding,
-} from "./pool-finding.js";
-import { blame, type Party, partyOf, type Stint, stintOf } from "./pool-stint.js";
+import { endpointOf } from "../findings/describe.js";
+import type { LoopWatch } from "../event-loop/loop-watch.js";
+import type { InsightsOptions } from "../options.js";
+import { createOncePerCause } from "../findings/once-per-cause.js";
+import { BLOCKED, leakFinding, nobodysFinding, OPENING, reasonOf, starvedFinding, timeoutFinding } from "./finding.js";
+import { blame, type Party, partyOf, type Stint, stintOf } from "./stint.js";
 
 /** Loans that ended while somebody waited, remembered per pool; of shorter ones more end in a wait than one would look at. */
 const MAX_PAST = 64;

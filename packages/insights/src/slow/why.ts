@@ -1,6 +1,6 @@
 import { annotateOperation, type DatabaseOperation, type Why } from "@telltale/core";
-import { formatMs } from "./describe.js";
-import type { LoopWatch } from "./loop-watch.js";
+import { formatMs } from "../findings/describe.js";
+import type { LoopWatch } from "../event-loop/loop-watch.js";
 
 /** Parts below are not worth a word, in ms. */
 const WORTH_MS = 1;

@@ -1,6 +1,6 @@
 import { type Finding, lastSiteOf, type Pool, type Waiter } from "@telltale/core";
-import { endpointOf, factsOfQuery, formatMs, summaryOf, wallTimeOf } from "./describe.js";
-import { type Blame, describeWaiters, nameOf, type Stint } from "./pool-stint.js";
+import { endpointOf, factsOfQuery, formatMs, summaryOf, wallTimeOf } from "../findings/describe.js";
+import { type Blame, describeWaiters, nameOf, type Stint } from "./stint.js";
 
 /**
  * What keeps connections from those who wait: a query that takes long, an app that holds one and does nothing, a request that is over, one

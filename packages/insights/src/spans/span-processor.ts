@@ -27,8 +27,8 @@ import {
   VERSION,
   withRequest,
 } from "@telltale/core";
-import { createInsights, type Insights } from "./insights.js";
-import type { InsightsOptions } from "./options.js";
+import { createInsights, type Insights } from "../insights.js";
+import type { InsightsOptions } from "../options.js";
 import { number, SpanReader, text } from "./span-attributes.js";
 
 export interface InsightsSpanProcessorOptions extends Omit<InsightsOptions, "eventLoop" | "pools"> {

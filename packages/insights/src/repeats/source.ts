@@ -1,5 +1,5 @@
-import type { Calls, Repetition } from "./repeat-calls.js";
-import type { Subject } from "./repeat-subject.js";
+import type { Calls, Repetition } from "./calls.js";
+import type { Subject } from "./subject.js";
 
 /** The query whose rows a loop goes through. */
 export interface Source {

@@ -7,9 +7,9 @@ import {
   type HttpServerOperation,
   type Request,
 } from "@telltale/core";
-import { endpointOf, factsOfQuery, factsOfRequest, formatMs, wallTimeOf } from "./describe.js";
-import type { Calls, Repetition } from "./repeat-calls.js";
-import type { Source } from "./repeat-source.js";
+import { endpointOf, factsOfQuery, factsOfRequest, formatMs, wallTimeOf } from "../findings/describe.js";
+import type { Calls, Repetition } from "./calls.js";
+import type { Source } from "./source.js";
 
 /** How the calls of a loop followed on each other. */
 type Order = "sequential" | "parallel" | "mixed";
