@@ -183,6 +183,25 @@ describe("what calls belong to", () => {
   });
 });
 
+test("what is found is noted on the span it is about, of whatever kind", () => {
+  const { exporter, run, call } = start();
+  run("GET", SpanKind.SERVER, { "http.route": "/items" }, 1, () => {
+    call(SQL, 150);
+    repeat(5, () => call(SQL));
+  });
+  const noted = exporter
+    .getFinishedSpans()
+    .map(({ attributes, events }) => [
+      attributes["telltale.finding.kind"],
+      ...events.map(({ name, attributes: said }) => [name, said?.["telltale.finding.kind"]]),
+    ]);
+  expect(noted).toEqual([
+    ["slow_query", ["telltale.finding", "slow_query"]],
+    ...Array.from({ length: 5 }, () => [undefined]),
+    ["n_plus_one", ["telltale.finding", "n_plus_one"]],
+  ]);
+});
+
 test("spans that are not sampled are not heard", () => {
   const { findings, run, call } = start({}, false);
   run("GET", SpanKind.SERVER, {}, 1, () => repeat(10, () => void call(SQL)));

@@ -137,7 +137,6 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
   }
 
   function tellSameKey(key: UsedKey, again: Rereads, served: HttpServerOperation, request: Request): void {
-    annotateOperation(served, "telltale.finding.kind", "repeated_lookup");
     annotateOperation(served, "telltale.finding.count", key.reads);
     findingMade(sameKeyFinding(key, again, request), served);
     if (key.template !== undefined) wantSite(key.template);
@@ -153,7 +152,6 @@ export function createCacheFinder(options: InsightsOptions): CacheFinder {
     if (pattern.slowRequests + pattern.slowRequestsBefore < MIN_SLOW_REQUESTS) return;
     const count = causes.timesToTell(`one_request\n${pattern.text}\n${request.route}`, served.endMs);
     if (count === 0) return;
-    annotateOperation(served, "telltale.finding.kind", "cache_low_hit_ratio");
     annotateOperation(served, "telltale.cache.misses", keys);
     findingMade(missesFinding(pattern, missed, request, count), served);
   }

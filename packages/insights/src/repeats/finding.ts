@@ -52,7 +52,6 @@ export function repeatFinding({ kind, calls, repetition, isSame, source, callSit
   const verb = template === undefined ? "sends" : "runs";
   const same = template === undefined ? " to the same URL" : " with the same parameters";
   const fed = source === undefined ? "" : `, ${describeSource(source)}`;
-  annotateOperation(served, "telltale.finding.kind", kind);
   annotateOperation(served, "telltale.finding.query_summary", name);
   annotateOperation(served, "telltale.finding.count", count);
   return {

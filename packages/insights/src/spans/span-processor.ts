@@ -88,9 +88,9 @@ export class InsightsSpanProcessor {
     this.guard = createGuard("InsightsSpanProcessor");
     this.stop = addListener({
       name: "InsightsSpanProcessor",
-      findingMade: (finding) => {
+      findingMade: (finding, operation) => {
         if (!this.isAsking) return;
-        this.insights.findingMade?.(finding);
+        this.insights.findingMade?.(finding, operation);
         this.count(finding);
         onFinding?.({ ...finding, why: undefined });
       },
@@ -142,7 +142,6 @@ export class InsightsSpanProcessor {
       const root = this.rootOf.get(spanId);
       const operation = root?.spanId === spanId ? endServed(root, span) : this.callOf(span, root);
       if (operation === undefined) return undefined;
-      // Only its ids are asked for.
       operation.span = span as EndedSpan & Span;
       this.ask(operation);
       return withoutWhy(operation.attributes);
