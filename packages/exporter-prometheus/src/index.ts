@@ -1,4 +1,4 @@
-export type { Handler } from "./endpoint.js";
+export type { Handler } from "./answer-pages.js";
 export type { Exemplar } from "./exemplars.js";
 export { addExponential } from "./exponential.js";
 export type { DropReason, Page } from "./families.js";

@@ -7,10 +7,11 @@ import {
   type ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
 import { count, type NamingStrategy, say, sayOnce, startTimer, stopTimer } from "@telltale/core";
-import { createEndpoint, createHandler, type Handler } from "./endpoint.js";
+import { answerPages, type Handler } from "./answer-pages.js";
+import { createEndpoint } from "./endpoint.js";
 import type { DropReason, Page } from "./families.js";
 import { listen, type Listening } from "./listen.js";
-import { negotiateFormat, TEXT } from "./negotiate.js";
+import { type Format, negotiateFormat, TEXT } from "./negotiate.js";
 import type { PageLimit } from "./page-limit.js";
 import { createRenderer } from "./render-page.js";
 import { createPageHandler, type SidePage } from "./side-page.js";
@@ -109,15 +110,19 @@ function createScrapeHandler(reader: MetricReader, options: PrometheusHandlerOpt
     limit,
     dropped,
   });
-  return createHandler({
+  async function scrape(format: Format): Promise<AsyncIterable<Uint8Array>> {
+    const { resourceMetrics, errors } = await reader.collect();
+    for (const error of errors) sayOnce("error", `some metrics could not be collected: ${String(error)}`);
+    await resourceKnown(resourceMetrics);
+    return render(merge === undefined ? resourceMetrics : await merge(resourceMetrics), format);
+  }
+  return answerPages({ subject: "Metrics", verb: "are" }, ({ headers: { accept } }) => {
     // Upstream has one format only.
-    negotiate: naming === "upstream" ? () => TEXT : negotiateFormat,
-    async scrape(format) {
-      const { resourceMetrics, errors } = await reader.collect();
-      for (const error of errors) sayOnce("error", `some metrics could not be collected: ${String(error)}`);
-      await resourceKnown(resourceMetrics);
-      return render(merge === undefined ? resourceMetrics : await merge(resourceMetrics), format);
-    },
+    const format = naming === "upstream" ? TEXT : negotiateFormat(accept);
+    return {
+      headers: { "content-type": format.contentType, vary: "accept, accept-encoding" },
+      make: () => scrape(format),
+    };
   });
 }
 

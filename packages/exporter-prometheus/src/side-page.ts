@@ -1,7 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
-import { createGzip, type Handler, MAX_PAGES, messageOf, refuse, refuseMethod } from "./endpoint.js";
-import { takesGzip } from "./negotiate.js";
+import { answerPages, type Handler, refuse } from "./answer-pages.js";
 
 /** A page of JSON beside the metrics, of which each process has a part. */
 export interface SidePage {
@@ -28,53 +27,27 @@ export interface Parts {
   readonly silent: number;
 }
 
-/** Answers with the page as the metrics are answered with: GET and HEAD, compressed where it is liked. */
+/** Answers with the page, as the metrics are answered with, whom it is for. */
 export function createPageHandler(page: SidePage, gather: () => Promise<Parts>): Handler {
-  async function answer(): Promise<string> {
-    const { parts, silent } = await gather();
-    return page.write([page.read(), ...parts], silent);
-  }
-  let pages = 0;
-  return (request, response) => {
-    if (page.audience === "local" && !isLocal(request)) {
-      const cure = `read it there, or set ${page.option} to "all"`;
-      refuse(response, 403, `This is shown to the machine it comes from only: ${cure}.`);
-      return;
-    }
-    if (refuseMethod(request, response, "This is")) return;
-    const compress = takesGzip(request.headers["accept-encoding"] as string | undefined);
-    const headers = {
+  const answer = answerPages({ subject: "This", verb: "is" }, () => ({
+    headers: {
       "content-type": "application/json; charset=utf-8",
-      ...(compress && { "content-encoding": "gzip" }),
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
       vary: "accept-encoding",
-    };
-    if (request.method === "HEAD") {
-      response.writeHead(200, headers).end();
+    },
+    async make() {
+      const { parts, silent } = await gather();
+      return [page.write([page.read(), ...parts], silent)];
+    },
+  }));
+  return (request, response) => {
+    if (page.audience === "all" || isLocal(request)) {
+      answer(request, response);
       return;
     }
-    if (pages >= MAX_PAGES) {
-      refuse(response, 503, `This is being read ${pages} times already.`);
-      return;
-    }
-    pages++;
-    response.once("close", () => pages--);
-    answer()
-      .then((text) => {
-        if (response.destroyed) return;
-        response.writeHead(200, headers);
-        if (!compress) {
-          response.end(text);
-          return;
-        }
-        const gzip = createGzip();
-        gzip.pipe(response);
-        gzip.end(text);
-      })
-      .catch((error: unknown) => {
-        if (!response.headersSent) refuse(response, 503, `It cannot be read: ${messageOf(error)}`);
-      });
+    const cure = `read it there, or set ${page.option} to "all"`;
+    refuse(response, 403, `This is shown to the machine it comes from only: ${cure}.`);
   };
 }
 

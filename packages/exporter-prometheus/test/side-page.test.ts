@@ -97,7 +97,7 @@ test("a page that cannot be written is an answer", async () => {
     },
   });
   const { status, body } = await ask("/findings");
-  expect([status, body.toString()]).toEqual([503, "It cannot be read: no ink\n"]);
+  expect([status, body.toString()]).toEqual([503, "This cannot be read: no ink\n"]);
 });
 
 describe("for this machine alone", () => {
