@@ -161,11 +161,7 @@ function readUrl(name: string, given: string, example: string): URL {
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}; see telltale baseline --help`);
-  }
+  return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
 }
 
 function toJson(value: object): string {

@@ -2,7 +2,7 @@
 export interface Command {
   /** What `--help` shows. */
   readonly help: string;
-  /** @throws UsageError where the arguments, or what they lead to, are wrong. */
+  /** @throws UsageError where the arguments, or what they lead to, are wrong; what `parseArgs` throws is as good. */
   run(args: readonly string[]): Promise<void>;
 }
 

@@ -49,7 +49,7 @@ const OPTIONS = {
 export const grafana: Command = {
   help: HELP,
   async run(args) {
-    const given = parse(args);
+    const given = parseArgs({ args: [...args], options: OPTIONS }).values;
     if (given.out === undefined || given.out === "") {
       throw new UsageError("--out must be the folder to write to, such as --out telltale-grafana");
     }
@@ -68,14 +68,6 @@ export const grafana: Command = {
     process.stdout.write(describe([...files.keys()], kept, folder, source, given.strategy));
   },
 };
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS }).values;
-  } catch (error) {
-    throw new UsageError(`${messageOf(error)}; see telltale grafana --help`);
-  }
-}
 
 function findNaming(strategy: string): Naming {
   const found = Object.entries(namings).find(([name]) => name === strategy);

@@ -50,8 +50,20 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
     throw new UsageError(`unknown command ${JSON.stringify(name)}; known are ${known}; see telltale --help`);
   }
   const command = await entry.load();
-  if (args.includes("--help") || args.includes("-h")) process.stdout.write(command.help);
-  else await command.run(args);
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(command.help);
+    return;
+  }
+  try {
+    await command.run(args);
+  } catch (error) {
+    if (!isOfParseArgs(error)) throw error;
+    throw new UsageError(`${error.message}; see telltale ${name} --help`);
+  }
+}
+
+function isOfParseArgs(error: unknown): error is Error {
+  return error instanceof Error && String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS_");
 }
 
 run(process.argv.slice(2)).catch((error: unknown) => {

@@ -36,7 +36,7 @@ const OPTIONS = {
 export const report: Command = {
   help: HELP,
   async run(args) {
-    const { values, positionals } = parse(args);
+    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
     if (positionals.length > 1) throw new UsageError(`one url at a time, got ${positionals.join(" ")}`);
     const kinds = readKinds(values.kind);
     const limit = readLimit(values.limit);
@@ -60,14 +60,6 @@ function write(url: URL, render: () => string): string {
     return render();
   } catch {
     throw new UsageError(`${url.host} answered what no Telltale writes: is it the service that was meant?`);
-  }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}; see telltale report --help`);
   }
 }
 
