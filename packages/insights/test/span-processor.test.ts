@@ -189,16 +189,14 @@ test("what is found is noted on the span it is about, of whatever kind", () => {
     call(SQL, 150);
     repeat(5, () => call(SQL));
   });
-  const noted = exporter
-    .getFinishedSpans()
-    .map(({ attributes, events }) => [
-      attributes["telltale.finding.kind"],
-      ...events.map(({ name, attributes: said }) => [name, said?.["telltale.finding.kind"]]),
-    ]);
+  const noted = exporter.getFinishedSpans().map(({ attributes, events }) => ({
+    kind: attributes["telltale.finding.kind"],
+    events: events.map(({ name, attributes: said }) => [name, said?.["telltale.finding.kind"]]),
+  }));
   expect(noted).toEqual([
-    ["slow_query", ["telltale.finding", "slow_query"]],
-    ...Array.from({ length: 5 }, () => [undefined]),
-    ["n_plus_one", ["telltale.finding", "n_plus_one"]],
+    { kind: "slow_query", events: [["telltale.finding", "slow_query"]] },
+    ...Array.from({ length: 5 }, () => ({ kind: undefined, events: [] })),
+    { kind: "n_plus_one", events: [["telltale.finding", "n_plus_one"]] },
   ]);
 });
 
