@@ -40,11 +40,12 @@ test("a blocked event loop shows as delay, and only until the next collection", 
 test("a block is seen whole by a loop that rested, and the rest counts for the time that it took", async () => {
   await sleep(500);
   await one("nodejs.eventloop.delay.max");
-  block(90);
+  block(300);
   await sleep(400);
+  // Not less by what was left of a period of 100 ms.
   const max = await one("nodejs.eventloop.delay.max");
-  expect(max).toBeGreaterThan(0.07);
-  expect(max).toBeLessThan(0.2);
+  expect(max).toBeGreaterThan(0.29);
+  expect(max).toBeLessThan(0.6);
   await sleep(1_000);
   expect(await one("nodejs.eventloop.delay.p50")).toBeLessThan(0.001);
 });

@@ -76,7 +76,7 @@ test.each([
   [
     "telltale.todo.json",
     JSON.stringify({ findings: [{ kind: "n+1", endpoint: "GET" }, REPAIRED] }),
-    /^telltale: telltale\.todo\.json: findings\[0\] \.kind must be one of slow_query, .*; entries used: 1, /,
+    /^telltale: telltale\.todo\.json: findings\[0\]\.kind must be one of slow_query, .*; entries used: 1, /,
   ],
   ["other.json", undefined, /^telltale: other\.json cannot be read: ENOENT.*; no finding is accepted$/],
 ])("a bad %s is one line, and every finding is told", async (file, text, line) => {
