@@ -37,6 +37,7 @@ export {
   startAttributesOf,
 } from "./describe-span.js";
 export type { Explainer, ExplainJob, Explanation, PlanAdvice } from "./explain.js";
+export { NotExplained, workOnOwnConnection } from "./explain-connection.js";
 export { isExported, keepForFinding } from "./exported.js";
 export {
   type Finding,

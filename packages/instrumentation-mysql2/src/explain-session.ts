@@ -1,4 +1,4 @@
-import type { Explanation } from "@telltale/core";
+import { type Explanation, NotExplained } from "@telltale/core";
 import { type Ask, findTables, type FoundTable, readServer, readTable, type ServerFacts } from "./explain-catalog.js";
 import type { PlainSelect } from "./explain-safety.js";
 import { type AliasedTable, findAliased } from "./plan-alias.js";
@@ -17,11 +17,6 @@ const OTHER_MODES = /ANSI_QUOTES|NO_BACKSLASH_ESCAPES|ORACLE|MSSQL|DB2|MAXDB|POS
 /** Tables of others may lead to servers of others. */
 const ENGINES = new Set(["InnoDB", "MyISAM", "Aria", "MEMORY", "ROCKSDB"]);
 const TABLE_TYPES = new Set(["BASE TABLE", "SYSTEM VERSIONED"]);
-
-/** Why a query is not explained, in words that may be shown. */
-export class NotExplained extends Error {
-  override readonly name = "NotExplained";
-}
 
 /** What a session needs of its connection. */
 export interface OwnSession {

@@ -1,21 +1,10 @@
-import { context, ROOT_CONTEXT } from "@opentelemetry/api";
-import {
-  type DatabaseOperation,
-  type Explainer,
-  type ExplainJob,
-  type Explanation,
-  startTimer,
-  stopTimer,
-  suppress,
-} from "@telltale/core";
+import { type DatabaseOperation, type Explainer, type ExplainJob, workOnOwnConnection } from "@telltale/core";
 import type { Connection, ConnectionConfig } from "./driver.js";
 import { recognizeSelect } from "./explain-safety.js";
-import { type ExplainedCall, explainSelect, NotExplained, type OwnSession } from "./explain-session.js";
+import { type ExplainedCall, explainSelect, type OwnSession } from "./explain-session.js";
 import { keepsShape } from "./query-text.js";
 import { systemOf } from "./target.js";
 
-/** From the first packet to the last, in ms; then the connection is cut. */
-const LIMIT_MS = 5_000;
 const NAME = "telltale explain";
 const MAX_VALUES = 20_000;
 /** Capabilities of a client: to have files read from it, and to send several statements at once. */
@@ -50,7 +39,9 @@ export function createExplainers(OwnClass: unknown, methods: OwnMethods): (conne
       const config = configOf(connection, operation.template.namespace);
       if (config === undefined) return "how its connection was opened is not known";
       // What is held here until then is a text and values of bounded size.
-      return () => connectAnd(OwnClass as ConnectionClass, methods, config, (session) => explainSelect(session, call));
+      const create = () => new (OwnClass as ConnectionClass)({ config });
+      return () =>
+        workOnOwnConnection({ create, streamOf, meaningOf }, (own) => explainSelect(sessionOf(own, methods), call));
     },
   });
   return (connection) => ({
@@ -121,65 +112,7 @@ function configOf({ config }: Connection, database: string | undefined): object 
   });
 }
 
-/** Opens a connection, and closes it whatever comes. It holds no process open. */
-async function connectAnd(
-  OwnClass: ConnectionClass,
-  methods: OwnMethods,
-  config: object,
-  work: (session: OwnSession) => Promise<Explanation>,
-): Promise<Explanation> {
-  return context.with(suppress(ROOT_CONTEXT), async () => {
-    const connection = create(OwnClass, config);
-    const timer = startTimer(() => connection.stream.destroy(), LIMIT_MS).unref();
-    try {
-      await opened(connection);
-      return await work(sessionOf(connection, methods));
-    } catch (error) {
-      throw reasonOf(error);
-    } finally {
-      stopTimer(timer);
-      await closed(connection);
-    }
-  });
-}
-
-function create(OwnClass: ConnectionClass, config: object): OwnConnection {
-  try {
-    const connection = new OwnClass({ config });
-    // What matters of them comes back to whoever waits.
-    connection.on("error", () => {});
-    return connection;
-  } catch (error) {
-    // A stream of the app's, for one, that will not open.
-    throw reasonOf(error);
-  }
-}
-
-async function opened(connection: OwnConnection): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    connection.connect((error) =>
-      error ? reject(new NotExplained(`no connection for it${codeOf(error)}`)) : resolve(),
-    );
-    connection.stream.unref?.();
-  });
-  // Another one by now, where it is TLS.
-  connection.stream.unref?.();
-}
-
-/** Not for long: a server that does not answer is left. */
-async function closed(connection: OwnConnection): Promise<void> {
-  const timer = startTimer(() => connection.stream.destroy(), 100).unref();
-  await new Promise<void>((resolve) => {
-    const late = startTimer(resolve, 200);
-    late.unref();
-    connection.end(() => {
-      stopTimer(late);
-      resolve();
-    });
-  });
-  stopTimer(timer);
-  connection.stream.destroy();
-}
+const streamOf = ({ stream }: OwnConnection) => stream;
 
 function sessionOf(connection: OwnConnection, { query, execute }: OwnMethods): OwnSession {
   const send = (method: Connection["query"], sql: string, values?: readonly unknown[]): Promise<unknown> =>
@@ -200,17 +133,10 @@ function sessionOf(connection: OwnConnection, { query, execute }: OwnMethods): O
   };
 }
 
-/** Without the server's own words: it quotes values. */
-function reasonOf(error: unknown): Error {
-  if (error instanceof NotExplained) return error;
+function meaningOf(error: unknown): string | undefined {
   const { errno } = error as { errno?: unknown };
   // MariaDB's time-out, MySQL's, and what either says where it noticed late.
-  if (errno === 1969 || errno === 3024 || errno === 1317) return new NotExplained("its planning took too long");
-  if (errno === 1205) return new NotExplained("its tables are locked");
-  return new NotExplained(`EXPLAIN failed${codeOf(error)}`);
-}
-
-function codeOf(error: unknown): string {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" && /^\w{1,40}$/.test(code) ? ` (${code})` : "";
+  if (errno === 1969 || errno === 3024 || errno === 1317) return "its planning took too long";
+  if (errno === 1205) return "its tables are locked";
+  return undefined;
 }

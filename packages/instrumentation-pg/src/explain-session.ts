@@ -1,4 +1,4 @@
-import type { Explanation } from "@telltale/core";
+import { type Explanation, NotExplained } from "@telltale/core";
 import { advise } from "./plan-advice.js";
 import { readPlan, tablesOf } from "./plan-node.js";
 import { writePlan } from "./plan-text.js";
@@ -20,11 +20,6 @@ const BEGIN = [
   `SET LOCAL idle_in_transaction_session_timeout = ${STATEMENT_MS * 5}`,
   "SET LOCAL standard_conforming_strings = on",
 ].join("; ");
-
-/** Why a query is not explained, in words that may be shown. */
-export class NotExplained extends Error {
-  override readonly name = "NotExplained";
-}
 
 /** What a session needs of its connection. */
 export interface Connection {

@@ -1,20 +1,9 @@
-import { context, ROOT_CONTEXT } from "@opentelemetry/api";
-import {
-  type DatabaseOperation,
-  type Explainer,
-  type ExplainJob,
-  type Explanation,
-  startTimer,
-  stopTimer,
-  suppress,
-} from "@telltale/core";
+import { type DatabaseOperation, type Explainer, type ExplainJob, workOnOwnConnection } from "@telltale/core";
 import type { ClientState } from "./client-state.js";
 import type { Client, Query, Result } from "./driver.js";
 import { recognizeSelect } from "./explain-safety.js";
-import { type Connection, explainSelect, NotExplained } from "./explain-session.js";
+import { type Connection, explainSelect } from "./explain-session.js";
 
-/** From the first packet to the last, in ms; then the connection is cut. */
-const LIMIT_MS = 5_000;
 const NAME = "telltale explain";
 
 /** What is used of a client that is ours. */
@@ -51,7 +40,10 @@ export function createExplainers(
       const config = state.poolOptions ?? plainConfig(client);
       if (config === undefined) return "how its connection was opened is not known";
       // What is held here until then is a text and numbers.
-      return () => connectAnd(OwnClass, query, config, (connection) => explainSelect(connection, text, select, rows));
+      return () =>
+        workOnOwnConnection({ create: () => create(OwnClass, config), streamOf, meaningOf }, (client) =>
+          explainSelect(connectionOf(client, query), text, select, rows),
+        );
     },
   });
 }
@@ -75,65 +67,15 @@ function plainConfig(client: Client): unknown {
   return remotePort === (host?.startsWith("/") ? undefined : port) ? connectionParameters : undefined;
 }
 
-/** Opens a connection, and closes it whatever comes. It holds no process open for longer than the limit. */
-async function connectAnd(
-  OwnClass: ClientClass,
-  query: Client["query"],
-  config: unknown,
-  work: (connection: Connection) => Promise<Explanation>,
-): Promise<Explanation> {
-  return context.with(suppress(ROOT_CONTEXT), async () => {
-    const client = create(OwnClass, config);
-    const timer = startTimer(() => client.connection.stream.destroy(), LIMIT_MS).unref();
-    try {
-      await opened(client);
-      return await work(connectionOf(client, query));
-    } catch (error) {
-      throw reasonOf(error);
-    } finally {
-      stopTimer(timer);
-      await closed(client);
-    }
-  });
-}
-
 function create(OwnClass: ClientClass, config: unknown): OwnClient {
-  try {
-    const client = new OwnClass(config);
-    client.binary = false;
-    client.pipeline = false;
-    client.connectionParameters.application_name = NAME;
-    // What matters of them comes back to whoever waits.
-    client.on("error", () => {});
-    return client;
-  } catch (error) {
-    // A stream of the app's, for one, that will not open.
-    throw reasonOf(error);
-  }
+  const client = new OwnClass(config);
+  client.binary = false;
+  client.pipeline = false;
+  client.connectionParameters.application_name = NAME;
+  return client;
 }
 
-async function opened(client: OwnClient): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    client.connect((error) => (error ? reject(new NotExplained(`no connection for it${codeOf(error)}`)) : resolve()));
-    client.connection.stream.unref?.();
-  });
-  // Another one by now, where it is TLS.
-  client.connection.stream.unref?.();
-}
-
-/** Not for long: a server that does not answer is left. */
-async function closed(client: OwnClient): Promise<void> {
-  const timer = startTimer(() => client.connection.stream.destroy(), 100).unref();
-  await new Promise<void>((resolve) => {
-    const late = startTimer(resolve, 200);
-    late.unref();
-    client.end(() => {
-      stopTimer(late);
-      resolve();
-    });
-  });
-  stopTimer(timer);
-}
+const streamOf = ({ connection }: OwnClient) => connection.stream;
 
 function connectionOf(client: OwnClient, query: Client["query"]): Connection {
   const send = (config: object): Promise<Result & { readonly rows?: readonly (readonly string[])[] }> =>
@@ -155,16 +97,9 @@ function connectionOf(client: OwnClient, query: Client["query"]): Connection {
 /** Whatever parsers the app has set. */
 const AS_TEXT = { getTypeParser: () => String };
 
-/** Without the server's own words: it quotes values. */
-function reasonOf(error: unknown): Error {
-  if (error instanceof NotExplained) return error;
+function meaningOf(error: unknown): string | undefined {
   const { code } = error as { code?: unknown };
-  if (code === "57014") return new NotExplained("its planning took too long");
-  if (code === "55P03") return new NotExplained("its tables are locked");
-  return new NotExplained(`EXPLAIN failed${codeOf(error)}`);
-}
-
-function codeOf(error: unknown): string {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" && /^\w{1,30}$/.test(code) ? ` (${code})` : "";
+  if (code === "57014") return "its planning took too long";
+  if (code === "55P03") return "its tables are locked";
+  return undefined;
 }
