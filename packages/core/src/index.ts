@@ -36,6 +36,7 @@ export {
   spanNameOf,
   startAttributesOf,
 } from "./describe-span.js";
+export { type DriverConnection, findConnection, knowConnections } from "./driver-connections.js";
 export type { Explainer, ExplainJob, Explanation, PlanAdvice } from "./explain.js";
 export { NotExplained, workOnOwnConnection } from "./explain-connection.js";
 export { isExported, keepForFinding } from "./exported.js";

@@ -12,6 +12,8 @@ export class ConnectionState {
   createdMs = 0;
   /** Of the pool that has handed it out. */
   reporter: PoolReporter | undefined = undefined;
+  /** The pool of another library that lends it. */
+  lender: PoolReporter | undefined = undefined;
   /** Who has it; undefined where no pool opened it. */
   loan: Loan | undefined = undefined;
   /** When it was last handed out; 0 while it is idle. */

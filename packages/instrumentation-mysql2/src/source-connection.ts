@@ -1,4 +1,12 @@
-import { type Guard, hasListeners, type PoolCall, replaceMethod, undoAll } from "@telltale/core";
+import {
+  type DriverConnection,
+  type Guard,
+  hasListeners,
+  knowConnections,
+  type PoolCall,
+  replaceMethod,
+  undoAll,
+} from "@telltale/core";
 import { stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
 import type { Explainers, TextForm } from "./explain.js";
@@ -7,6 +15,7 @@ import { beginQuery, failUnmade, runningOf } from "./queries.js";
 import { callBackIn, callOf, type QueryCall, setCall } from "./query-call.js";
 import { keepsShape, textOf } from "./query-text.js";
 import type { PoolLink } from "./pool-call.js";
+import { placeOf, systemOf } from "./target.js";
 
 /**
  * Patches the connection: one operation per query, whatever form the call has; all become commands that are added to a connection. Promises
@@ -162,7 +171,16 @@ export function patchConnection(
     if (call.operation !== undefined) callBackIn(call.operation.context, command);
   }
 
+  /** Pools of other libraries lend connections, too: as they are, or as promises have them. */
+  function findConnection(resource: object): DriverConnection | undefined {
+    const { connection: inner } = resource as { connection?: unknown };
+    const connection = [resource, inner].find((one) => Object.prototype.isPrototypeOf.call(prototype, one as object));
+    if (connection === undefined) return undefined;
+    return describeConnection(connection as Connection);
+  }
+
   const undo = [
+    knowConnections(findConnection),
     replaceMethod(prototype, "query", () => patchedQuery),
     replaceMethod(prototype, "execute", () => patchedExecute),
     replaceMethod(prototype, "format", () => patchedFormat),
@@ -173,5 +191,18 @@ export function patchConnection(
   return () => {
     active = false;
     undoAll(undo);
+  };
+}
+
+function describeConnection(connection: Connection): DriverConnection {
+  const state = stateOf(connection);
+  return {
+    place: placeOf(systemOf(connection), connection.config, state.database, undefined),
+    isPooled: Boolean(connection._pool),
+    lend(reporter, loan) {
+      state.lender = reporter;
+      state.loan = loan;
+      state.target = undefined;
+    },
   };
 }

@@ -1,4 +1,10 @@
-import { createTargets, type DatabaseTarget, type DatabaseTemplate, type QueryShape } from "@telltale/core";
+import {
+  createTargets,
+  type DatabasePlace,
+  type DatabaseTarget,
+  type DatabaseTemplate,
+  type QueryShape,
+} from "@telltale/core";
 import type { ConnectionState } from "./connection-state.js";
 import type { Connection, ConnectionConfig } from "./driver.js";
 import type { PoolLink } from "./pool-call.js";
@@ -14,20 +20,29 @@ export function findTarget(
   database: string | undefined,
   poolName: string | undefined,
 ): DatabaseTarget {
-  const { host, port, socketPath } = config;
-  return findPlace({
+  return findPlace(placeOf(system, config, database, poolName));
+}
+
+export function placeOf(
+  system: System,
+  { host, port, socketPath }: ConnectionConfig,
+  database: string | undefined,
+  poolName: string | undefined,
+): DatabasePlace {
+  return {
     system,
     namespace: database === "" ? undefined : database,
     serverAddress: socketPath ?? host,
     serverPort: socketPath === undefined ? port : undefined,
     poolName,
-  });
+  };
 }
 
 /** The target of a connection in its present database. What fails before the server has said which it is, was for a MySQL. */
 export function targetOf(connection: Connection, state: ConnectionState, link: PoolLink): DatabaseTarget {
   if (state.target !== undefined) return state.target;
-  const target = findTarget(systemOf(connection), connection.config, state.database, link.nameOf(connection));
+  const poolName = link.nameOf(connection) ?? state.lender?.pool.name;
+  const target = findTarget(systemOf(connection), connection.config, state.database, poolName);
   if (isKnown(connection)) state.target = target;
   return target;
 }

@@ -6,6 +6,7 @@ import {
   type Guard,
   hasListeners,
   isSuppressed,
+  knowConnections,
   type PoolCall,
   replaceMethod,
   siteWanted,
@@ -19,7 +20,7 @@ import { createExplainers } from "./explain.js";
 import { callOf, QueryCall, setCall } from "./query-call.js";
 import type { PoolLink } from "./source-pool.js";
 import { addComment } from "./sql-comment.js";
-import { findTarget } from "./target.js";
+import { findTarget, placeOf } from "./target.js";
 
 /** What is done besides listening. */
 export interface ClientOptions {
@@ -217,7 +218,24 @@ export function patchClient(
     }
   }
 
+  /** Pools of other libraries lend clients, too. */
+  const forget = knowConnections((resource) => {
+    if (!Object.prototype.isPrototypeOf.call(prototype, resource)) return undefined;
+    const client = resource as Client;
+    const state = stateOf(client);
+    return {
+      place: placeOf(client.host, client.port, client.database, undefined),
+      isPooled: state.poolOptions !== undefined,
+      lend(reporter, loan) {
+        state.reporter = reporter;
+        state.loan = loan;
+        state.target = undefined;
+      },
+    };
+  });
+
   const undo = [
+    forget,
     replaceMethod(prototype, "query", () => patchedQuery),
     replaceMethod(prototype, "_pulseQueryQueue", () => patchedPulse),
     replaceMethod(queryPrototype, "handleReadyForQuery", () => patchedReady),

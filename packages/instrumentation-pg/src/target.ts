@@ -1,4 +1,10 @@
-import { createTargets, type DatabaseTarget, type DatabaseTemplate, type QueryShape } from "@telltale/core";
+import {
+  createTargets,
+  type DatabasePlace,
+  type DatabaseTarget,
+  type DatabaseTemplate,
+  type QueryShape,
+} from "@telltale/core";
 
 export type { DatabaseTarget as Target } from "@telltale/core";
 
@@ -11,14 +17,23 @@ export function findTarget(
   database: string | undefined,
   poolName: string | undefined,
 ): DatabaseTarget {
+  return findPlace(placeOf(host, port, database, poolName));
+}
+
+export function placeOf(
+  host: string | undefined,
+  port: number | undefined,
+  database: string | undefined,
+  poolName: string | undefined,
+): DatabasePlace {
   const isSocket = host?.startsWith("/") === true;
-  return findPlace({
+  return {
     system: "postgresql",
     namespace: database,
     serverAddress: isSocket ? `${host}/.s.PGSQL.${port}` : host,
     serverPort: isSocket ? undefined : port,
     poolName,
-  });
+  };
 }
 
 /** Channels and locks of a session are lost with its connection: who has them holds it on purpose. */

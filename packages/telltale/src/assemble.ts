@@ -13,6 +13,11 @@ import { createFindingEvents, createFindingLog, createInsights, type Insights } 
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
+import {
+  genericPoolInstrumentation,
+  sequelizePoolInstrumentation,
+  tarnInstrumentation,
+} from "@telltale/instrumentation-pools";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
 import { createMetrics } from "@telltale/metrics";
 import { atExit } from "./at-exit.js";
@@ -71,6 +76,9 @@ const INSTRUMENTATIONS: Readonly<
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
   ioredis: () => redisInstrumentation(),
+  tarn: () => tarnInstrumentation(),
+  "generic-pool": () => genericPoolInstrumentation(),
+  "sequelize-pool": () => sequelizePoolInstrumentation(),
 };
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */

@@ -1,0 +1,116 @@
+import { createRequire } from "node:module";
+import { defineInstrumentation, type Guard, type Instrumentation, replaceMethod, undoAll } from "@telltale/core";
+import { type FactoryPool, timeCreations } from "./creations.js";
+import { createLending } from "./lending.js";
+import { hearRequests, keepRequest, type Request } from "./requests.js";
+
+/** What is used of a generic-pool; unchanged since 3.0. */
+interface Pool extends FactoryPool {
+  readonly borrowed: number;
+  readonly pending: number;
+  readonly min: number;
+  readonly max: number;
+  readonly _allObjects: { readonly size: number };
+  readonly _factoryCreateOperations: { readonly size: number };
+  readonly _draining: boolean;
+  acquire(priority?: unknown): unknown;
+  release(resource: unknown): unknown;
+  destroy(resource: unknown): unknown;
+}
+
+interface Queue {
+  enqueue(request: Request, priority?: unknown): unknown;
+}
+
+type ClassOf<Instance> = { readonly prototype: Instance };
+
+/** Files of the package. */
+interface Files {
+  readonly PriorityQueue: ClassOf<Queue>;
+  readonly ResourceRequest: ClassOf<Request>;
+  readonly TimeoutError: new () => Error;
+}
+
+/** generic-pool 3. */
+export function genericPoolInstrumentation(): Instrumentation {
+  return defineInstrumentation({
+    name: "generic-pool",
+    modules: [
+      {
+        module: "generic-pool",
+        majors: [3, 3],
+        target: (exports) => (exports as { Pool: ClassOf<Pool> }).Pool.prototype,
+        patch({ exports, file }, guard) {
+          const require = createRequire(file);
+          return patchPool(
+            (exports as { Pool: ClassOf<Pool> }).Pool.prototype,
+            {
+              PriorityQueue: require("./lib/PriorityQueue") as ClassOf<Queue>,
+              ResourceRequest: require("./lib/ResourceRequest") as ClassOf<Request>,
+              TimeoutError: (require("./lib/errors") as { TimeoutError: new () => Error }).TimeoutError,
+            },
+            guard,
+          );
+        },
+      },
+    ],
+  });
+}
+
+function patchPool(prototype: Pool, { PriorityQueue, ResourceRequest, TimeoutError }: Files, guard: Guard): () => void {
+  const lending = createLending<Pool>(
+    "generic-pool",
+    {
+      nameOf: () => undefined,
+      read({ borrowed, pending, min, max, _allObjects: all, _factoryCreateOperations: making, _draining: isEnding }) {
+        if (isEnding && all.size === 0) return undefined;
+        // What is being tested is open, too.
+        return { used: borrowed, idle: all.size - borrowed, pending, opening: making.size, limit: max, idleMin: min };
+      },
+    },
+    guard,
+  );
+  /** Whose `acquire` is on the stack: the next request to be queued is that of its caller. */
+  let asked: Pool | undefined;
+
+  const undo = [
+    replaceMethod<Pool["acquire"]>(
+      prototype,
+      "acquire",
+      (find) =>
+        function (this: Pool) {
+          asked = this;
+          try {
+            return Reflect.apply(find(), this, arguments);
+          } finally {
+            asked = undefined;
+          }
+        },
+    ),
+    replaceMethod<Queue["enqueue"]>(
+      PriorityQueue.prototype,
+      "enqueue",
+      (find) =>
+        function (this: Queue, request) {
+          if (asked !== undefined) keepRequest(request, asked, lending);
+          asked = undefined;
+          return Reflect.apply(find(), this, arguments);
+        },
+    ),
+    ...hearRequests(ResourceRequest.prototype, TimeoutError, lending, guard),
+    ...(["release", "destroy"] as const).map((name) =>
+      replaceMethod<Pool["release"]>(
+        prototype,
+        name,
+        (find) =>
+          function (this: Pool, resource) {
+            lending.returned(this, resource);
+            return Reflect.apply(find(), this, arguments);
+          },
+      ),
+    ),
+    timeCreations(prototype, lending, guard),
+    () => lending.undo(),
+  ];
+  return () => undoAll(undo);
+}

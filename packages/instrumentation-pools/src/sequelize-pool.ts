@@ -1,0 +1,106 @@
+import { createRequire } from "node:module";
+import { defineInstrumentation, type Guard, type Instrumentation, replaceMethod, undoAll } from "@telltale/core";
+import { type FactoryPool, timeCreations } from "./creations.js";
+import { createLending } from "./lending.js";
+import { hearRequests, keepRequest, type Request } from "./requests.js";
+
+/** What is used of a sequelize-pool; unchanged since 6.0. */
+interface Pool extends FactoryPool {
+  readonly name: unknown;
+  readonly size: number;
+  readonly using: number;
+  readonly available: number;
+  readonly waiting: number;
+  readonly minSize: number;
+  readonly maxSize: number;
+  readonly _draining: boolean;
+  acquire(): unknown;
+  release(resource: unknown): unknown;
+  destroy(resource: unknown): unknown;
+}
+
+interface Deferred extends Request {
+  registerTimeout(...args: unknown[]): unknown;
+}
+
+interface Exports {
+  readonly Pool: { readonly prototype: Pool };
+  readonly TimeoutError: new () => Error;
+}
+
+/** sequelize-pool 6 to 8, the pool of Sequelize. */
+export function sequelizePoolInstrumentation(): Instrumentation {
+  return defineInstrumentation({
+    name: "sequelize-pool",
+    modules: [
+      {
+        module: "sequelize-pool",
+        majors: [6, 8],
+        target: (exports) => (exports as Exports).Pool.prototype,
+        patch({ exports, file }, guard) {
+          const { Deferred } = createRequire(file)("./Deferred") as { Deferred: { readonly prototype: Deferred } };
+          return patchPool(exports as Exports, Deferred.prototype, guard);
+        },
+      },
+    ],
+  });
+}
+
+function patchPool({ Pool: { prototype }, TimeoutError }: Exports, deferred: Deferred, guard: Guard): () => void {
+  const lending = createLending<Pool>(
+    "sequelize-pool",
+    {
+      // Sequelize calls the pool so where it has a single one.
+      nameOf: ({ name }) => (typeof name === "string" && name !== "" && name !== "sequelize" ? name : undefined),
+      read({ size, using, available, waiting, minSize, maxSize, _draining: isEnding }) {
+        if (isEnding && size === 0) return undefined;
+        const opening = Math.max(0, size - using - available);
+        return { used: using, idle: available, pending: waiting, opening, limit: maxSize, idleMin: minSize };
+      },
+    },
+    guard,
+  );
+  /** Whose `acquire` is on the stack: the next timeout to be registered is that of its request. */
+  let asked: Pool | undefined;
+
+  const undo = [
+    replaceMethod<Pool["acquire"]>(
+      prototype,
+      "acquire",
+      (find) =>
+        function (this: Pool) {
+          asked = this;
+          try {
+            return Reflect.apply(find(), this, arguments);
+          } finally {
+            asked = undefined;
+          }
+        },
+    ),
+    replaceMethod<Deferred["registerTimeout"]>(
+      deferred,
+      "registerTimeout",
+      (find) =>
+        function (this: Deferred) {
+          if (asked !== undefined) keepRequest(this, asked, lending);
+          asked = undefined;
+          return Reflect.apply(find(), this, arguments);
+        },
+    ),
+    ...hearRequests(deferred, TimeoutError, lending, guard),
+    ...(["release", "destroy"] as const).map((name) =>
+      replaceMethod<Pool["release"]>(
+        prototype,
+        name,
+        (find) =>
+          function (this: Pool, resource) {
+            lending.returned(this, resource);
+            return Reflect.apply(find(), this, arguments);
+          },
+      ),
+    ),
+    timeCreations(prototype, lending, guard),
+    () => lending.undo(),
+  ];
+  return () => undoAll(undo);
+}
