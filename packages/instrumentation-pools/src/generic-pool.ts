@@ -62,11 +62,12 @@ function patchPool(prototype: Pool, { PriorityQueue, ResourceRequest, TimeoutErr
     "generic-pool",
     {
       nameOf: () => undefined,
-      read({ borrowed, pending, min, max, _allObjects: all, _factoryCreateOperations: making, _draining: isEnding }) {
+      read({ borrowed, pending, min, max, _allObjects: all, _draining: isEnding }) {
         if (isEnding && all.size === 0) return undefined;
         // What is being tested is open, too.
-        return { used: borrowed, idle: all.size - borrowed, pending, opening: making.size, limit: max, idleMin: min };
+        return { used: borrowed, idle: all.size - borrowed, pending, limit: max, idleMin: min };
       },
+      countMaking: ({ _factoryCreateOperations: making }) => making.size,
     },
     guard,
   );

@@ -16,8 +16,10 @@ import {
 export interface View<Pool> {
   /** The name that the app gave it. */
   nameOf(pool: Pool): string | undefined;
-  /** What it holds, things that are being made (`opening`) beside those that are used and idle. Undefined once it has ended. */
-  read(pool: Pool): (PoolReading & { readonly opening: number }) | undefined;
+  /** Undefined once it has ended. */
+  read(pool: Pool): PoolReading | undefined;
+  /** Things that are being made: neither used nor idle. */
+  countMaking(pool: Pool): number;
 }
 
 /** What a library tells of its pools. Each step is to be told where it happens; nothing of it throws. */
@@ -131,7 +133,7 @@ export function createLending<Pool extends object>(library: string, view: View<P
   function isExhausted(pool: Pool): boolean {
     const reading = view.read(pool);
     if (reading?.limit === undefined || reading.idle > reading.pending) return false;
-    return reading.used + reading.idle + reading.opening >= reading.limit;
+    return reading.used + reading.idle + view.countMaking(pool) >= reading.limit;
   }
 
   return {

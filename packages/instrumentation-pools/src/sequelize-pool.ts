@@ -54,9 +54,9 @@ function patchPool({ Pool: { prototype }, TimeoutError }: Exports, deferred: Def
       nameOf: ({ name }) => (typeof name === "string" && name !== "" && name !== "sequelize" ? name : undefined),
       read({ size, using, available, waiting, minSize, maxSize, _draining: isEnding }) {
         if (isEnding && size === 0) return undefined;
-        const opening = Math.max(0, size - using - available);
-        return { used: using, idle: available, pending: waiting, opening, limit: maxSize, idleMin: minSize };
+        return { used: using, idle: available, pending: waiting, limit: maxSize, idleMin: minSize };
       },
+      countMaking: ({ size, using, available }) => size - using - available,
     },
     guard,
   );

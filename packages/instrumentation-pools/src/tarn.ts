@@ -47,17 +47,17 @@ function patchPool({ Pool: { prototype }, TimeoutError }: Exports, guard: Guard)
     "tarn",
     {
       nameOf: () => undefined,
-      read({ used, free, pendingAcquires, pendingCreates, min, max, destroyed }) {
+      read({ used, free, pendingAcquires, min, max, destroyed }) {
         if (destroyed && used.length === 0 && free.length === 0) return undefined;
         return {
           used: used.length,
           idle: free.length,
           pending: pendingAcquires.length,
-          opening: pendingCreates.length,
           limit: max,
           idleMin: min,
         };
       },
+      countMaking: ({ pendingCreates }) => pendingCreates.length,
     },
     guard,
   );
