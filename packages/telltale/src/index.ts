@@ -28,6 +28,7 @@ export {
   observeCache,
   type ObservedPool,
   observePool,
+  type PoolAsk,
   type PoolObserver,
 } from "./observe.js";
 export { annotate, span, traced } from "./span.js";

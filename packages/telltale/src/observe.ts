@@ -1,4 +1,13 @@
-import { type CacheResult, type PoolReading, registerPool, reportLookup, reportWrite } from "@telltale/core";
+import { performance } from "node:perf_hooks";
+import { context } from "@opentelemetry/api";
+import {
+  type CacheResult,
+  type PoolReading,
+  type PoolReporter,
+  registerPool,
+  reportLookup,
+  reportWrite,
+} from "@telltale/core";
 
 /** A pool that Telltale cannot see by itself. */
 export interface ObservedPool {
@@ -16,12 +25,26 @@ export interface PoolObserver {
   created(ms: number): void;
   used(ms: number): void;
   timedOut(): void;
+  /**
+   * Somebody asks for one now, in the context that is active; tell the result what comes of it. It times wait and use, in place of
+   * `waited`, `used` and `timedOut`, and lets findings tell who holds what others wait for.
+   */
+  asks(): PoolAsk;
   /** Ends the pool's gauges. */
   close(): void;
 }
 
+/** One who asked; what is told first counts. */
+export interface PoolAsk {
+  /** Has one, from now until the result is called. Told again, it returns the same. */
+  got(): () => void;
+  timedOut(): void;
+  /** Gets none, for another reason than time. */
+  gaveUp(): void;
+}
+
 /**
- * Puts a pool on the pool metrics: used, idle, pending, limit, and what you report of waits and use.
+ * Puts a pool on the pool metrics: used, idle, pending, limit, and what you report of waits and use. Nothing that it returns throws.
  *
  * @throws TypeError without a name or a `read`.
  */
@@ -35,8 +58,54 @@ export function observePool({ name, system, read }: ObservedPool): PoolObserver 
     created: (ms) => reporter.timed("create", ms),
     used: (ms) => reporter.timed("use", ms),
     timedOut: () => reporter.timedOut(),
+    asks: () => ask(reporter),
     close: () => reporter.close(),
   };
+}
+
+function ask(reporter: PoolReporter): PoolAsk {
+  const caller = context.active();
+  const askedMs = performance.now();
+  const waiter = isExhausted(reporter) ? reporter.waits(caller, askedMs) : undefined;
+  let isOver = false;
+  let giveBack = (): void => {};
+  const isFirst = (): boolean => !isOver && (isOver = true);
+  return {
+    got() {
+      if (!isFirst()) return () => giveBack();
+      const loan = reporter.addConnection();
+      const takenMs = performance.now();
+      if (waiter !== undefined) reporter.waited(waiter, takenMs);
+      reporter.timed("wait", takenMs - askedMs);
+      reporter.taken(loan, caller, takenMs);
+      // What is done with it nobody tells: it may be in use when it looks idle.
+      loan.isUnseen = true;
+      giveBack = () => {
+        giveBack = () => {};
+        const now = performance.now();
+        reporter.timed("use", now - takenMs);
+        reporter.returned(loan, now);
+      };
+      return () => giveBack();
+    },
+    timedOut() {
+      if (isFirst()) reporter.timedOut(waiter);
+    },
+    gaveUp() {
+      if (isFirst() && waiter !== undefined) reporter.stoppedWaiting(waiter);
+    },
+  };
+}
+
+/** Whether all are lent; who asks while one is still to be made waits for nobody. Where reading fails, that is said when metrics are. */
+function isExhausted({ pool }: PoolReporter): boolean {
+  try {
+    const reading = pool.read();
+    if (reading?.limit === undefined) return false;
+    return reading.idle <= reading.pending && reading.used + reading.idle >= reading.limit;
+  } catch {
+    return false;
+  }
 }
 
 /** Counts lookups in a cache that Telltale cannot see: keys, not calls. At most 50 cache names in a process, then `other`. */
