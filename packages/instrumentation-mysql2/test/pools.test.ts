@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { context, createContextKey } from "@opentelemetry/api";
-import { addListener, readPools } from "@telltale/core";
+import { addListener, findConnection, readPools, registerPool } from "@telltale/core";
 import { describeWith } from "@telltale/test/describe-with";
 import { freePort, type MariadbServer, startMariadb } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
@@ -250,6 +250,44 @@ describeWith(["mariadb"], "pools", () => {
         collected.operations.map((operation) => operation.kind === "database" && operation.template.poolName),
       ).toEqual([`127.0.0.1:${port}/opened`, `127.0.0.1:${port}/opened`]);
       await pool.promise().end();
+    });
+
+    test("a connection that a pool of another library lends: where it leads, and what runs on its account", async () => {
+      const { stop } = hear();
+      const { host, port, user, password, database } = server;
+      const connection = driver.createConnection({ host, port, user, password, database });
+      await connection.promise().query("SELECT 1");
+      const place = {
+        system: "mariadb",
+        namespace: database,
+        serverAddress: host,
+        serverPort: port,
+        poolName: undefined,
+      };
+      expect([connection, connection.promise()].map((one) => findConnection(one)?.place)).toEqual([place, place]);
+      const found = findConnection(connection);
+      expect(found?.isPooled).toBe(false);
+      const reporter = registerPool({
+        name: "other",
+        system: "mariadb",
+        read: () => ({ used: 1, idle: 0, pending: 0 }),
+      });
+      const loan = reporter.addConnection();
+      found?.lend(reporter, loan);
+      reporter.taken(loan, context.active(), performance.now());
+      await connection.promise().query("SELECT GET_LOCK('lent', 1)");
+      expect(loan).toMatchObject({ keepsSession: true, isUnseen: false, template: { poolName: "other" } });
+      reporter.returned(loan);
+      reporter.close();
+      await connection.promise().end();
+
+      const pool = await create(1, "pooled");
+      const own = await take(pool);
+      expect([own, own.promise()].map((one) => findConnection(one)?.isPooled)).toEqual([true, true]);
+      expect(findConnection(pool)).toBeUndefined();
+      own.release();
+      await pool.promise().end();
+      stop();
     });
 
     test("disabled, pools leave the gauges; enabled again, they come back once", async () => {

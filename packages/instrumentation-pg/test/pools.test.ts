@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { addListener, readPools } from "@telltale/core";
+import { context } from "@opentelemetry/api";
+import { addListener, findConnection, readPools, registerPool } from "@telltale/core";
 import { describeWith } from "@telltale/test/describe-with";
 import { type PostgresServer, startPostgres } from "@telltale/test/servers";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -181,5 +182,45 @@ describeWith(["postgres"], "pools", () => {
     await expect(nowhere.connect()).rejects.toMatchObject({ code: "ECONNREFUSED" });
     await expect(nowhere.query("SELECT 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
     await nowhere.end();
+  });
+
+  test("a client that a pool of another library lends: where it leads, and what runs on its account; not one of pg's own pool", async () => {
+    const stop = addListener({ name: "test", poolWaited: () => {} });
+    const client = new pg.Client({ connectionString: server.url });
+    await client.connect();
+    // As when it is made: before it is lent.
+    await client.query("SELECT 1");
+    const found = findConnection(client);
+    expect([found?.isPooled, found?.place]).toEqual([
+      false,
+      {
+        system: "postgresql",
+        namespace: server.database,
+        serverAddress: "127.0.0.1",
+        serverPort: server.port,
+        poolName: undefined,
+      },
+    ]);
+    const reporter = registerPool({
+      name: "other",
+      system: "postgresql",
+      read: () => ({ used: 1, idle: 0, pending: 0 }),
+    });
+    const loan = reporter.addConnection();
+    found?.lend(reporter, loan);
+    reporter.taken(loan, context.active(), performance.now());
+    await client.query("SELECT pg_advisory_lock(7)");
+    expect(loan).toMatchObject({ keepsSession: true, isUnseen: false, template: { poolName: "other" } });
+    reporter.returned(loan);
+    reporter.close();
+    await client.end();
+
+    const pool = new pg.Pool({ connectionString: server.url, max: 1 });
+    const own = await pool.connect();
+    expect(findConnection(own)?.isPooled).toBe(true);
+    expect(findConnection(pool)).toBeUndefined();
+    own.release();
+    await pool.end();
+    stop();
   });
 });
