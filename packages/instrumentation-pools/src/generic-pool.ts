@@ -1,8 +1,8 @@
 import { createRequire } from "node:module";
 import { defineInstrumentation, type Guard, type Instrumentation, replaceMethod, undoAll } from "@telltale/core";
-import { type FactoryPool, timeCreations } from "./creations.js";
+import { type FactoryPool, patchFactoryPool } from "./factory-pool.js";
 import { createLending } from "./lending.js";
-import { hearRequests, keepRequest, type Request } from "./requests.js";
+import { hearRequests, type Request } from "./requests.js";
 
 /** What is used of a generic-pool; unchanged since 3.0. */
 interface Pool extends FactoryPool {
@@ -13,9 +13,6 @@ interface Pool extends FactoryPool {
   readonly _allObjects: { readonly size: number };
   readonly _factoryCreateOperations: { readonly size: number };
   readonly _draining: boolean;
-  acquire(priority?: unknown): unknown;
-  release(resource: unknown): unknown;
-  destroy(resource: unknown): unknown;
 }
 
 interface Queue {
@@ -71,46 +68,19 @@ function patchPool(prototype: Pool, { PriorityQueue, ResourceRequest, TimeoutErr
     },
     guard,
   );
-  /** Whose `acquire` is on the stack: the next request to be queued is that of its caller. */
-  let asked: Pool | undefined;
-
+  const { keep, undo: restore } = patchFactoryPool(prototype, lending, guard);
   const undo = [
-    replaceMethod<Pool["acquire"]>(
-      prototype,
-      "acquire",
-      (find) =>
-        function (this: Pool) {
-          asked = this;
-          try {
-            return Reflect.apply(find(), this, arguments);
-          } finally {
-            asked = undefined;
-          }
-        },
-    ),
+    ...restore,
     replaceMethod<Queue["enqueue"]>(
       PriorityQueue.prototype,
       "enqueue",
       (find) =>
         function (this: Queue, request) {
-          if (asked !== undefined) keepRequest(request, asked, lending);
-          asked = undefined;
+          keep(request);
           return Reflect.apply(find(), this, arguments);
         },
     ),
     ...hearRequests(ResourceRequest.prototype, TimeoutError, lending, guard),
-    ...(["release", "destroy"] as const).map((name) =>
-      replaceMethod<Pool["release"]>(
-        prototype,
-        name,
-        (find) =>
-          function (this: Pool, resource) {
-            lending.returned(this, resource);
-            return Reflect.apply(find(), this, arguments);
-          },
-      ),
-    ),
-    timeCreations(prototype, lending, guard),
     () => lending.undo(),
   ];
   return () => undoAll(undo);

@@ -1,8 +1,8 @@
 import { createRequire } from "node:module";
 import { defineInstrumentation, type Guard, type Instrumentation, replaceMethod, undoAll } from "@telltale/core";
-import { type FactoryPool, timeCreations } from "./creations.js";
+import { type FactoryPool, patchFactoryPool } from "./factory-pool.js";
 import { createLending } from "./lending.js";
-import { hearRequests, keepRequest, type Request } from "./requests.js";
+import { hearRequests, type Request } from "./requests.js";
 
 /** What is used of a sequelize-pool; unchanged since 6.0. */
 interface Pool extends FactoryPool {
@@ -14,9 +14,6 @@ interface Pool extends FactoryPool {
   readonly minSize: number;
   readonly maxSize: number;
   readonly _draining: boolean;
-  acquire(): unknown;
-  release(resource: unknown): unknown;
-  destroy(resource: unknown): unknown;
 }
 
 interface Deferred extends Request {
@@ -60,46 +57,19 @@ function patchPool({ Pool: { prototype }, TimeoutError }: Exports, deferred: Def
     },
     guard,
   );
-  /** Whose `acquire` is on the stack: the next timeout to be registered is that of its request. */
-  let asked: Pool | undefined;
-
+  const { keep, undo: restore } = patchFactoryPool(prototype, lending, guard);
   const undo = [
-    replaceMethod<Pool["acquire"]>(
-      prototype,
-      "acquire",
-      (find) =>
-        function (this: Pool) {
-          asked = this;
-          try {
-            return Reflect.apply(find(), this, arguments);
-          } finally {
-            asked = undefined;
-          }
-        },
-    ),
+    ...restore,
     replaceMethod<Deferred["registerTimeout"]>(
       deferred,
       "registerTimeout",
       (find) =>
         function (this: Deferred) {
-          if (asked !== undefined) keepRequest(this, asked, lending);
-          asked = undefined;
+          keep(this);
           return Reflect.apply(find(), this, arguments);
         },
     ),
     ...hearRequests(deferred, TimeoutError, lending, guard),
-    ...(["release", "destroy"] as const).map((name) =>
-      replaceMethod<Pool["release"]>(
-        prototype,
-        name,
-        (find) =>
-          function (this: Pool, resource) {
-            lending.returned(this, resource);
-            return Reflect.apply(find(), this, arguments);
-          },
-      ),
-    ),
-    timeCreations(prototype, lending, guard),
     () => lending.undo(),
   ];
   return () => undoAll(undo);

@@ -57,14 +57,14 @@ const fileOf = (orm: Orm): string =>
  * Where no stack leads to the caller. drizzle calls the driver when its builder is awaited, before its promise is tied to who awaits it; two
  * wait for the promise of a lazy relation of TypeORM's, the app and TypeORM itself; and Prisma's transactions do as drizzle does.
  */
-const UNSITED: readonly string[] = [
+const UNSITED: ReadonlySet<string> = new Set([
   "drizzle one",
   "drizzle lazy",
   "drizzle eager",
   "drizzle transaction",
   "typeorm lazy",
   "prisma transaction",
-];
+]);
 
 /** The line of an ORM's program that has a mark. */
 function lineOf(orm: Orm, mark: string): number {
@@ -156,18 +156,22 @@ describeWith(["postgres"], "ORMs and query builders", () => {
     expect(first.filter(({ kind }) => kind === "duplicate_query")).toEqual([]);
 
     const lazy = cases.filter(({ name }) => name.endsWith(" lazy"));
-    const second = await serve(lazy.map(({ route }) => route));
-    const found = second.flatMap(({ route, callSite }) => {
-      const { name } = lazy.find((one) => one.route === route) ?? { name: "" };
-      if (callSite === undefined) return [];
-      const orm = name.slice(0, -" lazy".length) as Orm;
-      const isRight = callSite.file === fileOf(orm) && callSite.line === lineOf(orm, "lazy");
-      return [isRight ? name : `${name}: ${callSite.file}:${callSite.line}`];
-    });
+    const lazyRoutes = lazy.map(({ route }) => route);
+    let found: string[] = [];
+    // Once more where the source map of a program was still being looked for.
+    for (let n = 0; n < 5 && found.length < lazy.length - 2; n++) {
+      found = (await serve(lazyRoutes)).flatMap(({ route, callSite }) => {
+        const { name } = lazy.find((one) => one.route === route) ?? { name: "" };
+        if (callSite === undefined) return [];
+        const orm = name.slice(0, -" lazy".length) as Orm;
+        const isRight = callSite.file === fileOf(orm) && callSite.line === lineOf(orm, "lazy");
+        return [isRight ? name : `${name}: ${callSite.file}:${callSite.line}`];
+      });
+    }
     const names = lazy.map(({ name }) => name);
     const { missed, falseAlarms } = score("site of a loop (ORMs)", names, found);
     expect({ missed, falseAlarms }).toEqual({
-      missed: names.filter((name) => UNSITED.includes(name)),
+      missed: names.filter((name) => UNSITED.has(name)),
       falseAlarms: [],
     });
   });
@@ -194,7 +198,7 @@ describeWith(["postgres"], "ORMs and query builders", () => {
         // Not of the calls with which the ORM begins and ends a transaction: who has called them is this file.
         const asked = heard.filter(({ template }) => !/^(BEGIN|START|COMMIT)/.test(template.operationName ?? ""));
         const sites = () => asked.flatMap(({ takenSite }) => takenSite?.resolve() ?? []);
-        if (UNSITED.includes(`${orm} ${task}`)) {
+        if (UNSITED.has(`${orm} ${task}`)) {
           // Nowhere else, either: in a loop, its source has one.
           expect(sites().filter(({ line }) => task !== "lazy" || line !== lineOf(orm, task) - 1)).toEqual([]);
           return;
