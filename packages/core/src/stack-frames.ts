@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { CallSite } from "./call-site.js";
+import { isGenerated } from "./generated-code.js";
 import { mapPosition } from "./source-position.js";
 
 /** Telltale's own files while they are not in node_modules: `…/packages/core/dist/index.cjs` stands for all packages. */
@@ -36,7 +37,7 @@ export function locateFrame(url: string, line: number, column: number, name: str
 function isAppFile(url: string): boolean {
   if (url.startsWith("node:") || url === "evalmachine.<anonymous>") return false;
   const file = pathOf(url);
-  if (/[\\/]node_modules[\\/]/.test(file)) return false;
+  if (/[\\/]node_modules[\\/]/.test(file) || isGenerated(file)) return false;
   return !file.startsWith(ownFolder) || !OWN_PACKAGE.test(file.slice(ownFolder.length));
 }
 

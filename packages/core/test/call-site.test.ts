@@ -115,6 +115,17 @@ test.each<[string, string, object | null]>([
   else expect(site).toMatchObject({ file: "/app/app.mjs", ...expected });
 });
 
+test("a library that was copied among the app's files is none of its own: Prisma's runtime beside a generated client", () => {
+  const runtime = `import { query } from "driver";\nexport async function findMany() { await null; query(); }`;
+  const program = (folder: string) => ({
+    [`${folder}/runtime/client.mjs`]: runtime,
+    "app.mjs": `import { site } from "driver";\nimport { findMany } from "./${folder}/runtime/client.mjs";\nawait findMany();\n${PRINT}`,
+  });
+  const manifest = { "generated/package.json": `{"name":"prisma-client-5a6b"}` };
+  expect(run({ ...program("generated"), ...manifest })).toMatchObject({ file: "/app/app.mjs", line: 3 });
+  expect(run(program("own"))).toMatchObject({ file: "/app/own/runtime/client.mjs", line: 2 });
+});
+
 // Line 1, column 1 of the program is line 41, column 3 of the source: one segment, by hand.
 const MAP = { version: 3, sources: ["src/orders.ts"], names: [], mappings: ";AAwCE" };
 
