@@ -173,7 +173,8 @@ export function patchConnection(
 
   /** Pools of other libraries lend connections, too: as they are, or as promises have them. */
   function findConnection(resource: object): DriverConnection | undefined {
-    const { connection: inner } = resource as { connection?: unknown };
+    // What others lend may have getters of its own.
+    const inner: unknown = Object.getOwnPropertyDescriptor(resource, "connection")?.value;
     const connection = [resource, inner].find((one) => Object.prototype.isPrototypeOf.call(prototype, one as object));
     if (connection === undefined) return undefined;
     return describeConnection(connection as Connection);

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type DatabaseOperation, type Finding, readPools, takeAllSites } from "@telltale/core";
+import { addListener, allPools, type DatabaseOperation, type Finding, readPools, takeAllSites } from "@telltale/core";
 import { createInsights } from "@telltale/insights";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
@@ -207,6 +207,23 @@ describeWith(["postgres"], "ORMs and query builders", () => {
         expect(new Set(sites().map(({ file }) => file))).toEqual(new Set([fileOf(orm)]));
       },
     );
+  });
+
+  test("who holds a connection, and what runs there, is known in each ORM's pool", async () => {
+    const held: [string | undefined, boolean][] = [];
+    const stop = addListener({
+      name: "test",
+      operationEnded(operation) {
+        if (operation.kind !== "database" || operation.template.operationName !== "UPDATE") return;
+        const pool = [...allPools()].find(({ name }) => name === operation.template.poolName);
+        const { request, template, isUnseen } = pool?.loans.first ?? {};
+        held.push([request?.route, template === operation.template && isUnseen === false]);
+      },
+    });
+    const routes = ORMS.map((orm) => `/${orm}/transaction`);
+    await serve(routes);
+    stop();
+    expect(held).toEqual(routes.map((route) => [route, true]));
   });
 
   test("each has one pool: as large as it was made, with the connections that the server has", async () => {
