@@ -43,6 +43,8 @@ export class Asking<Pool> {
   readonly caller: Context = context.active();
   readonly askedMs = performance.now();
   waiter: Waiter | undefined = undefined;
+  /** Where it waits: a pool may become known as another one meanwhile. */
+  reporter: PoolReporter | undefined = undefined;
   /** A pool may give to one who has given up, and who then does not take it. */
   isOver = false;
 
@@ -145,6 +147,7 @@ export function createLending<Pool extends object>(library: string, view: View<P
         const reporter = pools.get(pool)?.reporter;
         if (reporter !== undefined && isExhausted(pool)) {
           asking.waiter = reporter.waits(asking.caller, asking.askedMs);
+          asking.reporter = reporter;
         }
         return asking;
       } catch (error) {
@@ -160,7 +163,7 @@ export function createLending<Pool extends object>(library: string, view: View<P
         const lent = lentOf(pool, resource);
         const { reporter } = know(pool, undefined);
         const now = performance.now();
-        if (waiter !== undefined) reporter?.waited(waiter, now);
+        if (waiter !== undefined) asking.reporter?.waited(waiter, now);
         reporter?.timed("wait", now - askedMs);
         if (lent === undefined) return;
         lent.takenMs = now;
@@ -175,8 +178,8 @@ export function createLending<Pool extends object>(library: string, view: View<P
       asking.isOver = true;
       const { pool, waiter } = asking;
       try {
-        if (isTimeout) know(pool, undefined).reporter?.timedOut(waiter);
-        else if (waiter !== undefined) pools.get(pool)?.reporter?.stoppedWaiting(waiter);
+        if (isTimeout) (asking.reporter ?? know(pool, undefined).reporter)?.timedOut(waiter);
+        else if (waiter !== undefined) asking.reporter?.stoppedWaiting(waiter);
       } catch (error) {
         guard.failed(error);
       }

@@ -92,6 +92,32 @@ describe.each(releases)("$name", ({ library, make }) => {
     stop();
   });
 
+  test("a pool that has made nothing yet: its time-outs are heard, and it is known anew with the first connection", async () => {
+    const { timedOut, stop } = hear();
+    let isUp = false;
+    const create = async () => {
+      while (!isUp) await pause(1);
+      return {};
+    };
+    const forget = knowConnections(() => ({ place, isPooled: false, lend: () => {} }));
+    const place = { system: "mysql", serverAddress: "db", serverPort: 1, namespace: undefined, poolName: undefined };
+    const pool = make({ max: 1, waitAtMost: 60, create });
+    await expect(pool.acquire()).rejects.toThrow(/time/i);
+    expect(readPools().map(({ pool: { name } }) => name)).toEqual([library]);
+    const waits = pool.acquire();
+    expect(only()?.waiters.first).toBeDefined();
+    isUp = true;
+    const resource = await waits;
+    expect(timedOut).toEqual([[library, false]]);
+    expect(readPools().map(({ pool: { name, system, waiters } }) => [name, system, waiters.first])).toEqual([
+      ["db:1/", "mysql", undefined],
+    ]);
+    pool.release(resource);
+    await pool.end();
+    forget();
+    stop();
+  });
+
   test("what cannot be made: the app's own error, and nothing is lent", async () => {
     const { timings, stop } = hear();
     const error = new Error("no such host");
