@@ -10,7 +10,15 @@ import {
   VERSION,
 } from "@telltale/core";
 import { createFindingEvents, createFindingLog, createInsights, type Insights } from "@telltale/insights";
-import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
+import {
+  expressInstrumentation,
+  fastifyInstrumentation,
+  hapiInstrumentation,
+  honoInstrumentation,
+  httpInstrumentation,
+  koaInstrumentation,
+  nextInstrumentation,
+} from "@telltale/instrumentation-http";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
@@ -67,6 +75,11 @@ const INSTRUMENTATIONS: Readonly<
 > = {
   http: ({ http = {} }) => httpInstrumentation(http),
   express: () => expressInstrumentation(),
+  fastify: () => fastifyInstrumentation(),
+  koa: () => koaInstrumentation(),
+  hapi: () => hapiInstrumentation(),
+  hono: () => honoInstrumentation(),
+  next: () => nextInstrumentation(),
   pg: ({ explain, sqlcommenter = false }, serviceName) =>
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
