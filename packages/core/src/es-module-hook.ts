@@ -7,7 +7,7 @@ import type { Guard } from "./guard.js";
 
 // Packages whose entry is an ES module. Node's module hooks are the only place where those are seen, and each module that loads while
 // there is one costs 10 µs more, so the hook is set when the process first needs it: an `import` (Node publishes those), or a
-// `require` of an ES module. Programs of CommonJS alone never have one.
+// `require` of a package of ES modules. Programs of CommonJS alone never have one.
 
 export interface EsModuleHook {
   /** Before an ES module is loaded by `require`, which Node does not publish. */
@@ -44,7 +44,12 @@ export function hookEsModules(isEntry: (file: string) => boolean, hear: Hear, gu
   function needed(): void {
     unsubscribe(IMPORT, needed);
     // Preloads run in the thread that serves `module.register` too, and Node 22 can load nothing there while there is a hook.
-    if (!isInternalThread) hooks ??= Module.registerHooks({ load });
+    if (isInternalThread || hooks !== undefined) return;
+    try {
+      hooks = Module.registerHooks({ load });
+    } catch (error) {
+      guard.failed(error);
+    }
   }
 
   Object.defineProperty(globals, symbol, { value: hear, configurable: true });

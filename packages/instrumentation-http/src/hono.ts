@@ -13,9 +13,12 @@ import { servedOf } from "./served.js";
 export function honoInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "hono",
-    modules: [{ module: "hono", majors: [4, 4], target: routersOf, patch: patchRouters }],
+    modules: [{ module: "hono", majors: [4, 4], others: PRESETS, target: routersOf, patch: patchRouters }],
   });
 }
+
+/** `hono/tiny` and `hono/quick` have routers of their own, and do not load the main module. */
+const PRESETS = ["dist", "dist/cjs"].flatMap((folder) => [`${folder}/preset/tiny.js`, `${folder}/preset/quick.js`]);
 
 type Handler = (this: unknown, context: Context, ...args: unknown[]) => unknown;
 

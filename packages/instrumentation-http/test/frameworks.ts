@@ -114,8 +114,8 @@ async function createHapi(load: Load): Promise<Server> {
   return server.listener;
 }
 
-async function createHono(load: Load): Promise<Server> {
-  const { Hono } = await load("hono");
+async function createHono(load: Load, entry: string): Promise<Server> {
+  const { Hono } = await load(entry);
   const { createAdaptorServer } = await load("@hono/node-server");
   const app = new Hono();
   const ok = (context: Exports) => context.text("ok");
@@ -218,8 +218,9 @@ export const frameworks: readonly Framework[] = [
   row("koa", oldest, "/files/(.*)", (load) => createKoa(load, "/files/(.*)")),
   row("@hapi/hapi", newest, "/files/{rest*}", createHapi, braces),
   row("@hapi/hapi", oldest, "/files/{rest*}", createHapi, braces),
-  row("hono", newest, "/files/*", createHono),
-  row("hono", oldest, "/files/*", createHono),
+  row("hono", newest, "/files/*", (load) => createHono(load, "hono/tiny")),
+  row("hono", newest, "/files/*", (load) => createHono(load, "hono")),
+  row("hono", oldest, "/files/*", (load) => createHono(load, "hono")),
   row("NestJS on express", newest, "/files/*rest", (load) => createNest(load, "express", "files/*rest")),
   row("NestJS on express", oldest, "/files/*", (load) => createNest(load, "express", "files/*")),
   row("NestJS on fastify", newest, "/files/*", (load) => createNest(load, "fastify", "files/*")),
