@@ -18,14 +18,14 @@ export function fastifyInstrumentation(): Instrumentation {
 
 interface Fastify {
   readonly version: string;
-  addHook(
-    name: "onRequest",
-    hook: (
-      request: { readonly raw: object; readonly routeOptions: { readonly url?: string } },
-      reply: unknown,
-      done: () => void,
-    ) => void,
-  ): unknown;
+  addHook(name: "onRequest", hook: (request: Request, reply: unknown, done: () => void) => void): unknown;
+}
+
+interface Request {
+  readonly raw: object;
+  readonly routeOptions: { readonly url?: string };
+  /** Its route. */
+  readonly [context: symbol]: { readonly config?: { readonly url?: string } } | undefined;
 }
 
 /** Several copies of one version publish on the same channel. */
@@ -44,11 +44,14 @@ function hearFastify({ version }: LoadedModule, guard: Guard): () => void {
     if (!guard.on || fastify.version !== version || hooked.has(fastify)) return;
     try {
       hooked.add(fastify);
+      let context: symbol | undefined;
       fastify.addHook("onRequest", function noteRoute(request, _reply, done) {
         if (active?.on === true && hasListeners()) {
           try {
+            context ??= contextOf(request);
+            const url = context === undefined ? request.routeOptions.url : request[context]?.config?.url;
             // Undefined where nothing has matched.
-            nameRoute(request.raw, request.routeOptions.url);
+            nameRoute(request.raw, url);
           } catch (error) {
             active.failed(error);
           }
@@ -64,4 +67,9 @@ function hearFastify({ version }: LoadedModule, guard: Guard): () => void {
     active = undefined;
     unsubscribe("fastify.initialization", hear);
   };
+}
+
+/** Where Fastify itself keeps what `routeOptions` is made of anew each time, frozen: 5 µs in Fastify 4. */
+function contextOf(request: Request): symbol | undefined {
+  return Object.getOwnPropertySymbols(request).find(({ description }) => description === "fastify.context");
 }
