@@ -141,7 +141,7 @@ export async function bundle() {
   await bundlePackage("testkit", ["jest"], [api, core]);
   const inputs = await bundlePackage(
     "telltale",
-    ["cli/main", "cli/baseline", "cli/grafana", "cli/report"],
+    ["cli/main", "cli/baseline", "cli/doctor", "cli/grafana", "cli/report", "cli/run"],
     [api, core, sources, grafanaSdk],
     {
       banner: { js: "/*! Telltale, Apache-2.0; with packages whose licences are in LICENSES.txt */" },

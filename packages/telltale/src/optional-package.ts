@@ -14,7 +14,7 @@ function isInstalled(name: string, consequence: string): boolean {
     require.resolve(name);
     return true;
   } catch {
-    const { peerDependencies } = require("../package.json") as { peerDependencies: Record<string, string> };
+    const { peerDependencies } = require("telltale/package.json") as { peerDependencies: Record<string, string> };
     sayOnce(
       "error",
       `${consequence}: it takes a package that is not installed; npm install ${name}@${peerDependencies[name]}`,

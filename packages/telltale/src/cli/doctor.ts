@@ -1,0 +1,96 @@
+import { relative } from "node:path";
+import { parseArgs } from "node:util";
+import { VERSION } from "@telltale/core";
+import { type Command, UsageError } from "./command.js";
+import type { Check, Library } from "./doctor/check.js";
+import { checkConfig } from "./doctor/check-config.js";
+import { checkLibraries, checkOthers, supportedLibraries } from "./doctor/check-libraries.js";
+import { checkOutlets } from "./doctor/check-outlets.js";
+import { checkStart, checkTelltale } from "./doctor/check-start.js";
+import { type App, findApp } from "./doctor/find-app.js";
+import { dependenciesOf, findInstalled } from "./doctor/installed.js";
+import { packagesOf, readSources } from "./doctor/read-sources.js";
+import { renderDiagnosis } from "./doctor/render.js";
+
+const HELP = `telltale doctor [app.js]: what of an app will be seen, what will not, why, and the cure
+
+  app.js     the file that runs first; default: what "start" in package.json runs, or main
+  --json     all that was found as JSON, for programs
+
+Reads the app's files and those of its libraries, and runs none of them; only a telltale.config.js is loaded, as the preload does. Asks
+the endpoints that telemetry would go to, with nothing in it, and tries the port of the metrics. Prints no values of variables.
+
+Exit codes: 0 nothing is in the way; 1 something will not be seen, or not arrive; 2 the arguments are wrong.
+`;
+
+/** `telltale doctor`. */
+export const doctor: Command = {
+  help: HELP,
+  async run(args) {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { json: { type: "boolean", default: false } },
+      allowPositionals: true,
+    });
+    if (positionals.length > 1) throw new UsageError(`one app at a time, got ${positionals.join(" ")}`);
+    const app = findApp(positionals[0]);
+    const { checks, libraries } = await examine(app);
+    const hasProblems = checks.some(({ status }) => status === "problem");
+    const entry = app.entry === undefined ? undefined : relative(app.folder, app.entry);
+    const { name = "an app", version = "" } = app.manifest;
+    const text = values.json
+      ? toJson({
+          telltale: "doctor",
+          format: 1,
+          version: VERSION,
+          node: process.versions.node,
+          app: { name, version, folder: app.folder, entry, modules: app.modules },
+          ok: !hasProblems,
+          checks,
+          libraries,
+        })
+      : renderDiagnosis({ title: [`${name} ${version}`.trim(), entry].join(" · "), folder: app.folder, checks });
+    // What a configuration file has opened would keep this process alive.
+    process.stdout.on("error", () => process.exit());
+    process.exitCode = hasProblems ? 1 : 0;
+    process.stdout.write(text, () => process.exit());
+  },
+};
+
+async function examine(app: App): Promise<{ checks: Check[]; libraries: readonly Library[] }> {
+  const { config, checks: ofConfig, starts } = checkConfig(app);
+  const { files, isWhole } = app.entry === undefined ? { files: new Map(), isWhole: true } : readSources(app.entry);
+  const supported = supportedLibraries(config);
+  const names = new Set([...dependenciesOf(app.manifest), ...packagesOf(files.values())]);
+  const installed = findInstalled(app.folder, names);
+  const { checks: ofLibraries, libraries } = checkLibraries(app, files, installed, supported);
+  const late = checkStart(app, files, [...supported.keys()]);
+  const service = config.serviceName ?? config.packageName;
+  return {
+    checks: [
+      { subject: "node", status: "ok", text: `${process.versions.node}; 22.15 or newer is needed` },
+      checkEntry(app, files.size, isWhole),
+      checkTelltale(app),
+      ...late,
+      ...ofConfig,
+      ...ofLibraries,
+      ...checkOthers(app, installed),
+      ...(starts ? await checkOutlets(config, service) : []),
+    ],
+    libraries,
+  };
+}
+
+function checkEntry({ entry, folder, modules }: App, read: number, isWhole: boolean): Check {
+  if (entry === undefined) {
+    const text = "which file runs first is not known here: only package.json and node_modules were read";
+    return { subject: "app", status: "warning", text, cure: "say which: telltale doctor app.js" };
+  }
+  const text = `${relative(folder, entry)}, ${modules}; ${read} file${read === 1 ? "" : "s"} of the app read`;
+  if (isWhole) return { subject: "app", status: "ok", text };
+  return { subject: "app", status: "warning", text: `${text}; there are more, which were not` };
+}
+
+function toJson(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
