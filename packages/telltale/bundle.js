@@ -97,7 +97,10 @@ async function bundlePackage(name, entries, plugins, options = {}) {
     ...options,
   });
   for (const { path, text } of outputFiles) writeIfNew(path, text);
-  return Object.keys(metafile.inputs);
+  // What is read and left out again is not in it.
+  return Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).filter((path) => inputs[path].bytesInOutput > 0),
+  );
 }
 
 function writeIfNew(path, text) {

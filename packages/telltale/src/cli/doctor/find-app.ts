@@ -66,8 +66,8 @@ export function readManifest(folder: string): Manifest | undefined {
 /** As Node decides it, but for files that say neither: there the first `import` decides. */
 function modulesOf(entry: string | undefined, folder: string): App["modules"] {
   const extension = extname(entry ?? "");
-  if (/^\.m/.test(extension)) return "ES modules";
-  if (/^\.c/.test(extension)) return "CommonJS";
+  if (extension.startsWith(".m")) return "ES modules";
+  if (extension.startsWith(".c")) return "CommonJS";
   const type = readManifest(entry === undefined ? folder : nearest(entry))?.type;
   if (type !== undefined || entry === undefined) return type === "module" ? "ES modules" : "CommonJS";
   return /^\s*(import\s*["{*\w]|export\s)/m.test(readFileSync(entry, "utf8")) ? "ES modules" : "CommonJS";
