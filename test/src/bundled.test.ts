@@ -55,6 +55,18 @@ test("what only loads libraries has none of them in it", () => {
   expect(findBundled(join(folder, "missing.cjs"), LIBRARIES)).toEqual([]);
 });
 
+test("what was loaded before the preload is named, too", async () => {
+  const app = join(folder, "late.cjs");
+  writeFileSync(app, 'console.log("app ran");');
+  const { stdout, stderr } = await runProgram(app, {
+    nodeOptions: ["--require", join(root, "node_modules/pg"), "--require", REGISTER],
+    env: { OTEL_EXPORTER_PROMETHEUS_PORT: "0" },
+  });
+  expect(stdout).toBe("app ran\n");
+  const late = telltaleLines(stderr).filter((line) => line.includes("loaded before Telltale"));
+  expect(late.map((line) => line.split(" ")[1]).toSorted()).toEqual(["pg", "pg-pool"]);
+});
+
 test("the preload says so before the app runs into it", async () => {
   const file = await bundle("app", root, 'require("pg"); console.log("app ran");', true);
   const { code, stdout, stderr } = await runProgram(file, {

@@ -45,17 +45,16 @@ const PROGRAMS: [program: string, signal: NodeJS.Signals | undefined][] = [
   ["signal-handled.mjs", "SIGINT"],
   ["worker-threads.mjs", undefined],
 ];
-test.concurrent.each(nodes.flatMap((node) => PROGRAMS.map(([program, signal]) => ({ ...node, program, signal }))))(
-  "$program ends on Node $version as it does alone",
-  async ({ binary, program, signal }) => {
-    const [alone, watched] = await Promise.all([
-      runProgram(fixture(`programs/${program}`), { node: binary, signal }),
-      runProgram(CLI, { node: binary, signal, env, args: ["run", fixture(`programs/${program}`)] }),
-    ]);
-    expect(seen(watched)).toEqual(seen(alone));
-    expect(telltaleLines(watched.stderr)).toContainEqual(expect.stringContaining(" watches "));
-  },
-);
+test.concurrent.each(
+  nodes.flatMap(({ version, binary }) => PROGRAMS.map(([program, signal]) => ({ version, binary, program, signal }))),
+)("$program ends on Node $version as it does alone", async ({ binary, program, signal }) => {
+  const [alone, watched] = await Promise.all([
+    runProgram(fixture(`programs/${program}`), { node: binary, signal }),
+    runProgram(CLI, { node: binary, signal, env, args: ["run", fixture(`programs/${program}`)] }),
+  ]);
+  expect(seen(watched)).toEqual(seen(alone));
+  expect(telltaleLines(watched.stderr)).toContainEqual(expect.stringContaining(" watches "));
+});
 
 const WAYS: [args: string[], stdout: string][] = [
   [["app.cjs", "--help", "-h", "--", "a b"], 'app ["--help","-h","--","a b"]\n'],

@@ -8,7 +8,11 @@ const SILENT_MS = 60_000;
  * Says what cannot be heard, and why, as soon as it is known: libraries that were loaded before, and those that a bundler has put into the
  * app's own file. A minute later, to who wants to hear it, those that are patched and silent. Returns what ends that.
  */
-export function tellLibraries(script: string | undefined, systems: ReadonlySet<string>): () => void {
+export function tellLibraries(
+  script: string | undefined,
+  systems: ReadonlySet<string>,
+  silentMs = SILENT_MS,
+): () => void {
   sayLateModules();
   const known = [...enabledInstrumentations()].flatMap(({ modules }) => modules);
   const bundled = script === undefined ? [] : findBundled(script, known);
@@ -19,8 +23,8 @@ export function tellLibraries(script: string | undefined, systems: ReadonlySet<s
     for (const library of seenModules()) {
       const { name, version, state, systems: own } = library;
       if (state !== "patched" || own.length === 0 || own.some((system) => systems.has(system))) continue;
-      say("debug", `${name} ${version} is loaded and patched: 0 operations in ${SILENT_MS / 1000} s`);
+      say("debug", `${name} ${version} is loaded and patched: 0 operations in ${silentMs / 1000} s`);
     }
-  }, SILENT_MS).unref();
+  }, silentMs).unref();
   return () => stopTimer(timer);
 }
