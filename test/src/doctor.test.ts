@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -23,6 +23,7 @@ interface Diagnosis {
 }
 
 const CLI = fileURLToPath(new URL("../../packages/telltale/telltale.cjs", import.meta.url));
+const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 const SECRET = "s3cr3t-of-the-test";
 const OFF = { OTEL_TRACES_EXPORTER: "none", OTEL_EXPORTER_PROMETHEUS_PORT: "0" };
 
@@ -327,7 +328,26 @@ describe("endpoints", () => {
   });
 });
 
+test("with --run, and only then, the app is run, and what it loads is told", async () => {
+  symlinkSync(MODULES, join(folder, "node_modules"));
+  write(
+    "server.js",
+    `require("pg"); require("node:fs").writeFileSync(${JSON.stringify(join(folder, "ran"))}, "");
+     setInterval(() => {}, 1000); process.stderr.write("${SECRET}");`,
+  );
+  await diagnose(["server.js"]);
+  expect(existsSync(join(folder, "ran"))).toBe(false);
+  const diagnosis = await diagnose(["--run", "1", "server.js"]);
+  expect(existsSync(join(folder, "ran"))).toBe(true);
+  expect(of(diagnosis, "run")).toEqual([
+    { subject: "run", status: "ok", text: expect.stringMatching(/^in 1 s it loaded pg-pool \S+, pg \d\S+$/) },
+  ]);
+  write("fails.js", "process.exit(3);");
+  expect(of(await diagnose(["--run", "5", "fails.js"]), "run")).toMatchObject([{ status: "problem" }]);
+});
+
 test.each([
+  [["--run", "x"], "--run must be a number of seconds"],
   [["missing.js"], "there is no file missing.js"],
   [["a.js", "b.js"], "one app at a time"],
   [["--jsn"], "Unknown option '--jsn'"],

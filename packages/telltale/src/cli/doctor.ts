@@ -11,13 +11,15 @@ import { type App, findApp } from "./doctor/find-app.js";
 import { dependenciesOf, findInstalled } from "./doctor/installed.js";
 import { packagesOf, readSources } from "./doctor/read-sources.js";
 import { renderDiagnosis } from "./doctor/render.js";
+import { tryApp } from "./doctor/try-app.js";
 
 const HELP = `telltale doctor [app.js]: what of an app will be seen, what will not, why, and the cure
 
   app.js     the file that runs first; default: what "start" in package.json runs, or main
+  --run <s>  run the app, too, for so many seconds from 1 to 60, and say what it loads; it then does whatever it does
   --json     all that was found as JSON, for programs
 
-Reads the app's files and those of its libraries, and runs none of them; only a telltale.config.js is loaded, as the preload does. Asks
+Reads the app's files and those of its libraries; runs none of them but with --run. Only a telltale.config.js is loaded, as the preload does. Asks
 the endpoints that telemetry would go to, with nothing in it, and tries the port of the metrics. Prints no values of variables.
 
 Exit codes: 0 nothing is in the way; 1 something will not be seen, or not arrive; 2 the arguments are wrong.
@@ -29,12 +31,18 @@ export const doctor: Command = {
   async run(args) {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { json: { type: "boolean", default: false } },
+      options: { json: { type: "boolean", default: false }, run: { type: "string" } },
       allowPositionals: true,
     });
     if (positionals.length > 1) throw new UsageError(`one app at a time, got ${positionals.join(" ")}`);
+    const seconds = readSeconds(values.run);
     const app = findApp(positionals[0]);
     const { checks, libraries } = await examine(app);
+    if (seconds !== undefined) {
+      if (app.entry === undefined)
+        throw new UsageError("--run needs to know what to run: telltale doctor --run 5 app.js");
+      checks.push(...(await tryApp(app.entry, seconds)));
+    }
     const hasProblems = checks.some(({ status }) => status === "problem");
     const entry = app.entry === undefined ? undefined : relative(app.folder, app.entry);
     const { name = "an app", version = "" } = app.manifest;
@@ -56,6 +64,13 @@ export const doctor: Command = {
     process.stdout.write(text, () => process.exit());
   },
 };
+
+function readSeconds(given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const seconds = given.trim() === "" ? Number.NaN : Number(given);
+  if (seconds >= 1 && seconds <= 60) return seconds;
+  throw new UsageError(`--run must be a number of seconds from 1 to 60, got ${JSON.stringify(given)}`);
+}
 
 async function examine(app: App): Promise<{ checks: Check[]; libraries: readonly Library[] }> {
   const { config, checks: ofConfig, starts } = checkConfig(app);

@@ -9,11 +9,11 @@ import { destinationOf } from "../../otlp/exporters.js";
 import { DEFAULT_PORT, fetchPage } from "../report/fetch-page.js";
 import type { Check } from "./check.js";
 
-const TIMEOUT_MS = 3_000;
+const TIMEOUT_MS = 2_000;
 type Signal = "traces" | "metrics";
 type SignalOptions = NonNullable<SourceOptions["traces"]> | NonNullable<SourceOptions["metrics"]>;
 
-/** Asks whoever is to take the telemetry, with nothing in it: 3 s at most, all at once. */
+/** Asks whoever is to take the telemetry, with nothing in it: 2 s at most, all at once. */
 export async function checkOutlets(config: Config, service: string | undefined): Promise<Check[]> {
   const { traces = {}, metrics = {} } = config;
   const checks: (Check | Promise<Check>)[] = [];
