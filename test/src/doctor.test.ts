@@ -214,6 +214,12 @@ describe("what is loaded before Telltale", () => {
       [],
     ],
     [
+      "telltale run names its preload first",
+      { "app.mjs": 'import "pg";', Dockerfile: 'CMD ["npx", "telltale", "run", "--require", "early", "app.mjs"]' },
+      {},
+      [],
+    ],
+    [
       "--import comes after --require",
       { "app.mjs": 'import "pg";' },
       { NODE_OPTIONS: "--import telltale/register --require ./first.cjs" },
@@ -251,6 +257,16 @@ test.each([
   install("traced", "1.0.0", { dependencies: { "@opentelemetry/api": "1" } });
   install("@opentelemetry/api", version, {}, "node_modules/traced");
   expect(problems(await diagnose([])).map(({ subject }) => subject)).toEqual(expected);
+});
+
+test("a file that is made to be slow to read", async () => {
+  const blank = "\n".repeat(300_000);
+  const open = "import type { a } ".repeat(20_000);
+  const paths = "node_modules/a/".repeat(50_000);
+  write("app.js", `${blank}from${" ".repeat(300_000)}x;${open}${paths}${"start ".repeat(50_000)}"telltale"`);
+  const from = performance.now();
+  await diagnose(["app.js"]);
+  expect(performance.now() - from).toBeLessThan(5_000);
 });
 
 test("another agent", async () => {

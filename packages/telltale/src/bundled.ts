@@ -21,7 +21,9 @@ export function findBundled(file: string, libraries: readonly string[]): string[
   if (text === undefined) return [];
   const found = new Set<string>();
   // Bundlers that do not minify name the file that each part comes from.
-  for (const [, name = ""] of text.matchAll(/\bnode_modules\/((?:@[\w.-]+\/)?[\w.-]+)\/[\w./-]*\.[cm]?js["' \n*]/g)) {
+  for (const [, name = ""] of text.matchAll(
+    /\bnode_modules\/((?:@[\w.-]{1,99}\/)?[\w.-]{1,99})\/[\w./-]{0,300}\.[cm]?js["' \n*]/g,
+  )) {
     if (libraries.includes(name)) found.add(name);
   }
   for (const name of libraries) {

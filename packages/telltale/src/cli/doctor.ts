@@ -1,4 +1,5 @@
-import { relative } from "node:path";
+import { existsSync } from "node:fs";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { VERSION } from "@telltale/core";
 import { type Command, UsageError } from "./command.js";
@@ -90,6 +91,7 @@ async function examine(app: App): Promise<{ checks: Check[]; libraries: readonly
       ...ofConfig,
       ...ofLibraries,
       ...checkOthers(app, installed),
+      ...checkPlugAndPlay(app),
       ...(starts ? await checkOutlets(config, service) : []),
     ],
     libraries,
@@ -104,6 +106,13 @@ function checkEntry({ entry, folder, modules }: App, read: number, isWhole: bool
   const text = `${relative(folder, entry)}, ${modules}; ${read} file${read === 1 ? "" : "s"} of the app read`;
   if (isWhole) return { subject: "app", status: "ok", text };
   return { subject: "app", status: "warning", text: `${text}; there are more, which were not` };
+}
+
+/** Where libraries lie in archives, their manifests cannot be read here. */
+function checkPlugAndPlay({ folder }: App): Check[] {
+  if (!existsSync(join(folder, ".pnp.cjs"))) return [];
+  const text = "Yarn's Plug'n'Play: which libraries are installed is not seen here";
+  return [{ subject: "libraries", status: "warning", text, cure: "yarn telltale doctor --run 5 app.js" }];
 }
 
 function toJson(value: object): string {

@@ -9,7 +9,8 @@ import { packagesOf, readSources, type Source } from "./read-sources.js";
 
 /** Where people write how a program is started, beside the scripts of its package.json. */
 const PLACES = ["Dockerfile", "Procfile", "ecosystem.config.js", "ecosystem.config.cjs", ".npmrc", ".env"];
-const PRELOAD = /\btelltale(\/register\b|[\\/]register\.cjs\b|\s+run\b)/;
+const PRELOAD = /\btelltale(\/register\b|[\\/]register\.cjs\b|["',\s]{1,9}run\b)/;
+const RUN = /\btelltale["',\s]{1,9}run\b/;
 
 /** Whether `--require telltale/register` finds anything from the app, and the same Telltale as this. */
 export function checkTelltale({ folder }: App): Check {
@@ -41,7 +42,7 @@ export function checkStart(app: App, sources: ReadonlyMap<string, Source>, libra
   const lines = [...Object.values(app.manifest.scripts ?? {}), ...linesOfFiles(app.folder)];
   const commands = PRELOAD.test(environment)
     ? [environment]
-    : lines.filter((line) => PRELOAD.test(line)).map((line) => `${environment} ${line}`);
+    : lines.filter((line) => PRELOAD.test(line)).map((line) => `${environment} ${asNode(line)}`);
   const late = new Map<string, string>();
   for (const command of commands) {
     for (const name of preloadsBefore(command)) {
@@ -81,6 +82,11 @@ function linesOfFiles(folder: string): string[] {
   return PLACES.map((name) => join(folder, name))
     .filter((path) => existsSync(path))
     .flatMap((path) => readFileSync(path, "utf8").slice(0, 1_000_000).split("\n"));
+}
+
+/** `telltale run` names its preload before all that follows. */
+function asNode(line: string): string {
+  return line.replace(RUN, "node --require telltale/register");
 }
 
 /** What a command line of node preloads before Telltale, in the order in which node does. */

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
 import { findAppFolder } from "../../config/file.js";
 import { UsageError } from "../command.js";
@@ -29,8 +29,9 @@ const USUAL = ["server", "app", "index", "main", "src/server", "src/app", "src/i
 /** @throws UsageError where a file was named that is not there. */
 export function findApp(given: string | undefined): App {
   const named = given === undefined ? undefined : findFile(resolve(given));
-  if (given !== undefined && named === undefined) throw new UsageError(`there is no file ${given}`);
-  const folder = findAppFolder(named, process.cwd());
+  const isFolder = given !== undefined && named === undefined && existsSync(join(given, "package.json"));
+  if (given !== undefined && named === undefined && !isFolder) throw new UsageError(`there is no file ${given}`);
+  const folder = isFolder ? resolve(given) : findAppFolder(named, process.cwd());
   const manifest = readManifest(folder) ?? {};
   const entry =
     named ?? [...scriptsOf(manifest), ...USUAL].map((name) => findFile(join(folder, name))).find((file) => file);
@@ -70,7 +71,7 @@ function modulesOf(entry: string | undefined, folder: string): App["modules"] {
   if (extension.startsWith(".c")) return "CommonJS";
   const type = readManifest(entry === undefined ? folder : nearest(entry))?.type;
   if (type !== undefined || entry === undefined) return type === "module" ? "ES modules" : "CommonJS";
-  return /^\s*(import\s*["{*\w]|export\s)/m.test(readFileSync(entry, "utf8")) ? "ES modules" : "CommonJS";
+  return /^[ \t]*(import[ \t]*["{*\w]|export[ \t])/m.test(readFileSync(entry, "utf8")) ? "ES modules" : "CommonJS";
 }
 
 function nearest(file: string): string {

@@ -15,8 +15,8 @@ export interface Source {
 const MAX_FILES = 2_000;
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** `import … from "x"`, `export … from "x"`, `import "x"`, `import("x")`, `require("x")`. */
-const LOADS = /\b(?:from|import|require)\s*\(?\s*["']([^"'\n]{1,300})["']/g;
+/** Bounded, as are the others here: a file may be anything. `import … from "x"`, `export … from "x"`, `import "x"`, `import("x")`, `require("x")`. */
+const LOADS = /\b(?:from|import|require)\s{0,20}\(?\s{0,20}["']([^"'\n]{1,300})["']/g;
 
 /** The files of the app that a file reaches; they are read, not run. `isWhole` is false where there were too many. */
 export function readSources(entry: string): { files: ReadonlyMap<string, Source>; isWhole: boolean } {
@@ -35,7 +35,7 @@ export function readSources(entry: string): { files: ReadonlyMap<string, Source>
 function readSource(file: string): Source {
   const text = read(file);
   const loads: string[] = [];
-  const startsAt = /\btelltale["']/.test(text) ? text.search(/\bstart\s*\(/) : -1;
+  const startsAt = /\btelltale["']/.test(text) ? text.search(/\bstart\s{0,20}\(/) : -1;
   let beforeStart = startsAt < 0 ? undefined : 0;
   for (const match of text.matchAll(LOADS)) {
     const [statement, name = ""] = match;
@@ -60,8 +60,8 @@ function read(file: string): string {
 /** Lines that are comments as a whole, and imports of types: neither loads anything. */
 function withoutComments(text: string): string {
   return text
-    .replaceAll(/^\s*(\/\/|\*|\/\*).*$/gm, "")
-    .replaceAll(/\b(im|ex)port\s+type\b[^;"']*\bfrom\s*["'][^"'\n]*["']/g, "");
+    .replaceAll(/^[ \t]*(\/\/|\*|\/\*).*$/gm, "")
+    .replaceAll(/\b(im|ex)port\s+type\b[^;"']{0,2000}\bfrom\s{0,20}["'][^"'\n]*["']/g, "");
 }
 
 /** `@scope/name` of `@scope/name/part`; undefined for what is no package: built-in modules, `#internal`, URLs, aliases. */
