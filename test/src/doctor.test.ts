@@ -245,6 +245,9 @@ describe("what is loaded before Telltale", () => {
     write("node_modules/pg/index.js", "");
     const diagnosis = await diagnose([Object.keys(files)[0] ?? ""], { ...OFF, ...env });
     expect(problems(diagnosis).map(({ subject }) => subject)).toEqual(late);
+    const states = diagnosis.libraries.filter(({ name }) => name === "pg").map(({ state }) => state);
+    expect(states).toEqual([late.length > 0 ? "late" : "heard"]);
+    expect(of(diagnosis, "heard")[0]?.text.includes("pg")).toBe(late.length === 0);
   });
 });
 

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
 /**
  * By library, a sentence of its code that stands in every supported version, and that minifiers leave as it is: no quotes, no line breaks.
- * `test/src/bundled.test.ts` bundles each library that is installed and compares.
+ * `packages/telltale/test/bundled.test.ts` bundles each library that is installed and compares.
  */
 export const MARKS: Readonly<Record<string, string>> = {
   express: "No default engine was specified and no extension was provided.",

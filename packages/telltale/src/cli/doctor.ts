@@ -79,15 +79,16 @@ async function examine(app: App): Promise<{ checks: Check[]; libraries: readonly
   const supported = supportedLibraries(config);
   const names = new Set([...dependenciesOf(app.manifest), ...packagesOf(files.values())]);
   const installed = findInstalled(app.folder, names);
-  const { checks: ofLibraries, libraries } = checkLibraries(app, files, installed, supported);
-  const late = checkStart(app, files, [...supported.keys()]);
+  const ofStart = checkStart(app, files, [...supported.keys()]);
+  const late = new Set(ofStart.filter(({ status }) => status === "problem").map(({ subject }) => subject));
+  const { checks: ofLibraries, libraries } = checkLibraries(app, files, installed, supported, late);
   const service = config.serviceName ?? config.packageName;
   return {
     checks: [
       { subject: "node", status: "ok", text: `${process.versions.node}; 22.15 or newer is needed` },
       checkEntry(app, files.size, isWhole),
       checkTelltale(app),
-      ...late,
+      ...ofStart,
       ...ofConfig,
       ...ofLibraries,
       ...checkOthers(app, installed),

@@ -29,23 +29,25 @@ interface Supported extends SupportedModule {
 
 /** The libraries that Telltale has an instrumentation for. */
 export function supportedLibraries({ instrumentations = {} }: Partial<Config>): Map<string, Supported> {
-  const names = Object.keys(INSTRUMENTATIONS) as InstrumentationName[];
-  return new Map(
-    names.flatMap((name) =>
-      INSTRUMENTATIONS[name]({ packageName: undefined }, "").state.supports.map((supported) => [
-        supported.module,
-        { ...supported, isOn: instrumentations[name] !== false },
-      ]),
-    ),
-  );
+  const all = new Map<string, Supported>();
+  for (const name of Object.keys(INSTRUMENTATIONS) as InstrumentationName[]) {
+    const isOn = instrumentations[name] !== false;
+    for (const { module, majors } of INSTRUMENTATIONS[name]({ packageName: undefined }, "").state.supports) {
+      // Some are patched in one way up to a version, and in another from then on.
+      const [oldest, newest] = all.get(module)?.majors ?? majors;
+      all.set(module, { module, majors: [Math.min(oldest, majors[0]), Math.max(newest, majors[1])], isOn });
+    }
+  }
+  return all;
 }
 
-/** What of the app's libraries will be heard. */
+/** What of the app's libraries will be heard; those in `late` will not. */
 export function checkLibraries(
   app: App,
   files: ReadonlyMap<string, Source>,
   installed: readonly Installed[],
   supported: ReadonlyMap<string, Supported>,
+  late: ReadonlySet<string>,
 ): { checks: Check[]; libraries: Library[] } {
   const checks: Check[] = [];
   const libraries: Library[] = [];
@@ -57,13 +59,18 @@ export function checkLibraries(
       continue;
     }
     const why = whyUnsupported(known, version);
-    libraries.push({ name, version, folder, state: why !== undefined ? "unsupported" : known.isOn ? "heard" : "off" });
+    libraries.push({
+      name,
+      version,
+      folder,
+      state: why !== undefined ? "unsupported" : known.isOn ? heardOr(late.has(name)) : "off",
+    });
     if (why !== undefined) {
       const cure = `install ${name} ${known.majors[1]}, or tell us that you need ${version.split(".", 1)[0]}`;
       checks.push({ subject: name, status: "problem", text: why.slice(name.length + 1), cure });
     } else if (!known.isOn) {
       checks.push({ subject: name, status: "note", text: `${version} is switched off by the configuration` });
-    } else heard.push(`${name} ${version}`);
+    } else if (!late.has(name)) heard.push(`${name} ${version}`);
   }
   const off = supported.size > 0 && [...supported.values()].every(({ isOn }) => !isOn);
   if (!off) checks.unshift({ subject: "heard", status: "ok", text: ["node:http", "fetch", ...heard].join(", ") });
@@ -87,6 +94,10 @@ export function checkLibraries(
     });
   }
   return { checks, libraries };
+}
+
+function heardOr(isLate: boolean): Library["state"] {
+  return isLate ? "late" : "heard";
 }
 
 function findInFiles(files: ReadonlyMap<string, Source>, names: readonly string[]): [string, string[]][] {

@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { METRICS } from "@telltale/core";
 import { describe, expect, test } from "vitest";
-import { INSTRUMENTATIONS } from "../../packages/telltale/src/assemble.js";
-import type { InstrumentationName } from "../../packages/telltale/src/config/options.js";
+import { INSTRUMENTATIONS } from "../src/assemble.js";
+import type { InstrumentationName } from "../src/config/options.js";
 
 // docs/libraries.md is compared with the code: a new instrumentation needs a row for each library that it patches, and a section.
 
-const page = readFileSync(fileURLToPath(new URL("../../docs/libraries.md", import.meta.url)), "utf8");
+const page = readFileSync(fileURLToPath(new URL("../../../docs/libraries.md", import.meta.url)), "utf8");
 const names = Object.keys(INSTRUMENTATIONS) as InstrumentationName[];
 
 interface Row {
