@@ -128,7 +128,7 @@ test("an app of which all is seen: what it has, and exit code 0; it is not run",
   expect(code).toBe(0);
   expect(stdout).toContain("\napp 1.2.3 · src/server.js\n");
   expect(stdout).toContain("express 5.0.0, ioredis 5.1.0, pg 8.11.0");
-  expect(stdout).toMatch(/\nAll will be seen\.\n\n$/);
+  expect(stdout).toMatch(/\nNothing is in the way\.\n\n$/);
   for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
 });
 

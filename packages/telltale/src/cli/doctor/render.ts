@@ -43,5 +43,5 @@ function conclude(checks: readonly Check[]): string {
     return many === 0 ? [] : [`${many} ${word}${many === 1 ? "" : "s"}`];
   };
   const found = [...count("problem", "problem"), ...count("warning", "warning")];
-  return styleText("bold", found.length === 0 ? "All will be seen." : found.join(", "));
+  return styleText("bold", found.length === 0 ? "Nothing is in the way." : found.join(", "));
 }
