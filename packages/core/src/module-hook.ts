@@ -9,6 +9,8 @@ import { replaceMethod } from "./replace-method.js";
 import { sayOnce } from "./say.js";
 import { limitOf } from "./self.js";
 
+const { cache } = createRequire(import.meta.url);
+
 /** A library as it was loaded. */
 export interface LoadedModule {
   /** From its `package.json`, whatever the folder is called. */
@@ -136,6 +138,19 @@ function passesOn(a: LoadedModule, b: LoadedModule): boolean {
 
 function isNamespace(exports: unknown): exports is Readonly<Record<string, unknown>> {
   return types.isModuleNamespaceObject(exports);
+}
+
+/** Copies of the packages that are waited for which `require` or `import` has loaded before, so that nobody was called back for them. */
+export function modulesLoadedEarlier(): LoadedModule[] {
+  const names = [...hooks.keys()].map((name) => `${MODULES}${name.replaceAll("/", sep)}${sep}`);
+  const found: LoadedModule[] = [];
+  for (const [file, module] of Object.entries(cache)) {
+    if (module === undefined || !module.loaded || !names.some((name) => file.includes(name))) continue;
+    const of = packageOf(dirname(file));
+    if (!of?.entries.has(file) || loaded.some((known) => known.file === file)) continue;
+    found.push({ name: of.name, version: of.version, exports: module.exports, file });
+  }
+  return found;
 }
 
 /**

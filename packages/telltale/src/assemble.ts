@@ -29,6 +29,7 @@ import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
 import { createFindingsPage } from "./findings/findings-page.js";
 import { flushBeforeExit, flushOnSignals } from "./lifecycle.js";
+import { tellLibraries } from "./library-news.js";
 import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
 import { createLoggerProvider } from "./logger-provider.js";
 import { createMeterProvider } from "./meter-provider.js";
@@ -36,10 +37,12 @@ import { createMetricReaders } from "./metric-readers.js";
 import { onFinding } from "./on-finding.js";
 import { leaveOutMissing } from "./optional-package.js";
 import { endingOf } from "./outlet.js";
+import { findProgram } from "./pm2.js";
 import { createPropagator } from "./propagator.js";
 import { registerGlobals } from "./register-globals.js";
 import { createResource } from "./resource.js";
 import { findRole, type Role } from "./role.js";
+import { findScript } from "./script.js";
 import { createSay, writeLine } from "./stderr.js";
 import { createTracing } from "./tracing.js";
 
@@ -70,7 +73,8 @@ interface Assembly {
 
 const DELIVERY_LIMIT_MS = 30_000;
 
-const INSTRUMENTATIONS: Readonly<
+/** What there is, by the words of the configuration; `docs/libraries.md` has a row for each. */
+export const INSTRUMENTATIONS: Readonly<
   Record<InstrumentationName, (config: Config, serviceName: string) => Instrumentation>
 > = {
   http: ({ http = {} }) => httpInstrumentation(http),
@@ -168,6 +172,7 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));
   if (tracing.provider !== undefined) undo.push(addSpanListener(tracing.provider));
   const watched = enableInstrumentations(config, serviceName, undo);
+  if (role !== "thread") undo.push(tellLibraries(findProgram(findScript(), process.env).script, metrics.systems));
   // A finding that waits for its plan is told before its listeners go, and before the last metrics are read.
   undo.push(running.tellHeld);
   parts.unshift({ forceFlush: async () => running.tellHeld(), shutdown: async () => {} });
