@@ -97,7 +97,10 @@ async function bundlePackage(name, entries, plugins, options = {}) {
     ...options,
   });
   for (const { path, text } of outputFiles) writeIfNew(path, text);
-  return Object.keys(metafile.inputs);
+  // What is read and left out again is not in it.
+  return Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).filter((path) => inputs[path].bytesInOutput > 0),
+  );
 }
 
 function writeIfNew(path, text) {
@@ -141,7 +144,7 @@ export async function bundle() {
   await bundlePackage("testkit", ["jest"], [api, core]);
   const inputs = await bundlePackage(
     "telltale",
-    ["cli/main", "cli/baseline", "cli/grafana", "cli/report"],
+    ["cli/main", "cli/baseline", "cli/doctor", "cli/grafana", "cli/report", "cli/run"],
     [api, core, sources, grafanaSdk],
     {
       banner: { js: "/*! Telltale, Apache-2.0; with packages whose licences are in LICENSES.txt */" },

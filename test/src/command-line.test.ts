@@ -24,7 +24,7 @@ describe("telltale", () => {
   test.each([[[]], [["--help"]], [["help"]]])("%j says what there is", async (args: string[]) => {
     const { code, stdout, stderr } = await run(...args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const name of ["baseline", "grafana", "report"])
+    for (const name of ["baseline", "doctor", "grafana", "report", "run"])
       expect(stdout).toMatch(new RegExp(`^ {2}telltale ${name} {4,}\\w`, "m"));
   });
 
@@ -149,7 +149,10 @@ describe("telltale grafana", () => {
 
   const OUT = ["--out", "never"];
   test.each<[args: string[], expected: RegExp]>([
-    [["grafan"], /^telltale: unknown command "grafan"; known are baseline, grafana, report; see telltale --help\n$/],
+    [
+      ["grafan"],
+      /^telltale: unknown command "grafan"; known are baseline, doctor, grafana, report, run; see telltale --help\n$/,
+    ],
     [["constructor"], /^telltale: unknown command "constructor"/],
     [["grafana"], /^telltale: --out must be the folder to write to, such as --out telltale-grafana\n$/],
     [["grafana", "--out"], /^telltale: Option '--out <value>' argument missing; see telltale grafana --help\n$/],
@@ -310,17 +313,18 @@ describe("what is bundled", () => {
       const required = [...text.matchAll(/\b(?:require\d*|import)\("([^".][^"]*)"\)/g)].map(([, name = ""]) => name);
       const builtin = new Set(createRequire(import.meta.url)("node:module").builtinModules as string[]);
       const foreign = new Set(required.filter((name) => !name.startsWith("node:") && !builtin.has(name)));
-      foreign.delete("@telltale/core");
+      for (const installed of ["@telltale/core", "@opentelemetry/api"]) foreign.delete(installed);
       expect([...foreign], file).toEqual([]);
     }
   });
 
   test("comes with the licences of what it holds", () => {
     const text = readFileSync(join(DIST, "grafana.cjs"), "utf8");
-    const held = [...text.matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)].map(([, name = ""]) => name);
+    const all = ["grafana", "doctor"].map((name) => readFileSync(join(DIST, `${name}.cjs`), "utf8")).join("");
+    const held = [...all.matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)].map(([, name = ""]) => name);
     const licenses = readFileSync(join(DIST, "LICENSES.txt"), "utf8");
     const named = [...licenses.matchAll(/^(\S+) v?\d[\d.]* \((Apache-2\.0|ISC)\)$/gm)].map(([, name = ""]) => name);
-    expect(new Set(held)).toEqual(new Set(["@grafana/grafana-foundation-sdk", "yaml"]));
+    expect(new Set(held)).toEqual(new Set(["@grafana/grafana-foundation-sdk", "@opentelemetry/core", "yaml"]));
     expect(new Set(named)).toEqual(new Set(held));
     expect(text.slice(0, 200)).toContain("LICENSES.txt");
   });

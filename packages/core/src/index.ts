@@ -63,6 +63,11 @@ export {
   type InstrumentationDefinition,
   type InstrumentationState,
   type InstrumentedModule,
+  sayLateModules,
+  type SeenModule,
+  seenModules,
+  type SupportedModule,
+  whyUnsupported,
 } from "./instrumentation.js";
 export { type InLine, Line } from "./line.js";
 export type { Loan, Waiter } from "./loans.js";

@@ -1,6 +1,6 @@
 import { createGuard, type Guard } from "./guard.js";
 import type { TracerProvider } from "@opentelemetry/api";
-import { type LoadedModule, onModuleLoad } from "./module-hook.js";
+import { type LoadedModule, modulesLoadedEarlier, onModuleLoad } from "./module-hook.js";
 import { say, sayOnce, textOf } from "./say.js";
 import { addSpanListener } from "./spans.js";
 import { undoAll } from "./undo.js";
@@ -29,10 +29,25 @@ export interface InstrumentedModule {
 export interface InstrumentationDefinition {
   /** The word that turns it off in the configuration, and that the start-up line shows: `pg`. */
   readonly name: string;
+  /** `db.system.name` of its calls: while none of these was heard, its libraries count as silent. */
+  readonly systems?: readonly string[];
   /** Libraries to patch as they load. */
   readonly modules: readonly InstrumentedModule[];
   /** What needs no library: built-in modules, diagnostics channels. Returns what undoes it. */
   enable?(guard: Guard): () => void;
+}
+
+/** A library and the majors that are instrumented, oldest and newest. */
+export type SupportedModule = Pick<InstrumentedModule, "module" | "majors">;
+
+/** A library of this process, and what became of it. */
+export interface SeenModule {
+  readonly name: string;
+  readonly version: string;
+  /** `late`: loaded before Telltale, and not patched. */
+  readonly state: "patched" | "unsupported" | "failed" | "late";
+  /** `db.system.name` of its calls, where that is known. */
+  readonly systems: readonly string[];
 }
 
 /** What `enable` of a definition came to. */
@@ -40,6 +55,9 @@ export interface InstrumentationState {
   readonly name: string;
   /** Libraries that it patches. */
   readonly modules: readonly string[];
+  readonly systems: readonly string[];
+  /** The same libraries, with their supported major versions. */
+  readonly supports: readonly SupportedModule[];
   /** Libraries seen so far, with their version and whether they were patched. */
   readonly seen: ReadonlyMap<string, { readonly version: string; readonly patched: boolean; readonly why?: string }>;
 }
@@ -68,10 +86,53 @@ export function enabledInstrumentations(): Iterable<InstrumentationState> {
   return enabled;
 }
 
+const earlier = new Map<string, SeenModule>();
+
+/** Finds the libraries that were loaded before they could be patched, says of each in a line what to do, and returns them. */
+export function sayLateModules(): readonly SeenModule[] {
+  for (const { name, version } of modulesLoadedEarlier()) {
+    earlier.set(name, { name, version, state: "late", systems: [] });
+    sayOnce(
+      "info",
+      `${name} ${version} was loaded before Telltale: what goes through it is not seen; put --require telltale/register before other preloads, or start() before other imports`,
+    );
+  }
+  return [...earlier.values()];
+}
+
+/** The libraries of this process that instrumentations know; the last copy of each that was loaded, so there are never more than these. */
+export function* seenModules(): Iterable<SeenModule> {
+  for (const { seen, systems } of enabled) {
+    for (const [name, { version, patched, why }] of seen) {
+      yield { name, version, state: patched ? "patched" : why === FAILED ? "failed" : "unsupported", systems };
+    }
+  }
+  for (const late of earlier.values()) yield late;
+}
+
+const FAILED = "patching it failed";
+
+/** Whether a version of a library is instrumented: a line that says why not, or undefined. */
+export function whyUnsupported(
+  { module, majors: [oldest, newest] }: SupportedModule,
+  version: string,
+): string | undefined {
+  const major = Number.parseInt(version, 10);
+  if (major >= oldest && major <= newest) return undefined;
+  const range = oldest === newest ? `${oldest}.x` : `${oldest}.x to ${newest}.x`;
+  return `${module} ${version} is not instrumented: supported is ${range}`;
+}
+
 /** Makes an instrumentation of a definition: patches what loads (and what has loaded), refuses unknown majors, can be undone. */
 export function defineInstrumentation(definition: InstrumentationDefinition): Instrumentation {
   const seen = new Map<string, { version: string; patched: boolean; why?: string }>();
-  const state = { name: definition.name, modules: definition.modules.map(({ module }) => module), seen };
+  const state = {
+    name: definition.name,
+    modules: definition.modules.map(({ module }) => module),
+    systems: definition.systems ?? [],
+    supports: definition.modules.map(({ module, majors }) => ({ module, majors })),
+    seen,
+  };
   let undo: (() => void)[] | undefined;
   let removeSpans: (() => void) | undefined;
 
@@ -106,7 +167,7 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
     for (const wanted of definition.modules) {
       const hear = (loaded: LoadedModule): void => {
         if (undo !== steps) return;
-        const why = unsupported(wanted, loaded.version);
+        const why = whyUnsupported(wanted, loaded.version);
         seen.set(wanted.module, { version: loaded.version, patched: why === undefined, ...(why && { why }) });
         if (why !== undefined) {
           sayOnce("info", why);
@@ -119,7 +180,7 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
           steps.push(wanted.patch(loaded, guard));
           say("debug", `${wanted.module} ${loaded.version} loaded and instrumented`);
         } catch (error) {
-          seen.set(wanted.module, { version: loaded.version, patched: false, why: "patching it failed" });
+          seen.set(wanted.module, { version: loaded.version, patched: false, why: FAILED });
           guard.failed(error);
         }
       };
@@ -145,11 +206,4 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
     },
     getConfig: () => ({ enabled: undo !== undefined }),
   };
-}
-
-function unsupported({ module, majors: [oldest, newest] }: InstrumentedModule, version: string): string | undefined {
-  const major = Number.parseInt(version, 10);
-  if (major >= oldest && major <= newest) return undefined;
-  const range = oldest === newest ? `${oldest}.x` : `${oldest}.x to ${newest}.x`;
-  return `${module} ${version} is not instrumented: supported is ${range}`;
 }

@@ -51,6 +51,7 @@ export const METRIC_ATTRIBUTES = {
   labelsOverflow: ["telltale.label"],
   limitsReached: ["telltale.limit"],
   errors: ["telltale.part"],
+  libraries: ["telltale.library.name", "telltale.library.version", "telltale.library.state"],
   metricsDropped: ["telltale.reason"],
   loopDelayMin: NONE,
   loopDelayMax: NONE,

@@ -143,6 +143,12 @@ export const METRICS = {
     "{error}",
     "Failures inside Telltale; the app did not see them.",
   ),
+  libraries: metric(
+    "updowncounter",
+    "telltale.instrumentation.libraries",
+    "{process}",
+    "Processes that have loaded a library that Telltale knows, by what became of it.",
+  ),
   metricsDropped: metric(
     "counter",
     "telltale.metrics.dropped",

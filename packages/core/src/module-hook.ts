@@ -1,10 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import Module, { createRequire } from "node:module";
 import { basename, dirname, join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { types } from "node:util";
+import { type EsModuleHook, hookEsModules } from "./es-module-hook.js";
 import { createGuard } from "./guard.js";
 import { replaceMethod } from "./replace-method.js";
 import { sayOnce } from "./say.js";
 import { limitOf } from "./self.js";
+
+const { cache } = createRequire(import.meta.url);
 
 /** A library as it was loaded. */
 export interface LoadedModule {
@@ -34,7 +39,8 @@ let uninstall: (() => void) | undefined;
  * listened: for each folder it lies in, under each name it was installed as (`"pg-old": "npm:pg@8"`), and each time that it is loaded
  * again after it was taken out of `require.cache`. It wraps `Module.prototype.load`, which runs once per module, and which Node's ES
  * module loader goes through for a CommonJS package too (seen on Node 22.15, 24 and 26), so no loader thread and no wrapped module
- * graph is needed. Packages that are themselves ES modules are not seen.
+ * graph is needed. For a package that is itself an ES module, `exports` is its namespace (see `es-module-hook.ts`); where it only
+ * passes on what a CommonJS copy of the package exports, that copy is the one that is announced.
  *
  * `others` are files of the package that apps load instead of its main module, and that do not load it: `["promise.js"]`.
  */
@@ -65,11 +71,19 @@ function install(): () => void {
   let on = true;
   const wrapLoad = (find: () => Load): Load =>
     function load(file) {
+      let found: Package | undefined;
+      if (on && guard.on) {
+        try {
+          found = packageOf(dirname(file));
+          if (file.endsWith(".mjs")) esModules.needed();
+        } catch (error) {
+          guard.failed(error);
+        }
+      }
       const result = Reflect.apply(find(), this, arguments);
-      if (!on || !guard.on) return result;
+      if (found === undefined || !on || !guard.on) return result;
       try {
-        const found = packageOf(dirname(file));
-        if (found?.entries.has(file)) {
+        if (found.entries.has(file) && !heardAsEsModule(file)) {
           announce({ name: found.name, version: found.version, exports: this.exports, file });
         }
       } catch (error) {
@@ -77,11 +91,66 @@ function install(): () => void {
       }
       return result;
     };
+  const esModules = (esModuleHook = hookEsModules(isEsEntry, hearEsModule, guard));
   const restore = replaceMethod(Module.prototype, "load", wrapLoad);
   return () => {
     on = false;
     restore();
+    esModules.uninstall();
+    esModuleHook = undefined;
   };
+}
+
+let esModuleHook: EsModuleHook | undefined;
+
+/** `require` hands out something else than the namespace that was announced. */
+function heardAsEsModule(file: string): boolean {
+  return loaded.some((known) => known.file === file && isNamespace(known.exports));
+}
+
+function isEsEntry(file: string): boolean {
+  const found = packageOf(dirname(file));
+  return found !== undefined && (found.esEntries.has(file) || found.entries.has(file));
+}
+
+function hearEsModule(exports: object, url: string): void {
+  if (!guard.on) return;
+  try {
+    const file = fileURLToPath(url);
+    const found = packageOf(dirname(file));
+    if (found !== undefined) announce({ name: found.name, version: found.version, exports, file });
+  } catch (error) {
+    guard.failed(error);
+  }
+}
+
+/**
+ * True when one of the two hands out what the other does: an ES module whose default export is what a CommonJS module of the package
+ * exports, or what other hooks (import-in-the-middle) have put around an ES module.
+ */
+function passesOn(a: LoadedModule, b: LoadedModule): boolean {
+  if (!isNamespace(a.exports)) return isNamespace(b.exports) && b.exports["default"] === a.exports;
+  if (!isNamespace(b.exports)) return a.exports["default"] === b.exports;
+  if (a.file !== b.file) return false;
+  const known = new Set(Object.values(a.exports));
+  return Object.values(b.exports).some((value) => typeof value === "function" && known.has(value));
+}
+
+function isNamespace(exports: unknown): exports is Readonly<Record<string, unknown>> {
+  return types.isModuleNamespaceObject(exports);
+}
+
+/** Copies of the packages that are waited for which `require` or `import` has loaded before, so that nobody was called back for them. */
+export function modulesLoadedEarlier(): LoadedModule[] {
+  const names = [...hooks.keys()].map((name) => `${MODULES}${name.replaceAll("/", sep)}${sep}`);
+  const found: LoadedModule[] = [];
+  for (const [file, module] of Object.entries(cache)) {
+    if (module === undefined || !module.loaded || !names.some((name) => file.includes(name))) continue;
+    const of = packageOf(dirname(file));
+    if (!of?.entries.has(file) || loaded.some((known) => known.file === file)) continue;
+    found.push({ name: of.name, version: of.version, exports: module.exports, file });
+  }
+  return found;
 }
 
 /**
@@ -93,6 +162,7 @@ export function announceModule(module: LoadedModule): void {
 }
 
 function announce(module: LoadedModule): void {
+  if (loaded.some((known) => known.name === module.name && passesOn(known, module))) return;
   if (loaded.length >= MAX_LOADED) {
     unheard.total += 1;
     sayOnce("info", `${module.name} was loaded too often; further copies are not instrumented`);
@@ -107,6 +177,8 @@ interface Package {
   readonly version: string;
   /** The files that are its main module, and no inner file such as `pg/lib/utils`. */
   readonly entries: ReadonlySet<string | undefined>;
+  /** What else `exports` gives as the main module, under whatever conditions. */
+  readonly esEntries: ReadonlySet<string>;
 }
 
 const MAX_FOLDERS = 10_000;
@@ -139,19 +211,36 @@ function findPackage(folder: string): Package | undefined {
   const path = join(folder, "package.json");
   try {
     const text = installed === folder || exists(path) ? read(path, "utf8") : "";
+    if (/"type"\s*:\s*"module"/.test(text)) esModuleHook?.needed();
     if (!mayBeHooked.test(text)) {
       // Some say only of which type the modules are.
       return installed === folder || text.includes('"name"') ? undefined : packageOf(above);
     }
-    const { name, version = "0.0.0" } = JSON.parse(text) as { name: string; version?: string };
+    const {
+      name,
+      version = "0.0.0",
+      exports,
+    } = JSON.parse(text) as { name: string; version?: string; exports?: unknown };
     if (!hooks.has(name)) return undefined;
     const { resolve } = createRequire(path);
     const others = (otherEntries.get(name) ?? []).map((entry) => join(folder, entry));
     // `main`, and what `exports` gives to `require`.
-    return { name, version, entries: new Set([resolved(resolve, "./"), resolved(resolve, name), ...others]) };
+    const entries = new Set([resolved(resolve, "./"), resolved(resolve, name), ...others]);
+    const esEntries = new Set(targetsOf(exports).map((target) => join(folder, target)));
+    return { name, version, entries, esEntries };
   } catch {
     return undefined;
   }
+}
+
+/** The files that `exports` gives for the package itself. */
+function targetsOf(exports: unknown): readonly string[] {
+  if (typeof exports === "string") return [exports];
+  if (typeof exports !== "object" || exports === null) return [];
+  const entries = Object.entries(exports);
+  const inner = entries.some(([key]) => key.startsWith("./")) ? (exports as Record<string, unknown>)["."] : undefined;
+  if (inner !== undefined) return targetsOf(inner);
+  return entries.filter(([key]) => !key.startsWith("./")).flatMap(([, target]) => targetsOf(target));
 }
 
 const MODULES = `${sep}node_modules${sep}`;

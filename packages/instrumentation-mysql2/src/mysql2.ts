@@ -17,6 +17,7 @@ export interface Mysql2Options {
 export function mysql2Instrumentation({ explain = false }: Mysql2Options = {}): Instrumentation {
   return defineInstrumentation({
     name: "mysql2",
+    systems: ["mysql", "mariadb"],
     modules: [
       {
         module: "mysql2",

@@ -24,6 +24,7 @@ export function pgInstrumentation({ explain = false, sqlTags = {} }: PgOptions =
   const link: PoolLink = { handedOver: undefined };
   return defineInstrumentation({
     name: "pg",
+    systems: ["postgresql"],
     modules: [
       {
         module: "pg",

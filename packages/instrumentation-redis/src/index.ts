@@ -3,5 +3,5 @@ import { ioredis } from "./source-ioredis.js";
 
 /** Hears every Redis command of the app and what its cache lookups found: ioredis 5 and 6. */
 export function redisInstrumentation(): Instrumentation {
-  return defineInstrumentation({ name: "redis", modules: [ioredis] });
+  return defineInstrumentation({ name: "redis", systems: ["redis"], modules: [ioredis] });
 }

@@ -14,6 +14,7 @@ import { createEventCounts } from "./event-counts.js";
 import { createHttpClientMetrics } from "./http-client-metrics.js";
 import { createHttpServerMetrics } from "./http-server-metrics.js";
 import { createPoolMetrics } from "./pool-metrics.js";
+import { createLibraryMetrics } from "./library-metrics.js";
 import type { Reading } from "./reading.js";
 import { type Recorded, toMetricData, toMetricDataAtOnce } from "./recorded.js";
 import { watchRuntime } from "./runtime-metrics.js";
@@ -43,6 +44,8 @@ export interface Metrics {
    * `selectAggregationTemporality`, or `selectTemporality`), counted from its own last collection. One for each reader.
    */
   producerFor(select: AggregationTemporalitySelector): MetricProducer;
+  /** `db.system.name` of all calls so far. */
+  readonly systems: ReadonlySet<string>;
   /** What was counted until now, without a turn of the event loop: for the end of the process. */
   readAtOnce(): ScopeMetrics[];
   /** Ends the watching of the runtime. What was counted can still be collected. */
@@ -65,7 +68,8 @@ export function createMetrics({
   const pools = createPoolMetrics(maxSeriesPerMetric);
   const events = createEventCounts(maxSeriesPerMetric, bounds);
   const watch = runtime ? watchRuntime() : undefined;
-  const sources = [server, client, database, pools, events, ...(watch ? [watch] : []), createSelfMetrics()];
+  const libraries = createLibraryMetrics(database.systems);
+  const sources = [server, client, database, pools, events, ...(watch ? [watch] : []), libraries, createSelfMetrics()];
 
   const listener: Listener = {
     name: "metrics",
@@ -144,7 +148,7 @@ export function createMetrics({
   }
 
   const producer = producerFor(selectTemporality("cumulative"));
-  return { listener, producer, producerFor, readAtOnce, stop: () => watch?.stop() };
+  return { listener, producer, producerFor, systems: database.systems, readAtOnce, stop: () => watch?.stop() };
 }
 
 function inScope(collected: readonly (MetricData | undefined)[]): ScopeMetrics[] {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { addListener, count, METRIC_ATTRIBUTES, METRICS, registerPool } from "@telltale/core";
+import { createRequire } from "node:module";
+import { addListener, count, defineInstrumentation, METRIC_ATTRIBUTES, METRICS, registerPool } from "@telltale/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createMetrics } from "../src/index.js";
 import { FINDING, query, sent, served, template } from "./operations.js";
@@ -18,6 +19,13 @@ beforeAll(async () => {
     read: () => ({ used: 1, idle: 1, pending: 0, limit: 5, idleMin: 1 }),
   });
   undo.push(pool.close);
+  const libraries = defineInstrumentation({
+    name: "test",
+    modules: [{ module: "express", majors: [4, 5], patch: () => () => {} }],
+  });
+  libraries.enable();
+  undo.push(libraries.disable);
+  createRequire(import.meta.url)("express");
   for (const what of ["wait", "create", "use"] as const) pool.timed(what, 1);
   pool.timedOut();
 

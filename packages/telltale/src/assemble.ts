@@ -10,7 +10,15 @@ import {
   VERSION,
 } from "@telltale/core";
 import { createFindingEvents, createFindingLog, createInsights, type Insights } from "@telltale/insights";
-import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
+import {
+  expressInstrumentation,
+  fastifyInstrumentation,
+  hapiInstrumentation,
+  honoInstrumentation,
+  httpInstrumentation,
+  koaInstrumentation,
+  nextInstrumentation,
+} from "@telltale/instrumentation-http";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import {
@@ -26,6 +34,7 @@ import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
 import { createFindingsPage } from "./findings/findings-page.js";
 import { flushBeforeExit, flushOnSignals } from "./lifecycle.js";
+import { tellLibraries } from "./library-news.js";
 import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
 import { createLoggerProvider } from "./logger-provider.js";
 import { createMeterProvider } from "./meter-provider.js";
@@ -33,10 +42,12 @@ import { createMetricReaders } from "./metric-readers.js";
 import { onFinding } from "./on-finding.js";
 import { leaveOutMissing } from "./optional-package.js";
 import { endingOf } from "./outlet.js";
+import { findProgram } from "./pm2.js";
 import { createPropagator } from "./propagator.js";
 import { registerGlobals } from "./register-globals.js";
 import { createResource } from "./resource.js";
 import { findRole, type Role } from "./role.js";
+import { findScript } from "./script.js";
 import { createSay, writeLine } from "./stderr.js";
 import { createTracing } from "./tracing.js";
 
@@ -67,11 +78,17 @@ interface Assembly {
 
 const DELIVERY_LIMIT_MS = 30_000;
 
-const INSTRUMENTATIONS: Readonly<
+/** What there is, by the words of the configuration; `docs/libraries.md` has a row for each. */
+export const INSTRUMENTATIONS: Readonly<
   Record<InstrumentationName, (config: Config, serviceName: string) => Instrumentation>
 > = {
   http: ({ http = {} }) => httpInstrumentation(http),
   express: () => expressInstrumentation(),
+  fastify: () => fastifyInstrumentation(),
+  koa: () => koaInstrumentation(),
+  hapi: () => hapiInstrumentation(),
+  hono: () => honoInstrumentation(),
+  next: () => nextInstrumentation(),
   pg: ({ explain, sqlcommenter = false }, serviceName) =>
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
@@ -163,6 +180,7 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));
   if (tracing.provider !== undefined) undo.push(addSpanListener(tracing.provider));
   const watched = enableInstrumentations(config, serviceName, undo);
+  if (role !== "thread") undo.push(tellLibraries(findProgram(findScript(), process.env).script, metrics.systems));
   // A finding that waits for its plan is told before its listeners go, and before the last metrics are read.
   undo.push(running.tellHeld);
   parts.unshift({ forceFlush: async () => running.tellHeld(), shutdown: async () => {} });

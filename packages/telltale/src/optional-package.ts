@@ -14,7 +14,10 @@ function isInstalled(name: string, consequence: string): boolean {
     require.resolve(name);
     return true;
   } catch {
-    const { peerDependencies } = require("../package.json") as { peerDependencies: Record<string, string> };
+    // By name: the command line is bundled into another folder than the preload.
+    const { peerDependencies } = require(require.resolve("telltale/package.json")) as {
+      peerDependencies: Record<string, string>;
+    };
     sayOnce(
       "error",
       `${consequence}: it takes a package that is not installed; npm install ${name}@${peerDependencies[name]}`,

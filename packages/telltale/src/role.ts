@@ -8,7 +8,7 @@ import { isPm2Daemon } from "./pm2.js";
  * - `app`: everything.
  * - `cluster-worker`: everything; its primary, where that runs Telltale, serves its metrics.
  * - `thread`: everything but the signals; another thread or process serves its metrics.
- * - `tool`: a package manager, or PM2, that inherited NODE_OPTIONS; left alone, the app is its child.
+ * - `tool`: a package manager, PM2, or what else starts programs, that inherited NODE_OPTIONS; left alone, the app is its child.
  */
 export type Role = "app" | "cluster-worker" | "thread" | "tool";
 
@@ -24,6 +24,15 @@ const TOOLS = new Set([
   "corepack",
   "bun",
   "turbo",
+  "tsx",
+  "nodemon",
+  "concurrently",
+  "cross-env",
+  "dotenv",
+  "env-cmd",
+  "npm-run-all",
+  "run-s",
+  "run-p",
 ]);
 
 export function findRole(script: string | undefined): Role {

@@ -2,6 +2,8 @@
 export interface Command {
   /** What `--help` shows. */
   readonly help: string;
+  /** What follows its first argument is another program's: `--help`, too. */
+  readonly passesOn?: boolean;
   /** @throws UsageError where the arguments, or what they lead to, are wrong; what `parseArgs` throws is as good. */
   run(args: readonly string[]): Promise<void>;
 }

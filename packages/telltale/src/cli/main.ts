@@ -11,6 +11,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "record how a service does under load, and compare a later release with it",
     load: async () => (await import("./baseline.js")).baseline,
   },
+  doctor: {
+    summary: "say what of an app will be seen, what will not, why, and the cure; the app is not run",
+    load: async () => (await import("./doctor.js")).doctor,
+  },
   grafana: {
     summary: "write dashboards for Grafana, rules for Prometheus, examples of their configurations",
     load: async () => (await import("./grafana.js")).grafana,
@@ -19,13 +23,17 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "read what a running service has found: what cost most, why, and the cure",
     load: async () => (await import("./report.js")).report,
   },
+  run: {
+    summary: "run a program watched: the preload without its flags",
+    load: async () => (await import("./run.js")).run,
+  },
 };
 
 const WIDTH = Math.max(...Object.keys(COMMANDS).map(({ length }) => length));
 
 const HELP = `telltale ${VERSION}: find the bottleneck of a running Node.js service
 
-  node --require telltale/register app.js    watch a service; everything else is about what comes of it
+  telltale run app.js    watch a service, as node --require telltale/register app.js does; the rest is about what comes of it
 
 ${Object.entries(COMMANDS)
   .map(([name, { summary }]) => `  telltale ${name.padEnd(WIDTH)}    ${summary}`)
@@ -50,7 +58,8 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
     throw new UsageError(`unknown command ${JSON.stringify(name)}; known are ${known}; see telltale --help`);
   }
   const command = await entry.load();
-  if (args.includes("--help") || args.includes("-h")) {
+  const own = command.passesOn === true ? args.slice(0, 1) : args;
+  if (own.includes("--help") || own.includes("-h")) {
     process.stdout.write(command.help);
     return;
   }

@@ -133,6 +133,11 @@ function readInstrumentations(env: Environment): FileOptions["instrumentations"]
   const names: InstrumentationName[] = [
     "http",
     "express",
+    "fastify",
+    "koa",
+    "hapi",
+    "hono",
+    "next",
     "pg",
     "mysql2",
     "ioredis",

@@ -35,8 +35,14 @@ export function readConfigFile(appFolder: string): { options: FileOptions; probl
     const problems = findProblems(FILE_SCHEMA, options, name);
     return { options: problems.length === 0 ? (options as FileOptions) : {}, problems };
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
-    return { options: {}, problems: [`${name} cannot be read: ${reason}`] };
+    // What V8 says of wrong JSON quotes it, and there may be a password in it; as in a URL that the file's own code complains of.
+    const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    return {
+      options: {},
+      problems: [
+        `${name} cannot be read: ${reason.replace(/, (\.\.\.)?".*(?= is not valid JSON)/, ": it").replaceAll(/\/\/[^/@\s"]*@/g, "//***@")}`,
+      ],
+    };
   }
 }
 

@@ -11,6 +11,11 @@ export type LogLevel = "silent" | "info" | "debug";
 export type InstrumentationName =
   | "http"
   | "express"
+  | "fastify"
+  | "koa"
+  | "hapi"
+  | "hono"
+  | "next"
   | "pg"
   | "mysql2"
   | "ioredis"

@@ -81,6 +81,11 @@ export const FILE_SCHEMA: Schema = {
   instrumentations: {
     http: flag,
     express: flag,
+    fastify: flag,
+    koa: flag,
+    hapi: flag,
+    hono: flag,
+    next: flag,
     pg: flag,
     mysql2: flag,
     ioredis: flag,
@@ -181,8 +186,10 @@ export function findProblems(schema: Schema, value: unknown, where: string, pref
 
 /** What came, short and without secrets: a header's value is never shown. */
 export function show(value: unknown): string {
-  if (typeof value === "string")
-    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value).replace(/\/\/[^/@"]*@/, "//***@");
+  if (typeof value === "string") {
+    const text = value.replace(/^([a-z]+:\/\/)?[^/]*@/i, "$1***@");
+    return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  }
   if (Array.isArray(value)) return `[${value.slice(0, 5).map(show).join(", ")}]`;
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }

@@ -1,0 +1,153 @@
+import { createRequire } from "node:module";
+import { dirname, relative } from "node:path";
+import { type SupportedModule, whyUnsupported } from "@telltale/core";
+import { INSTRUMENTATIONS } from "../../assemble.js";
+import { cureOf, findBundled } from "../../bundled.js";
+import type { InstrumentationName } from "../../config/options.js";
+import type { Config } from "../../config/resolve.js";
+import type { Check, Library } from "./check.js";
+import { type App, readManifest } from "./find-app.js";
+import { findPackage, type Installed } from "./installed.js";
+import type { Source } from "./read-sources.js";
+
+/** What talks to others and has no instrumentation here, so that nobody looks for it in vain. */
+const UNHEARD = new Set(
+  `@apollo/server @clickhouse/client @confluentinc/kafka-javascript @elastic/elasticsearch @grpc/grpc-js @hapi/hapi @libsql/client
+  @nestjs/core @opensearch-project/opensearch @prisma/client amqplib aws-sdk better-sqlite3 bullmq cassandra-driver fastify graphql hono
+  kafkajs koa mariadb memcached memjs mongodb mssql mysql nats neo4j-driver next oracledb pg-native postgres redis restify sqlite3 tedious`.split(
+    /\s+/,
+  ),
+);
+const AGENTS = new Set(
+  `@elastic/opentelemetry-node @opentelemetry/auto-instrumentations-node @opentelemetry/sdk-node @sentry/node @splunk/otel appdynamics
+  dd-trace elastic-apm-node newrelic`.split(/\s+/),
+);
+
+interface Supported extends SupportedModule {
+  readonly isOn: boolean;
+}
+
+/** The libraries that Telltale has an instrumentation for. */
+export function supportedLibraries({ instrumentations = {} }: Partial<Config>): Map<string, Supported> {
+  const all = new Map<string, Supported>();
+  for (const name of Object.keys(INSTRUMENTATIONS) as InstrumentationName[]) {
+    const isOn = instrumentations[name] !== false;
+    for (const { module, majors } of INSTRUMENTATIONS[name]({ packageName: undefined }, "").state.supports) {
+      // Some are patched in one way up to a version, and in another from then on.
+      const [oldest, newest] = all.get(module)?.majors ?? majors;
+      all.set(module, { module, majors: [Math.min(oldest, majors[0]), Math.max(newest, majors[1])], isOn });
+    }
+  }
+  return all;
+}
+
+/** What of the app's libraries will be heard; those in `late` will not. */
+export function checkLibraries(
+  app: App,
+  files: ReadonlyMap<string, Source>,
+  installed: readonly Installed[],
+  supported: ReadonlyMap<string, Supported>,
+  late: ReadonlySet<string>,
+): { checks: Check[]; libraries: Library[] } {
+  const checks: Check[] = [];
+  const libraries: Library[] = [];
+  const heard: string[] = [];
+  for (const { name, version, folder } of installed) {
+    const known = supported.get(name);
+    if (known === undefined) {
+      if (UNHEARD.has(name)) libraries.push({ name, version, folder, state: "unknown" });
+      continue;
+    }
+    const why = whyUnsupported(known, version);
+    libraries.push({
+      name,
+      version,
+      folder,
+      state: why !== undefined ? "unsupported" : known.isOn ? heardOr(late.has(name)) : "off",
+    });
+    if (why !== undefined) {
+      const cure = `install ${name} ${known.majors[1]}, or tell us that you need ${version.split(".", 1)[0]}`;
+      checks.push({ subject: name, status: "problem", text: why.slice(name.length + 1), cure });
+    } else if (!known.isOn) {
+      checks.push({ subject: name, status: "note", text: `${version} is switched off by the configuration` });
+    } else if (!late.has(name)) heard.push(`${name} ${version}`);
+  }
+  const off = supported.size > 0 && [...supported.values()].every(({ isOn }) => !isOn);
+  if (!off) checks.unshift({ subject: "heard", status: "ok", text: ["node:http", "fetch", ...heard].join(", ") });
+  for (const [file, bundled] of findInFiles(files, [...supported.keys()])) {
+    const where = relative(app.folder, file);
+    for (const name of bundled) libraries.push({ name, version: "0.0.0", folder: undefined, state: "bundled" });
+    checks.push({
+      subject: "bundled",
+      status: "problem",
+      text: `${bundled.join(", ")} ${bundled.length === 1 ? "is" : "are"} part of ${where}, where nothing can be seen of ${bundled.length === 1 ? "it" : "them"}`,
+      cure: cureOf(bundled),
+    });
+  }
+  const unknown = libraries.filter(({ state }) => state === "unknown").map(({ name, version }) => `${name} ${version}`);
+  if (unknown.length > 0) {
+    checks.push({
+      subject: "not heard",
+      status: "note",
+      text: `${unknown.join(", ")}: Telltale has no instrumentation for ${unknown.length === 1 ? "it" : "them"}`,
+      cure: "OpenTelemetry's own instrumentations, by start({ sdk: { instrumentations } })",
+    });
+  }
+  return { checks, libraries };
+}
+
+function heardOr(isLate: boolean): Library["state"] {
+  return isLate ? "late" : "heard";
+}
+
+function findInFiles(files: ReadonlyMap<string, Source>, names: readonly string[]): [string, string[]][] {
+  return [...files.keys()]
+    .map((file): [string, string[]] => [file, findBundled(file, names)])
+    .filter(([, bundled]) => bundled.length > 0);
+}
+
+/** Copies of OpenTelemetry's API that would not meet ours, and other agents. */
+export function checkOthers(app: App, installed: readonly Installed[]): Check[] {
+  const own = ownApi();
+  const copies = installed.filter(({ name }) => name === "@opentelemetry/api");
+  const apart = copies.filter(({ version }) => !isReached(version, own));
+  const subject = "api";
+  const checks: Check[] = [];
+  if (apart.length > 0) {
+    const where = apart.map(({ version, folder }) => `${version} in ${relative(app.folder, folder)}`).join(", ");
+    checks.push({
+      subject,
+      status: "problem",
+      text: `@opentelemetry/api ${where}: spans and metrics made with it are lost, as Telltale's is ${own}`,
+      cure: `one copy of ${own} for all: npm dedupe, or "overrides": { "@opentelemetry/api": "${own}" } in package.json`,
+    });
+  } else {
+    const several = copies.length > 1 ? `; ${copies.length} copies, which work together` : "";
+    checks.push({ subject, status: "ok", text: `@opentelemetry/api ${own}${several}` });
+  }
+  const agents = installed.filter(({ name }) => AGENTS.has(name)).map(({ name, version }) => `${name} ${version}`);
+  if (agents.length > 0) {
+    checks.push({
+      subject: "agents",
+      status: "warning",
+      text: `${agents.join(", ")}: where two agents run in one process, calls are traced twice, and the first has OpenTelemetry's API`,
+      cure: "start one of them",
+    });
+  }
+  return checks;
+}
+
+function ownApi(): string {
+  const folder = findPackage(
+    "@opentelemetry/api",
+    dirname(createRequire(import.meta.url).resolve("@opentelemetry/api")),
+  );
+  return (folder === undefined ? undefined : readManifest(folder)?.version) ?? "0.0.0";
+}
+
+/** An API finds what was registered by its own major version, and by none that is older than itself. */
+function isReached(version: string, own: string): boolean {
+  const [major, minor = 0] = version.split(".").map(Number);
+  const [ownMajor, ownMinor = 0] = own.split(".").map(Number);
+  return major === ownMajor && minor <= ownMinor;
+}

@@ -1,0 +1,99 @@
+import { spawn } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants as os } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { type Command, UsageError } from "./command.js";
+
+const HELP = `telltale run [options of node] <app> [arguments]    runs a program as node does, watched
+
+  telltale run app.js --port 80                    node --require telltale/register app.js --port 80
+  telltale run --inspect --import ./setup.mjs app.mjs
+  telltale run app.ts                              where Node itself strips types; else --import tsx, --require ts-node/register
+  telltale run npm start                           a command, with the preload in NODE_OPTIONS; package managers are left alone
+  telltale run tsx watch app.ts
+
+All that follows "run" is given to node, or to the command, as it is. Its output, signals and exit code are those of the program, which
+takes the place of this process; on Windows, and where a parent talks to it by IPC, it is a child of it.
+`;
+
+/** `telltale run`. */
+export const run: Command = {
+  help: HELP,
+  passesOn: true,
+  async run(args) {
+    const [first] = args;
+    if (first === undefined)
+      throw new UsageError("say which program to run: telltale run app.js; see telltale run --help");
+    const preload = createRequire(import.meta.url).resolve("telltale/register");
+    const command = first.startsWith("-") || isProgram(first) ? undefined : findCommand(first);
+    if (command === undefined) become(process.execPath, [process.argv0, "--require", preload, ...args], process.env);
+    else
+      become(command, [...args], { ...process.env, NODE_OPTIONS: withPreload(process.env["NODE_OPTIONS"], preload) });
+  },
+};
+
+/** Whether node would find a script by this name. */
+function isProgram(name: string): boolean {
+  try {
+    createRequire(join(process.cwd(), "_")).resolve(resolve(name));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A command, where a shell would find it, and in the `node_modules/.bin` of this folder. */
+function findCommand(name: string): string | undefined {
+  if (process.platform === "win32" || /[/\\]/.test(name)) return undefined;
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return [resolve("node_modules/.bin"), ...folders].map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** First, so that what other preloads load is seen. Node takes a path with spaces in quotes. */
+function withPreload(options: string | undefined, preload: string): string {
+  const path = /[\s"\\]/.test(preload) ? JSON.stringify(preload) : preload;
+  return `--require ${path} ${options ?? ""}`.trimEnd();
+}
+
+type Exec = (file: string, args: readonly string[], env: NodeJS.ProcessEnv) => never;
+
+function become(file: string, args: readonly string[], env: NodeJS.ProcessEnv): void {
+  const { execve } = process as { execve?: Exec };
+  if (execve === undefined || process.platform === "win32" || process.send !== undefined) runAsChild(file, args, env);
+  else execve.call(process, file, args, env);
+}
+
+const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"] as const;
+
+function runAsChild(file: string, [argv0, ...args]: readonly string[], env: NodeJS.ProcessEnv): void {
+  const stdio = process.send === undefined ? "inherit" : (["inherit", "inherit", "inherit", "ipc"] as const);
+  const child = spawn(file, args, { argv0, env, stdio: typeof stdio === "string" ? stdio : [...stdio] });
+  for (const signal of PASSED_ON) process.on(signal, () => child.kill(signal));
+  if (process.send !== undefined) {
+    child.on("message", (message) => process.send?.(message));
+    process.on("message", (message: object) => child.connected && child.send(message));
+    process.on("disconnect", () => child.connected && child.disconnect());
+    child.on("disconnect", () => process.connected && process.disconnect());
+  }
+  child.on("error", ({ message }) => {
+    process.stderr.write(`telltale: ${file} cannot be run: ${message}\n`);
+    process.exitCode = 127;
+  });
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code ?? 0);
+    for (const each of PASSED_ON) process.removeAllListeners(each);
+    process.kill(process.pid, signal);
+    // One that Node handles itself, or that is caught: what a shell would say.
+    setTimeout(() => process.exit(128 + os.signals[signal]), 1_000);
+  });
+}

@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import { styleText } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { libraries } from "../fixtures/matrix/libraries.mjs";
+import { describeWith } from "./describe-with.js";
+import { fixture, REGISTER, runProgram, telltaleLines } from "./run-program.js";
+import { startMariadb, startPostgres, startRedis, testNodes } from "./servers/index.js";
+
+interface Tried {
+  readonly name: string;
+  readonly which: "newest" | "oldest";
+  readonly version: string;
+  readonly heard?: readonly string[];
+  readonly failed?: string;
+}
+
+const nodes = await testNodes();
+const SYSTEMS = { CJS: "app.cjs", ESM: "app.mjs" };
+const columns = nodes.flatMap(({ version, binary }) =>
+  Object.entries(SYSTEMS).map(([system, program]) => ({ system, program, binary, column: `${system} ${version}` })),
+);
+const table = new Map<string, Map<string, string>>();
+
+describeWith(["postgres", "redis-server", "mariadb"], "every library, oldest and newest", () => {
+  const servers: { url: string; stop(): Promise<void> }[] = [];
+  let env: Record<string, string> = {};
+  beforeAll(async () => {
+    const [postgres, redis, mariadb] = await Promise.all([startPostgres(), startRedis({ own: true }), startMariadb()]);
+    servers.push(postgres, redis, mariadb);
+    env = {
+      SERVERS: JSON.stringify({ postgres: postgres.url, redis: redis.url, mariadb: mariadb.url }),
+      OTEL_TRACES_EXPORTER: "none",
+      OTEL_EXPORTER_PROMETHEUS_PORT: "0",
+    };
+  });
+  afterAll(async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+    console.log(draw() + missing());
+  });
+
+  test.each(columns)("is heard, or named in one line: $column", async ({ program, binary, column }) => {
+    const run = await runProgram(fixture(`matrix/${program}`), {
+      node: binary,
+      nodeOptions: ["--experimental-import-meta-resolve", "--require", REGISTER],
+      env,
+      timeoutMs: 60_000,
+    });
+    const tried = run.stdout
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Tried);
+    const lines = telltaleLines(run.stderr);
+    for (const one of tried) {
+      const row = `${one.name} ${one.version}`;
+      const cells = table.get(row) ?? new Map<string, string>();
+      table.set(row, cells.set(column, outcomeOf(one, lines)));
+    }
+    const expected = libraries.flatMap(({ name, copies = { newest: name, oldest: name } }) =>
+      Object.keys(copies).map((which) => `${name} ${which}`),
+    );
+    expect(
+      tried.map(({ name, which }) => `${name} ${which}`),
+      run.stderr,
+    ).toEqual(expected);
+    expect(
+      tried.filter((one) => !["heard", "one line"].includes(outcomeOf(one, lines))),
+      run.stderr,
+    ).toEqual([]);
+    expect(run.code).toBe(0);
+  });
+});
+
+function outcomeOf({ name, version, heard, failed }: Tried, lines: readonly string[]): string {
+  const expected = libraries.find((library) => library.name === name)?.heard;
+  if (failed !== undefined) return "failed";
+  if (expected === undefined) {
+    const about = lines.filter((line) => line.includes(`${name} ${version} is not instrumented`));
+    return about.length === 1 && heard?.length === 0 ? "one line" : "no line";
+  }
+  return JSON.stringify(heard) === JSON.stringify(expected) ? "heard" : "not heard";
+}
+
+function draw(): string {
+  const names = columns.map(({ column }) => column);
+  const width = Math.max(...[...table.keys()].map(({ length }) => length));
+  const head = [" ".repeat(width), ...names].join("  ");
+  const rows = [...table].map(([row, cells]) =>
+    [row.padEnd(width), ...names.map((name) => paint(cells.get(name) ?? "", name.length))].join("  "),
+  );
+  return `\n${[head, ...rows].join("\n")}\n`;
+}
+
+/** What is patched and not tried here, but for the parts that others of these bring along. */
+function missing(): string {
+  const parts = new Set(["router", "pg-pool"]);
+  const tried = new Set(libraries.map(({ name }) => name));
+  const page = readFileSync(new URL("../../docs/libraries.md", import.meta.url), "utf8");
+  const supported = [...page.matchAll(/^\| `\w[\w-]*` +\| `(?:node:)?([^`]+)`/gm)].map(([, name = ""]) => name);
+  const left = supported.filter((name) => !tried.has(name) && !parts.has(name));
+  return left.length === 0 ? "" : `\nNot in the matrix: ${left.join(", ")}\n`;
+}
+
+function paint(outcome: string, width: number): string {
+  const colour = outcome === "heard" ? "green" : outcome === "one line" ? "yellow" : "red";
+  return styleText(colour, outcome.padEnd(width));
+}

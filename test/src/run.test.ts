@@ -1,0 +1,96 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { fixture, plainEnvironment, programLines, type ProgramRun, runProgram, telltaleLines } from "./run-program.js";
+import { testNodes } from "./servers/index.js";
+
+const CLI = fileURLToPath(new URL("../../packages/telltale/telltale.cjs", import.meta.url));
+const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
+const nodes = await testNodes();
+const env = { OTEL_EXPORTER_PROMETHEUS_PORT: "0", OTEL_TRACES_EXPORTER: "none", TELLTALE_LOG: "debug" };
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "telltale-run-"));
+  symlinkSync(MODULES, join(folder, "node_modules"));
+  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+  write("package.json", '{ "name": "app", "scripts": { "start": "node app.cjs" } }');
+  write("app.js", 'require("./app.cjs");');
+  write("app.cjs", 'require("pg"); console.log("app", JSON.stringify(process.argv.slice(2)));');
+  write("app.mjs", 'import "pg"; console.log("app", JSON.stringify(process.argv.slice(2)));');
+  write(
+    "app.mts",
+    'import "pg"; const args: string[] = process.argv.slice(2); console.log("app", JSON.stringify(args));',
+  );
+  write("first.mjs", 'console.log("first");');
+  write("talks.cjs", 'process.on("message", (word) => { process.send(`heard ${word}`); process.disconnect(); });');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const seen = ({ code, signal, stdout, stderr }: ProgramRun): object => ({
+  code,
+  signal,
+  stdout,
+  stderr: programLines(stderr).filter((line) => !line.startsWith("npm warn")),
+});
+
+const PROGRAMS: [program: string, signal: NodeJS.Signals | undefined][] = [
+  ["exit-code.cjs", undefined],
+  ["uncaught.cjs", undefined],
+  ["signal-default.cjs", "SIGTERM"],
+  ["signal-handled.mjs", "SIGINT"],
+  ["worker-threads.mjs", undefined],
+];
+test.concurrent.each(
+  nodes.flatMap(({ version, binary }) => PROGRAMS.map(([program, signal]) => ({ version, binary, program, signal }))),
+)("$program ends on Node $version as it does alone", async ({ binary, program, signal }) => {
+  const [alone, watched] = await Promise.all([
+    runProgram(fixture(`programs/${program}`), { node: binary, signal }),
+    runProgram(CLI, { node: binary, signal, env, args: ["run", fixture(`programs/${program}`)] }),
+  ]);
+  expect(seen(watched)).toEqual(seen(alone));
+  expect(telltaleLines(watched.stderr)).toContainEqual(expect.stringContaining(" watches "));
+});
+
+const WAYS: [args: string[], stdout: string][] = [
+  [["app.cjs", "--help", "-h", "--", "a b"], 'app ["--help","-h","--","a b"]\n'],
+  [["./app"], "app []\n"],
+  [["--", "app.mjs", "--version"], 'app ["--version"]\n'],
+  [["--import", "./first.mjs", "app.mjs"], "first\napp []\n"],
+  [["--import", "tsx", "app.mts", "x"], 'app ["x"]\n'],
+  [["tsx", "app.mts", "x"], 'app ["x"]\n'],
+  [["npm", "run", "--silent", "start", "--", "x"], 'app ["x"]\n'],
+  [["node", "app.cjs"], "app []\n"],
+];
+test.concurrent.each(WAYS)("telltale run %j", async (args, stdout) => {
+  const run = await runProgram(CLI, { cwd: folder, env, args: ["run", ...args] });
+  expect({ code: run.code, stdout: run.stdout }).toEqual({ code: 0, stdout });
+  const lines = telltaleLines(run.stderr);
+  expect(lines.filter((line) => line.includes(" watches "))).toHaveLength(1);
+  expect(lines).toContainEqual(expect.stringMatching(/pg \S+ loaded and instrumented/));
+});
+
+test("TypeScript without anything, where Node itself strips types", async () => {
+  const run = await runProgram(CLI, { cwd: folder, env, args: ["run", "app.mts"] });
+  const alone = await runProgram("app.mts", { cwd: folder });
+  expect({ code: run.code, stdout: run.stdout }).toEqual({ code: alone.code, stdout: alone.stdout });
+});
+
+test("a parent that talks to it talks to the program", async () => {
+  const child = fork(CLI, ["run", join(folder, "talks.cjs")], { env: { ...plainEnvironment(), ...env }, silent: true });
+  const answer = once(child, "message");
+  child.send("hello");
+  expect((await answer)[0]).toBe("heard hello");
+  expect(await once(child, "exit")).toEqual([0, null]);
+});
+
+test("says what it wants, and leaves it to node to say that there is no such program", async () => {
+  expect(await runProgram(CLI, { args: ["run"] })).toMatchObject({ code: 2, stdout: "" });
+  const run = await runProgram(CLI, { cwd: folder, env, args: ["run", "missing.js"] });
+  expect(run.code).toBe(1);
+  expect(run.stderr).toContain("Cannot find module");
+});
