@@ -94,9 +94,10 @@ describe.each(releases)("$name", ({ library, make }) => {
 
   test("a pool that has made nothing yet: its time-outs are heard, and it is known anew with the first connection", async () => {
     const { timedOut, stop } = hear();
-    let isUp = false;
+    let comeUp = (): void => {};
+    const up = new Promise<void>((done) => (comeUp = done));
     const create = async () => {
-      while (!isUp) await pause(1);
+      await up;
       return {};
     };
     const forget = knowConnections(() => ({ place, isPooled: false, lend: () => {} }));
@@ -106,7 +107,7 @@ describe.each(releases)("$name", ({ library, make }) => {
     expect(readPools().map(({ pool: { name } }) => name)).toEqual([library]);
     const waits = pool.acquire();
     expect(only()?.waiters.first).toBeDefined();
-    isUp = true;
+    comeUp();
     const resource = await waits;
     expect(timedOut).toEqual([[library, false]]);
     expect(readPools().map(({ pool: { name, system, waiters } }) => [name, system, waiters.first])).toEqual([
