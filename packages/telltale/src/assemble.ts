@@ -10,6 +10,12 @@ import {
   VERSION,
 } from "@telltale/core";
 import { createFindingEvents, createFindingLog, createInsights, type Insights } from "@telltale/insights";
+import {
+  keyvInstrumentation,
+  memcachedInstrumentation,
+  memjsInstrumentation,
+  nodeCacheInstrumentation,
+} from "@telltale/instrumentation-caches";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
@@ -71,6 +77,10 @@ const INSTRUMENTATIONS: Readonly<
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
   ioredis: () => redisInstrumentation(),
+  memcached: () => memcachedInstrumentation(),
+  memjs: () => memjsInstrumentation(),
+  keyv: () => keyvInstrumentation(),
+  "node-cache": () => nodeCacheInstrumentation(),
 };
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */

@@ -135,7 +135,19 @@ describe("the environment", () => {
     ],
     [
       { OTEL_NODE_DISABLED_INSTRUMENTATIONS: "pg" },
-      { instrumentations: { http: true, express: true, pg: false, mysql2: true, ioredis: true } },
+      {
+        instrumentations: {
+          http: true,
+          express: true,
+          pg: false,
+          mysql2: true,
+          ioredis: true,
+          memcached: true,
+          memjs: true,
+          keyv: true,
+          "node-cache": true,
+        },
+      },
     ],
     [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: "", OTEL_NODE_DISABLED_INSTRUMENTATIONS: " " }, {}],
     [
@@ -156,7 +168,19 @@ describe("the environment", () => {
     ],
     [
       { OTEL_NODE_ENABLED_INSTRUMENTATIONS: "http" },
-      { instrumentations: { http: true, express: false, pg: false, mysql2: false, ioredis: false } },
+      {
+        instrumentations: {
+          http: true,
+          express: false,
+          pg: false,
+          mysql2: false,
+          ioredis: false,
+          memcached: false,
+          memjs: false,
+          keyv: false,
+          "node-cache": false,
+        },
+      },
     ],
   ])("%o", (env, options) => {
     expect(readEnvironment(env)).toEqual({ options, problems: [] });
