@@ -153,6 +153,18 @@ describeWith(["redis-server"], "Redis", () => {
   });
 });
 
+describeWith(["memcached"], "Memcached", () => {
+  test("is up in 2 s and empty, and leaves nothing", async () => {
+    const before = performance.now();
+    const server = await startMemcached();
+    expect(performance.now() - before).toBeLessThan(2000);
+    expect(await server.stats()).toMatchObject({ pid: server.pid, curr_items: 0, get_misses: 0 });
+    await server.stop();
+    expect(isRunning(server.pid)).toBe(false);
+    await expect(server.stats()).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  });
+});
+
 describeWith(["prometheus"], "Prometheus", () => {
   test("scrapes its target", async () => {
     const port = await freePort();
