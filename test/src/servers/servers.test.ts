@@ -13,7 +13,15 @@ import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { describeWith } from "../describe-with.js";
-import { findServer, freePort, startMariadb, startPostgres, startPrometheus, startRedis } from "./index.js";
+import {
+  findServer,
+  freePort,
+  startMariadb,
+  startMemcached,
+  startPostgres,
+  startPrometheus,
+  startRedis,
+} from "./index.js";
 import { startReady, supervise } from "./supervise.js";
 
 function isRunning(pid: number): boolean {
