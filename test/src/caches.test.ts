@@ -1,9 +1,12 @@
-import { drawTrace, type OtlpReceiver, startOtlpReceiver, waitFor } from "@telltale/testkit";
+import { createRequire } from "node:module";
+import { keyvInstrumentation } from "@telltale/instrumentation-caches";
+import { redisInstrumentation } from "@telltale/instrumentation-redis";
+import { collect, drawTrace, type OtlpReceiver, startOtlpReceiver, waitFor } from "@telltale/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeWith } from "./describe-with.js";
 import { fixture } from "./run-program.js";
 import { scrape, sumOf } from "./scrape.js";
-import { type MemcachedServer, startMemcached, testNodes } from "./servers/index.js";
+import { type MemcachedServer, startMemcached, startRedis, testNodes } from "./servers/index.js";
 import { startProgram } from "./start-program.js";
 
 const nodes = await testNodes();
@@ -70,5 +73,42 @@ describeWith(["memcached"], "a service with caches", () => {
     expect(told).not.toContain("s3cret");
     service.child.kill("SIGTERM");
     await waitFor(() => service.child.exitCode !== null, "the service to end", 5_000).catch(() => service.kill());
+  });
+});
+
+describeWith(["redis-server"], "Keyv over Redis", () => {
+  test("is counted once, as Redis counts, and what is in memory before it by itself", async () => {
+    const instrumentations = [keyvInstrumentation(), redisInstrumentation()];
+    for (const instrumentation of instrumentations) instrumentation.enable();
+    const require = createRequire(import.meta.url);
+    const { Keyv } = require("keyv") as typeof import("keyv");
+    const { createCache } = require("cache-manager") as typeof import("cache-manager");
+    const { Redis } = require("ioredis") as typeof import("ioredis");
+    const server = await startRedis({ own: true });
+    const redis = new Redis(server.url);
+    const store = {
+      get: (key: string) => redis.get(key),
+      getMany: (keys: string[]) => redis.mget(keys),
+      set: (key: string, value: string) => redis.set(key, value),
+      delete: (key: string) => redis.del(key).then((count) => count > 0),
+      clear: () => redis.flushall(),
+    };
+    const cache = createCache({ stores: [new Keyv(), new Keyv({ store, namespace: "users" })] });
+    const collected = collect();
+    await cache.wrap("1", async () => "made");
+    await cache.get("1");
+    await cache.mget(["1", "2"]);
+    const info = await redis.info("stats");
+    const said = (name: string) => Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1]);
+    const count = (wanted: string, system: string | undefined) =>
+      collected.lookups.filter((lookup) => lookup.result === wanted && lookup.system === system).length;
+    expect([count("hit", "redis"), count("miss", "redis")]).toEqual([said("keyspace_hits"), said("keyspace_misses")]);
+    expect(said("keyspace_misses")).toBe(2);
+    // The key that was made was there from then on.
+    expect([count("hit", undefined), count("miss", undefined)]).toEqual([2, 2]);
+    collected.stop();
+    redis.disconnect();
+    for (const instrumentation of instrumentations) instrumentation.disable();
+    await server.stop();
   });
 });

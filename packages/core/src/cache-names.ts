@@ -1,6 +1,8 @@
 /** Prototypes of caches that an instrumentation hears. */
 const heard = new WeakSet();
 const names = new WeakMap<object, string>();
+/** Most processes name none. */
+let isAnyNamed = false;
 
 /** Says that all caches with this prototype are heard: whoever names one need not listen to it. The result takes that back. */
 export function hearCaches(prototype: object): () => void {
@@ -19,6 +21,7 @@ export function isHeardCache(cache: object): boolean {
 /** Names a cache that is heard by its class. The result takes the name back, unless it has another one by then. */
 export function nameCache(cache: object, name: string): () => void {
   names.set(cache, name);
+  isAnyNamed = true;
   return () => {
     if (names.get(cache) === name) names.delete(cache);
   };
@@ -26,5 +29,5 @@ export function nameCache(cache: object, name: string): () => void {
 
 /** The name that the app has given to a cache. */
 export function nameOfCache(cache: object): string | undefined {
-  return names.get(cache);
+  return isAnyNamed ? names.get(cache) : undefined;
 }

@@ -1,5 +1,6 @@
 import { createGuard, hasListeners, isHeardCache, nameCache } from "@telltale/core";
 import { isLruCache, observeLru } from "./observe-lru.js";
+import type { Method } from "./patch-methods.js";
 import { replaceOwn } from "./replace-own.js";
 import { hearWrites, tell } from "./tell.js";
 
@@ -43,38 +44,30 @@ interface Managed {
 }
 
 function observeMap(name: string, cache: MapLike, isMap: boolean): (() => void)[] {
-  const undo = [
-    replaceOwn(
-      cache,
-      "get",
-      (original) =>
-        function get(this: unknown, ...args) {
-          let value: unknown;
-          try {
-            value = Reflect.apply(original, this, args);
-          } catch (error) {
-            tell(name, args[0], "error", guard);
-            throw error;
-          }
-          if (!hasListeners()) return value;
-          if (isMap || !(value instanceof Promise)) {
-            tell(name, args[0], value === undefined || (value === null && !isMap) ? "miss" : "hit", guard);
-            return value;
-          }
-          return value.then(
-            (found: unknown) => {
-              tell(name, args[0], found === undefined || found === null ? "miss" : "hit", guard);
-              return found;
-            },
-            (error: unknown) => {
-              tell(name, args[0], "error", guard);
-              throw error;
-            },
-          );
-        },
-    ),
-  ];
-  if (typeof (cache as { set?: unknown }).set === "function")
-    undo.push(replaceOwn(cache, "set", hearWrites(name, guard)));
+  const found = (key: unknown, value: unknown): unknown => {
+    tell(name, key, value === undefined || (value === null && !isMap) ? "miss" : "hit", guard);
+    return value;
+  };
+  const failed = (key: unknown, error: unknown): never => {
+    tell(name, key, "error", guard);
+    throw error;
+  };
+  const get = (original: Method<unknown>): Method<unknown> =>
+    function patchedGet(this: unknown, key) {
+      if (!hasListeners()) return Reflect.apply(original, this, arguments);
+      let value: unknown;
+      try {
+        value = Reflect.apply(original, this, arguments);
+      } catch (error) {
+        return failed(key, error);
+      }
+      if (isMap || !(value instanceof Promise)) return found(key, value);
+      return value.then(
+        (settled: unknown) => found(key, settled),
+        (error: unknown) => failed(key, error),
+      );
+    };
+  const undo = [replaceOwn(cache, "get", get)];
+  if (typeof Reflect.get(cache, "set") === "function") undo.push(replaceOwn(cache, "set", hearWrites(name, guard)));
   return undo;
 }

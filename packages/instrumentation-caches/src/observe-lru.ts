@@ -61,7 +61,8 @@ export function observeLru(name: string, cache: LruCache, guard: Guard): (() => 
       try {
         return original.call(this, key, asked);
       } finally {
-        if (counted === before) count(key, resultOf(asked.status));
+        const result = resultOf(asked.status);
+        if (counted === before && result !== undefined) count(key, result);
       }
     };
 
@@ -78,7 +79,8 @@ function withStatus(options: Options | undefined): Options & { readonly status: 
   return { ...options, status: options?.status ?? {} };
 }
 
-function resultOf({ fetch, memo, get, returnedStale }: Status): CacheResult {
+function resultOf({ fetch, memo, get, returnedStale }: Status): CacheResult | undefined {
   if (returnedStale === true) return "stale";
-  return (fetch === "get" ? get : (memo ?? fetch)) === "hit" ? "hit" : "miss";
+  const said = fetch === "get" ? get : (memo ?? fetch);
+  return said === undefined || said === "hit" ? said : "miss";
 }

@@ -13,10 +13,10 @@ export function tell(name: string, key: unknown, result: CacheResult, guard: Gua
 /** Makes a `set` that is told of. */
 export function hearWrites(name: string, guard: Guard): (original: Method<unknown>) => Method<unknown> {
   return (original) =>
-    function set(this: unknown, ...args) {
-      const result = Reflect.apply(original, this, args);
+    function patchedSet(this: unknown, key) {
+      const result = Reflect.apply(original, this, arguments);
       try {
-        if (guard.on) reportWrite(name, args[0]);
+        if (guard.on) reportWrite(name, key);
       } catch (error) {
         guard.failed(error);
       }

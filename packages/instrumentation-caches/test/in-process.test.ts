@@ -225,7 +225,7 @@ describe("cache-manager", () => {
     const { Keyv } = require("keyv") as typeof import("keyv");
     const [first, second] = [new Keyv(), new Keyv()];
     const cache = createCache({ stores: [first, second] as never });
-    observeCache("users", cache as never);
+    observeCache("users", cache);
     await second.set("1", "a");
     expect(await cache.get("1")).toBe("a");
     expect(await cache.wrap("1", async () => "b")).toBe("a");
