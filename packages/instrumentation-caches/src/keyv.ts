@@ -99,7 +99,7 @@ function tell(cache: Keyv, keys: unknown, found: unknown, outer: OuterLookup | u
     if (!Array.isArray(keys)) lookedUp(cache, LIBRARY, keyIn(cache, keys), resultOf(found));
     else {
       for (const [n, key] of keys.entries()) {
-        const value: unknown = found === FAILED ? FAILED : (found as unknown[])[n];
+        const value: unknown = found === FAILED ? FAILED : (found as readonly unknown[] | undefined)?.[n];
         lookedUp(cache, LIBRARY, keyIn(cache, key), resultOf(value));
       }
     }
@@ -147,9 +147,10 @@ function storeOf(cache: Keyv): Store | undefined {
   return cache.store ?? cache.opts?.store;
 }
 
-/** A store in this process, of which nobody else can have heard. */
+/** Whether it is kept in a Map of which nobody else can hear: that is observed where it has a `get` of its own. */
 function isMap(store: Store | undefined): boolean {
-  return store instanceof Map || store?.store instanceof Map;
+  const map = store instanceof Map ? store : store?.store;
+  return map instanceof Map && !Object.hasOwn(map, "get");
 }
 
 /** With the namespace, as it is stored. That of major 4 and 5 is `keyv` unless the app says another. */

@@ -163,6 +163,16 @@ describe.each(keyvs)("keyv, $release", ({ Keyv }) => {
     ]);
   });
 
+  test("a Map that is observed is counted once", async () => {
+    const map = new Map<string, unknown>();
+    observeCache("map", map);
+    const cache = new Keyv({ store: map as never });
+    await cache.set("a", 1);
+    await cache.get("a");
+    expect(lookups()).toEqual([["map", "hit", 1]]);
+    expect(keysUsed.map((used) => (used as string[])[2])).toEqual(["write", "hit"]);
+  });
+
   test("nothing is left of it after disable", async () => {
     const patched = Keyv.prototype.get;
     instrumentations.keyv.disable();
@@ -173,6 +183,18 @@ describe.each(keyvs)("keyv, $release", ({ Keyv }) => {
     instrumentations.keyv.enable();
   });
 });
+
+test.each(keyvs.slice(0, 1))(
+  "keyv, $release: many of a store that answers with nothing are misses",
+  async ({ Keyv }) => {
+    const cache = new Keyv({ store: { getMany: async () => null } as never });
+    expect(await cache.get(["a", "b"])).toBeUndefined();
+    expect(lookups()).toEqual([
+      ["keyv", "miss", 1],
+      ["keyv", "miss", 1],
+    ]);
+  },
+);
 
 // Major 4 has neither.
 test.each(keyvs.slice(1))("keyv, $release, counts raw and many, and each write once", async ({ Keyv }) => {
