@@ -1,9 +1,11 @@
-import { addListener, type CacheLookup, nameCaches } from "@telltale/core";
+import { addListener, announceModule, type CacheLookup, nameCaches } from "@telltale/core";
 import { describeWith } from "@telltale/test/describe-with";
 import { type MemcachedServer, startMemcached } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { observeCache } from "../src/index.js";
 import { instrumentations, releasesOf } from "./libraries.js";
@@ -195,6 +197,22 @@ test.each(keyvs.slice(0, 1))(
     ]);
   },
 );
+
+test("the ES builds of keyv are other classes, and heard as well", async () => {
+  for (const name of ["keyv", "keyv-newest"]) {
+    const exports = (await import(name)) as typeof import("keyv");
+    const { version } = JSON.parse(
+      readFileSync(new URL(`../../../node_modules/${name}/package.json`, import.meta.url), "utf8"),
+    ) as { version: string };
+    announceModule({ name: "keyv", version, exports, file: fileURLToPath(import.meta.resolve(name)) });
+    expect(exports.Keyv).not.toBe((require(name) as typeof import("keyv")).Keyv);
+    await new exports.Keyv().get("user:1");
+  }
+  expect(lookups()).toEqual([
+    ["user", "miss", 1],
+    ["user", "miss", 1],
+  ]);
+});
 
 // Major 4 has neither.
 test.each(keyvs.slice(1))("keyv, $release, counts raw and many, and each write once", async ({ Keyv }) => {
