@@ -4,9 +4,11 @@ import { describeWith } from "./describe-with.js";
 import { fixture, programLines, type ProgramRun, REGISTER, runProgram } from "./run-program.js";
 import {
   type MariadbServer,
+  type MemcachedServer,
   type PostgresServer,
   type RedisServer,
   startMariadb,
+  startMemcached,
   startPostgres,
   startRedis,
   testNodes,
@@ -16,6 +18,7 @@ const nodes = await testNodes();
 const programs = readdirSync(fixture("drivers"));
 const casesOf = (isOne: (program: string) => boolean) =>
   nodes.flatMap(({ version, binary }) => programs.filter(isOne).map((program) => [program, version, binary] as const));
+const isMemcached = (program: string): boolean => program.startsWith("mem");
 const isMysql = (program: string): boolean => program.startsWith("mysql2-");
 
 describeWith(["postgres", "redis-server"], "programs with drivers behave with the preload as they do alone", () => {
@@ -28,9 +31,12 @@ describeWith(["postgres", "redis-server"], "programs with drivers behave with th
     await Promise.all([postgres?.stop(), redis?.stop()]);
   });
 
-  test.each(casesOf((program) => !isMysql(program)))("%s on Node %s", async (program, _, node) => {
-    await compare(program, node, { DATABASE_URL: postgres.url, REDIS_URL: redis.url });
-  });
+  test.each(casesOf((program) => !isMysql(program) && !isMemcached(program)))(
+    "%s on Node %s",
+    async (program, _, node) => {
+      await compare(program, node, { DATABASE_URL: postgres.url, REDIS_URL: redis.url });
+    },
+  );
 });
 
 describeWith(["mariadb"], "programs with mysql2 behave with the preload as they do alone", () => {
@@ -42,6 +48,18 @@ describeWith(["mariadb"], "programs with mysql2 behave with the preload as they 
 
   test.each(casesOf(isMysql))("%s on Node %s", async (program, _, node) => {
     await compare(program, node, { MYSQL_URL: mariadb.url });
+  });
+});
+
+describeWith(["memcached"], "programs with clients of Memcached behave with the preload as they do alone", () => {
+  let memcached: MemcachedServer;
+  beforeAll(async () => {
+    memcached = await startMemcached();
+  });
+  afterAll(() => memcached?.stop());
+
+  test.each(casesOf(isMemcached))("%s on Node %s", async (program, _, node) => {
+    await compare(program, node, { MEMCACHED: memcached.address });
   });
 });
 

@@ -11,7 +11,12 @@ import {
 } from "@telltale/core";
 import { createFindingEvents, createFindingLog, createInsights, type Insights } from "@telltale/insights";
 import {
-  expressInstrumentation,
+  keyvInstrumentation,
+  memcachedInstrumentation,
+  memjsInstrumentation,
+  nodeCacheInstrumentation,
+} from "@telltale/instrumentation-caches";
+import { expressInstrumentation,
   fastifyInstrumentation,
   hapiInstrumentation,
   honoInstrumentation,
@@ -88,6 +93,10 @@ export const INSTRUMENTATIONS: Readonly<
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
   ioredis: () => redisInstrumentation(),
+  memcached: () => memcachedInstrumentation(),
+  memjs: () => memjsInstrumentation(),
+  keyv: () => keyvInstrumentation(),
+  "node-cache": () => nodeCacheInstrumentation(),
 };
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */

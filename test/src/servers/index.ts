@@ -5,6 +5,8 @@ export type { ServerName } from "./find-server.js";
 export { freePort } from "./free-port.js";
 export { startMariadb } from "./mariadb.js";
 export type { MariadbOptions, MariadbServer } from "./mariadb.js";
+export { startMemcached } from "./memcached.js";
+export type { MemcachedServer } from "./memcached.js";
 export { testNodes } from "./node-binary.js";
 export type { TestNode } from "./node-binary.js";
 export { startPostgres } from "./postgres.js";

@@ -18,7 +18,11 @@ export type InstrumentationName =
   | "next"
   | "pg"
   | "mysql2"
-  | "ioredis";
+  | "ioredis"
+  | "memcached"
+  | "memjs"
+  | "keyv"
+  | "node-cache";
 export type TracesExporterName = "otlp" | "console" | "zipkin" | "none";
 export type MetricsExporterName = "prometheus" | "otlp" | "console" | "none";
 export type OtlpProtocol = "http/protobuf" | "http/json" | "grpc";
