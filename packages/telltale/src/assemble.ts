@@ -70,7 +70,8 @@ const INSTRUMENTATIONS: Readonly<
   pg: ({ explain, sqlcommenter = false }, serviceName) =>
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
-  ioredis: () => redisInstrumentation(),
+  ioredis: () => redisInstrumentation("ioredis"),
+  redis: () => redisInstrumentation("redis"),
 };
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */

@@ -135,7 +135,7 @@ describe("the environment", () => {
     ],
     [
       { OTEL_NODE_DISABLED_INSTRUMENTATIONS: "pg" },
-      { instrumentations: { http: true, express: true, pg: false, mysql2: true, ioredis: true } },
+      { instrumentations: { http: true, express: true, pg: false, mysql2: true, ioredis: true, redis: true } },
     ],
     [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: "", OTEL_NODE_DISABLED_INSTRUMENTATIONS: " " }, {}],
     [
@@ -156,7 +156,7 @@ describe("the environment", () => {
     ],
     [
       { OTEL_NODE_ENABLED_INSTRUMENTATIONS: "http" },
-      { instrumentations: { http: true, express: false, pg: false, mysql2: false, ioredis: false } },
+      { instrumentations: { http: true, express: false, pg: false, mysql2: false, ioredis: false, redis: false } },
     ],
   ])("%o", (env, options) => {
     expect(readEnvironment(env)).toEqual({ options, problems: [] });
