@@ -5,10 +5,15 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeWith } from "@telltale/test/describe-with";
 import { drivers } from "./drivers.js";
+import { nodeRedisDrivers } from "./node-redis-drivers.js";
 
-const program = fileURLToPath(new URL("./programs/rejections.mjs", import.meta.url));
+const programOf = (name: string) => fileURLToPath(new URL(`./programs/${name}.mjs`, import.meta.url));
+const all = [
+  ...drivers.map((driver) => ({ ...driver, name: "ioredis", program: programOf("rejections") })),
+  ...nodeRedisDrivers.map((driver) => ({ ...driver, name: "redis", program: programOf("node-redis-rejections") })),
+];
 
-async function run(args: string[]): Promise<{ output: string; code: number | null }> {
+async function run(program: string, args: string[]): Promise<{ output: string; code: number | null }> {
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -26,21 +31,21 @@ describeWith(["redis-server"], "rejections that nobody handles", () => {
   });
   afterAll(() => server.stop());
 
-  test.each(drivers)("ioredis $version: the same with and without", async ({ folder }) => {
-    const report = (telltale: string) => run([folder, String(server.port), telltale, "report"]);
-    const alone = await report("alone");
+  test.each(all)("$name $version: the same with and without", async ({ folder, program }) => {
+    const report = (telltale: string) => run(program, [folder, String(server.port), telltale, "report"]);
+    const [alone, instrumented] = await Promise.all([report("alone"), report("instrumented")]);
     // What is reported alone is what makes this test able to fail.
     expect(alone.output.split("\n").filter((line) => line.startsWith("unhandled"))).not.toEqual([]);
-    expect(await report("instrumented")).toEqual(alone);
+    expect(instrumented).toEqual(alone);
   });
 
-  test.each(drivers)("ioredis $version: they end the process as they do alone", async ({ folder }) => {
+  test.each(all)("$name $version: they end the process as they do alone", async ({ folder, program }) => {
     const crash = async (telltale: string) => {
-      const { output, code } = await run([folder, String(server.port), telltale, "crash"]);
+      const { output, code } = await run(program, [folder, String(server.port), telltale, "crash"]);
       return { error: /WRONGTYPE .*/.exec(output)?.[0], code };
     };
-    const alone = await crash("alone");
+    const [alone, instrumented] = await Promise.all([crash("alone"), crash("instrumented")]);
     expect(alone).toEqual({ error: expect.stringContaining("WRONGTYPE"), code: 1 });
-    expect(await crash("instrumented")).toEqual(alone);
+    expect(instrumented).toEqual(alone);
   });
 });
