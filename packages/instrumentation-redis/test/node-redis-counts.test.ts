@@ -87,14 +87,17 @@ async function figures(client: NodeRedisClient) {
   return { hits: figure("keyspace_hits"), misses: figure("keyspace_misses"), calls };
 }
 
-const ways = nodeRedisDrivers.flatMap(({ major, version, load }) => {
-  const way = { name: `redis ${version}`, load, options: {}, isPool: false };
-  if (major === 4) return [way];
-  const other = major === 5 ? 3 : 2;
-  const others = [way, { ...way, name: `${way.name}, RESP${other}`, options: { RESP: other } }];
-  // That of 5.0 leaves rejections of the app's unhandled.
-  return major === 5 ? others : [...others, { ...way, name: `${way.name}, a pool`, isPool: true }];
-});
+const ways = [];
+for (const { major, version, load } of nodeRedisDrivers) {
+  const name = `redis ${version}`;
+  ways.push({ name, load, options: {}, isPool: false });
+  if (major === 5) ways.push({ name: `${name}, RESP3`, load, options: { RESP: 3 }, isPool: false });
+  if (major === 6) {
+    ways.push({ name: `${name}, RESP2`, load, options: { RESP: 2 }, isPool: false });
+    // That of 5.0 leaves rejections of the app's unhandled.
+    ways.push({ name: `${name}, a pool`, load, options: {}, isPool: true });
+  }
+}
 
 describeWith(["redis-server"], "commands and lookups of node-redis beside the server's INFO", () => {
   const instrumentation = redisInstrumentation("redis");

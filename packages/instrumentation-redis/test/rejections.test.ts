@@ -9,8 +9,12 @@ import { nodeRedisDrivers } from "./node-redis-drivers.js";
 
 const programOf = (name: string) => fileURLToPath(new URL(`./programs/${name}.mjs`, import.meta.url));
 const all = [
-  ...drivers.map((driver) => ({ ...driver, name: "ioredis", program: programOf("rejections") })),
-  ...nodeRedisDrivers.map((driver) => ({ ...driver, name: "redis", program: programOf("node-redis-rejections") })),
+  ...drivers.map(({ version, folder }) => ({ name: `ioredis ${version}`, folder, program: programOf("rejections") })),
+  ...nodeRedisDrivers.map(({ version, folder }) => ({
+    name: `redis ${version}`,
+    folder,
+    program: programOf("node-redis-rejections"),
+  })),
 ];
 
 async function run(program: string, args: string[]): Promise<{ output: string; code: number | null }> {
@@ -31,21 +35,21 @@ describeWith(["redis-server"], "rejections that nobody handles", () => {
   });
   afterAll(() => server.stop());
 
-  test.each(all)("$name $version: the same with and without", async ({ folder, program }) => {
+  test.each(all)("$name: the same with and without", async ({ folder, program }) => {
     const report = (telltale: string) => run(program, [folder, String(server.port), telltale, "report"]);
-    const [alone, instrumented] = await Promise.all([report("alone"), report("instrumented")]);
+    const alone = await report("alone");
     // What is reported alone is what makes this test able to fail.
     expect(alone.output.split("\n").filter((line) => line.startsWith("unhandled"))).not.toEqual([]);
-    expect(instrumented).toEqual(alone);
+    expect(await report("instrumented")).toEqual(alone);
   });
 
-  test.each(all)("$name $version: they end the process as they do alone", async ({ folder, program }) => {
+  test.each(all)("$name: they end the process as they do alone", async ({ folder, program }) => {
     const crash = async (telltale: string) => {
       const { output, code } = await run(program, [folder, String(server.port), telltale, "crash"]);
       return { error: /WRONGTYPE .*/.exec(output)?.[0], code };
     };
-    const [alone, instrumented] = await Promise.all([crash("alone"), crash("instrumented")]);
+    const alone = await crash("alone");
     expect(alone).toEqual({ error: expect.stringContaining("WRONGTYPE"), code: 1 });
-    expect(instrumented).toEqual(alone);
+    expect(await crash("instrumented")).toEqual(alone);
   });
 });

@@ -54,7 +54,7 @@ if (mode === "crash") {
   for (const [name, way] of Object.entries(ways)) {
     unhandled.length = 0;
     void way();
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await new Promise((resolve) => setTimeout(resolve, 40));
     console.log(unhandled.length > 0 ? "unhandled" : "handled", name, unhandled.join(", "));
   }
   const { prototype } = client.constructor;
