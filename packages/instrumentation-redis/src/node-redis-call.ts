@@ -31,11 +31,19 @@ export function beginCall(
     return;
   }
   const caller = context.active();
-  const isOwn = isConnectionsOwn(session, command, options);
-  if (!isOwn && !isSuppressed(caller)) {
-    hearOutcome(begin(session, command.args, caller, waited), session, command, guard);
+  if (isConnectionsOwn(session, command, options) || isSuppressed(caller)) {
+    follow(session, String(command.args[0]).toUpperCase(), command.args);
+    return;
   }
-  if (String(command.args[0]).toUpperCase() === "SELECT") selectDatabase(session, Number(command.args[1]));
+  const call = begin(session, command.args, caller, waited);
+  hearOutcome(call, session, command, guard);
+  follow(session, call.facts.name, command.args);
+}
+
+/** What comes after it runs in another database. */
+function follow(session: Session, name: string, args: CommandArguments): void {
+  if (name === "SELECT") selectDatabase(session, Number(args[1]));
+  else if (name === "RESET") selectDatabase(session, 0);
 }
 
 function begin(session: Session, args: CommandArguments, caller: Context, waited: Waited | undefined): ClientCall {

@@ -5,11 +5,18 @@ import type { Session } from "./node-redis-session.js";
 const SETUP_CHAIN = "Socket Initiator";
 /** RESET, which is the app's, and the same set-up after it. */
 const RESET_CHAIN = "Reset Chain";
-const SETUP = new Set(["AUTH", "HELLO", "READONLY", "SELECT", "CLIENT SETINFO", "CLIENT SETNAME", "CLIENT TRACKING"]);
+const SETUP: ReadonlySet<string> = new Set([
+  "AUTH",
+  "HELLO",
+  "READONLY",
+  "SELECT",
+  "CLIENT SETINFO",
+  "CLIENT SETNAME",
+  "CLIENT TRACKING",
+]);
 
 /** What it asks to find the nodes of a cluster or the servers behind sentinels; and ASKING, after a redirect. */
-const DISCOVERY = new Set([
-  "ASKING",
+const DISCOVERY: ReadonlySet<string> = new Set([
   "CLUSTER NODES",
   "CLUSTER SLOTS",
   "SENTINEL GET-MASTER-ADDR-BY-NAME",
@@ -23,18 +30,27 @@ export function isConnectionsOwn(
   { args, chainId }: QueuedCommand,
   options: SendOptions | undefined,
 ): boolean {
-  const [name, subcommand] = args;
-  const text = String(name);
-  if (chainId !== undefined && isSetUp(chainId.description, text)) return true;
-  if (text === "PING") return args.length === 1 && client?.options?.pingInterval !== undefined;
-  if (options?.asap === true && client?.isReady !== true && isIn(SETUP, args, text)) return true;
-  return (text === "ASKING" || subcommand !== undefined) && isIn(DISCOVERY, args, text);
+  const [name] = args;
+  if (chainId !== undefined && isSetUp(chainId.description, name)) return true;
+  if (options?.asap === true && client?.isReady !== true && isIn(SETUP, args)) return true;
+  switch (name) {
+    case "ASKING":
+      return true;
+    // Sent at an interval, where the app has set one.
+    case "PING":
+      return args.length === 1 && client?.options?.pingInterval !== undefined;
+    case "CLUSTER":
+    case "SENTINEL":
+      return isIn(DISCOVERY, args);
+    default:
+      return false;
+  }
 }
 
-function isSetUp(chain: string | undefined, name: string): boolean {
+function isSetUp(chain: string | undefined, name: unknown): boolean {
   return chain === SETUP_CHAIN || (chain === RESET_CHAIN && name !== "RESET");
 }
 
-function isIn(names: ReadonlySet<string>, [, subcommand]: CommandArguments, name: string): boolean {
-  return names.has(name) || (subcommand !== undefined && names.has(`${name} ${String(subcommand).toUpperCase()}`));
+function isIn(names: ReadonlySet<string>, [name, subcommand]: CommandArguments): boolean {
+  return names.has(String(name)) || names.has(`${String(name)} ${String(subcommand).toUpperCase()}`);
 }

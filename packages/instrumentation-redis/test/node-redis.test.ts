@@ -41,7 +41,15 @@ describeWith(["redis-server"], "node-redis", () => {
     heard.ended.map(({ template, context }) => `${template.operationName} ${context.getValue(caller)}`);
   const errors = () => heard.ended.map(({ template, errorType }) => `${template.operationName} ${errorType ?? ""}`);
 
-  describe.each(nodeRedisDrivers)("$version", ({ load, major }) => {
+  describe.each(nodeRedisDrivers)("$version", ({ load, major, inner }) => {
+    const prototypesOf = () =>
+      ["lib/client", "lib/client/commands-queue", "lib/cluster/cluster-slots"]
+        .map((path) => inner<{ default: { prototype: object } }>(path).default.prototype)
+        .concat(
+          major === 4
+            ? []
+            : inner<{ RedisClientPool: { prototype: object } }>("lib/client/pool").RedisClientPool.prototype,
+        );
     const connect = async (options: object = {}): Promise<NodeRedisClient> => {
       const client = load().createClient({ url: server.url, ...options });
       client.on("error", () => {});
@@ -250,8 +258,17 @@ describeWith(["redis-server"], "node-redis", () => {
 
     test("once disabled, nothing is heard and every method is the library's own", async () => {
       const client = await ready();
+      const prototypes = prototypesOf();
+      const own = () => prototypes.map((prototype) => Object.getOwnPropertyDescriptors(prototype));
+      const watched = own();
+      instrumentation.disable();
+      const alone = own();
+      instrumentation.enable();
+      expect(own()).not.toEqual(alone);
+      expect(shapesOf(watched)).toEqual(shapesOf(alone));
       instrumentation.disable();
       try {
+        expect(own()).toEqual(alone);
         await client.get("user:1");
         await client.multi().get("user:1").exec();
         expect(heard.started).toEqual([]);
@@ -364,6 +381,16 @@ describeWith(["redis-server"], "node-redis", () => {
     });
   });
 });
+
+/** What is patched may be told from the original by nothing but its code. */
+function shapesOf(all: Record<string, PropertyDescriptor>[]) {
+  return all.map((descriptors) =>
+    Object.entries(descriptors).map(([name, { value, get, set, ...flags }]) => {
+      const method = (value ?? get ?? set) as { name?: string; length?: number } | undefined;
+      return [name, typeof value, method?.length, typeof value === "function" ? method?.name : "", flags];
+    }),
+  );
+}
 
 async function keyspace(client: NodeRedisClient): Promise<[hits: number, misses: number]> {
   const text = String(await client.sendCommand(["INFO", "stats"]));
