@@ -10,11 +10,13 @@ import { nodeRedisDrivers } from "./node-redis-drivers.js";
 const programOf = (name: string) => fileURLToPath(new URL(`./programs/${name}.mjs`, import.meta.url));
 const all = [
   ...drivers.map(({ version, folder }) => ({ name: `ioredis ${version}`, folder, program: programOf("rejections") })),
-  ...nodeRedisDrivers.map(({ version, folder }) => ({
-    name: `redis ${version}`,
-    folder,
-    program: programOf("node-redis-rejections"),
-  })),
+  ...nodeRedisDrivers
+    .filter(({ major }) => major !== 5)
+    .map(({ version, folder }) => ({
+      name: `redis ${version}`,
+      folder,
+      program: programOf("node-redis-rejections"),
+    })),
 ];
 
 async function run(program: string, args: string[]): Promise<{ output: string; code: number | null }> {
