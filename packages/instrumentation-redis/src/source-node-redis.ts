@@ -54,7 +54,13 @@ export const nodeRedisClient: InstrumentedModule = {
 function patchClient({ exports, file, version }: LoadedModule, guard: Guard, undo: (() => void)[]): () => void {
   const require = createRequire(file);
   const inner = <T>(path: string): T => require(path) as T;
-  const { prototype: client } = inner<{ default: Class }>("./lib/client").default;
+  const { create, prototype: client } = inner<{ default: Class & { readonly create: unknown } }>(
+    "./lib/client",
+  ).default;
+  if ((exports as { readonly createClient?: unknown }).createClient !== create) {
+    sayOnce("info", `@redis/client ${version} is not instrumented: it was not loaded by Node's own loader`);
+    return () => {};
+  }
   const { prototype: queue } = inner<{ default: Class }>("./lib/client/commands-queue").default;
   const { prototype: slots } = inner<{ default: Class }>("./lib/cluster/cluster-slots").default;
   const patch: Patch = { on: true, probed: undefined, sending: undefined, waited: undefined, opened: undefined };

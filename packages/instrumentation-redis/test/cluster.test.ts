@@ -183,7 +183,7 @@ describeWith(["redis-server"], "a cluster of three nodes", () => {
   /** The slot is on its way from the first to the second node: what the first has no more is asked of the second. */
   async function moveSlot(): Promise<() => Promise<void>> {
     await giveSlotTo(0);
-    const [a, b] = servers.map(({ url }) => new (first().load())(url));
+    const [a, b] = servers.slice(0, 2).map(({ url }) => new (first().load())(url));
     if (a === undefined || b === undefined) throw new Error("no nodes");
     const [from, to] = [String(await a.cluster("MYID")), String(await b.cluster("MYID"))];
     await b.call("CLUSTER", "SETSLOT", SLOT, "IMPORTING", from);
@@ -211,8 +211,8 @@ describeWith(["redis-server"], "a cluster of three nodes", () => {
     }
   });
 
-  const redisCluster = async (load: (typeof nodeRedisDrivers)[number]["load"]) => {
-    const cluster = load().createCluster({ rootNodes: [{ url: servers[0]?.url ?? "" }] });
+  const redisCluster = async (load: (typeof nodeRedisDrivers)[number]["load"], options: object = {}) => {
+    const cluster = load().createCluster({ rootNodes: [{ url: servers[0]?.url ?? "" }], ...options });
     cluster.on("error", () => {});
     await as("connector", () => cluster.connect());
     return cluster;
@@ -281,6 +281,21 @@ describeWith(["redis-server"], "a cluster of three nodes", () => {
       expect(heard.tally()).toEqual({ "user error": 1 });
     } finally {
       await client.disconnect();
+    }
+  });
+
+  test.each(nodeRedisDrivers)("redis $version: a cluster that follows no redirection shows it", async ({ load }) => {
+    await giveSlotTo(0);
+    const cluster = await redisCluster(load, { maxCommandRedirections: 0 });
+    try {
+      await giveSlotTo(1);
+      heard.clear();
+      await expect(as("a", () => cluster.get("user:1"))).rejects.toThrow();
+      await sleep(5);
+      expect([parents(heard), outcomes()]).toEqual([["GET a"], ["GET MOVED"]]);
+      expect(heard.tally()).toEqual({ "user error": 1 });
+    } finally {
+      await cluster.disconnect();
     }
   });
 });
