@@ -87,7 +87,7 @@ async function figures(client: NodeRedisClient) {
   return { hits: figure("keyspace_hits"), misses: figure("keyspace_misses"), calls };
 }
 
-const ways = [];
+const ways: { name: string; load: () => NodeRedis; options: object; isPool: boolean }[] = [];
 for (const { major, version, load } of nodeRedisDrivers) {
   const name = `redis ${version}`;
   ways.push({ name, load, options: {}, isPool: false });
