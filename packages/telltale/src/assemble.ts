@@ -16,7 +16,8 @@ import {
   memjsInstrumentation,
   nodeCacheInstrumentation,
 } from "@telltale/instrumentation-caches";
-import { expressInstrumentation,
+import {
+  expressInstrumentation,
   fastifyInstrumentation,
   hapiInstrumentation,
   honoInstrumentation,
@@ -92,7 +93,8 @@ export const INSTRUMENTATIONS: Readonly<
   pg: ({ explain, sqlcommenter = false }, serviceName) =>
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
-  ioredis: () => redisInstrumentation(),
+  ioredis: () => redisInstrumentation("ioredis"),
+  redis: () => redisInstrumentation("redis"),
   memcached: () => memcachedInstrumentation(),
   memjs: () => memjsInstrumentation(),
   keyv: () => keyvInstrumentation(),

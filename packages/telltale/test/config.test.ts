@@ -81,7 +81,23 @@ describe("precedence: code, environment, file, default", () => {
 });
 
 function every(on: boolean) {
-  const names = ["http", "express", "fastify", "koa", "hapi", "hono", "next", "pg", "mysql2", "ioredis"];
+  const names = [
+    "http",
+    "express",
+    "fastify",
+    "koa",
+    "hapi",
+    "hono",
+    "next",
+    "pg",
+    "mysql2",
+    "ioredis",
+    "redis",
+    "memcached",
+    "memjs",
+    "keyv",
+    "node-cache",
+  ];
   return Object.fromEntries(names.map((name) => [name, on]));
 }
 

@@ -13,5 +13,5 @@ export { startPostgres } from "./postgres.js";
 export type { PostgresOptions, PostgresServer } from "./postgres.js";
 export { startPrometheus } from "./prometheus.js";
 export type { PrometheusOptions, PrometheusServer } from "./prometheus.js";
-export { startRedis } from "./redis.js";
+export { startRedis, startSentinel } from "./redis.js";
 export type { RedisOptions, RedisServer } from "./redis.js";

@@ -19,6 +19,7 @@ export type InstrumentationName =
   | "pg"
   | "mysql2"
   | "ioredis"
+  | "redis"
   | "memcached"
   | "memjs"
   | "keyv"

@@ -89,6 +89,7 @@ export const FILE_SCHEMA: Schema = {
     pg: flag,
     mysql2: flag,
     ioredis: flag,
+    redis: flag,
     memcached: flag,
     memjs: flag,
     keyv: flag,
