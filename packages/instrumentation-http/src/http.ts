@@ -2,6 +2,7 @@ import { defineInstrumentation, type Guard, type Instrumentation, undoAll } from
 import { hearClients } from "./source-client.js";
 import { hearFetch } from "./source-fetch.js";
 import { hearServers } from "./source-server.js";
+import { undici } from "./source-undici.js";
 
 export interface HttpInstrumentationOptions {
   /**
@@ -16,11 +17,11 @@ export interface HttpInstrumentationOptions {
   readonly trustForwarded?: boolean;
 }
 
-/** Hears the requests that a program serves with node:http and node:https, and those it sends with them or with `fetch`. */
+/** Hears the requests that a program serves with node:http and node:https, and those it sends with them, with `fetch` or with undici. */
 export function httpInstrumentation(options: HttpInstrumentationOptions = {}): Instrumentation {
   return defineInstrumentation({
     name: "http",
-    modules: [],
+    modules: [undici],
     enable(guard: Guard) {
       const undo = [hearServers(options, guard), hearClients(guard), hearFetch(guard)];
       return () => undoAll(undo);
