@@ -86,6 +86,7 @@ export {
   DatabaseOperation,
   type DatabaseTemplate,
   endOperation,
+  endResponse,
   errorType,
   failOperation,
   type HttpClientOperation,
