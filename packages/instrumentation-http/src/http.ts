@@ -1,6 +1,8 @@
 import { defineInstrumentation, type Guard, type Instrumentation, undoAll } from "@telltale/core";
+import { hearAgents } from "./source-agent.js";
 import { hearClients } from "./source-client.js";
 import { hearFetch } from "./source-fetch.js";
+import { hearHttp2Clients } from "./source-http2-client.js";
 import { hearServers } from "./source-server.js";
 import { undici } from "./source-undici.js";
 
@@ -23,7 +25,13 @@ export function httpInstrumentation(options: HttpInstrumentationOptions = {}): I
     name: "http",
     modules: [undici],
     enable(guard: Guard) {
-      const undo = [hearServers(options, guard), hearClients(guard), hearFetch(guard)];
+      const undo = [
+        hearServers(options, guard),
+        hearClients(guard),
+        hearAgents(guard),
+        hearHttp2Clients(guard),
+        hearFetch(guard),
+      ];
       return () => undoAll(undo);
     },
   });

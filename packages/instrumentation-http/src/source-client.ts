@@ -19,6 +19,7 @@ import {
   undoAll,
 } from "@telltale/core";
 import { isEventStream } from "./event-stream.js";
+import { noteSocket } from "./source-agent.js";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 import { parseAuthority } from "./url.js";
 
@@ -133,6 +134,9 @@ function typeOf(rawHeaders: readonly string[]): string | undefined {
 
 function hear(event: string, subject: unknown, request: ClientRequest, operation: HttpClientOperation): void {
   switch (event) {
+    case "socket":
+      noteSocket(subject, operation.startMs);
+      return;
     case "response":
     case "upgrade":
     case "connect": {

@@ -20,6 +20,7 @@ import { isEventStream } from "./event-stream.js";
 import type { HttpInstrumentationOptions } from "./http.js";
 import { IncomingDescription } from "./request-attributes.js";
 import { replaceOwn } from "./replace-own.js";
+import { attachStreamMessage, createHttp2Server, isServedStream } from "./source-http2-server.js";
 import { attachServed, attachServedMessage, forget, Served, servedByMessage, servedByResponse } from "./served.js";
 import { endWithAnswer } from "./upgrade-answer.js";
 
@@ -34,7 +35,7 @@ export function ignoreServer(server: object): void {
 }
 
 /** The events by which a server hands a request to the app; Node answers what nobody listens for by itself. */
-const HANDED = new Set(["request", "checkContinue", "checkExpectation", "upgrade", "connect"]);
+const HANDED = new Set(["request", "checkContinue", "checkExpectation", "upgrade", "connect", "stream"]);
 
 /**
  * Hears the requests that node:http and node:https hand to the app, by `emit` of the server; their ends by `emit`
@@ -47,7 +48,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
   const wrapServer = (find: () => Emit): Emit =>
     function emit(this: EventEmitter, event: string) {
       if (HANDED.has(event) && state.on && guard.on && hasListeners() && !ignored.has(this)) {
-        const runIn = begin(arguments[1], arguments[2]);
+        const runIn = event === "stream" ? beginStream(arguments[1], arguments[2]) : begin(arguments[1], arguments[2]);
         if (runIn !== undefined) {
           // A `server.emit` of the app's may hand more to its listeners.
           if (arguments.length > 3)
@@ -66,17 +67,37 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
     replaceMethod(ServerResponse.prototype, "write", wrapHead),
     replaceMethod(ServerResponse.prototype, "flushHeaders", wrapHead),
   ];
+  const http2 = createHttp2Server(trustForwarded, guard);
   return () => {
     state.on = false;
-    undoAll(undo);
+    undoAll([...undo, http2.stop]);
   };
+
+  /** The same for a stream of HTTP/2. */
+  function beginStream(stream: unknown, headers: unknown): Context | undefined {
+    try {
+      // Others may emit an event of that name.
+      if (typeof headers !== "object" || headers === null || !(":method" in headers)) return undefined;
+      if (typeof stream !== "object" || stream === null || isServedStream(stream)) return undefined;
+      const active = context.active();
+      if (isSuppressed(active)) return undefined;
+      const { ":path": path } = headers as { readonly ":path"?: string };
+      return isIgnored(path ?? "") ? suppress(active) : http2.begin(stream, headers);
+    } catch (error) {
+      guard.failed(error);
+      return undefined;
+    }
+  }
 
   /** The context to handle the request in; undefined to leave it as it is. */
   function begin(message: unknown, response: unknown): Context | undefined {
     try {
       // What others emit by hand (tests, adapters) need not be what Node makes, and nothing tells when it ends.
-      if (!(message instanceof Incoming && (response instanceof ServerResponse || response instanceof Socket)))
+      if (!(message instanceof Incoming && (response instanceof ServerResponse || response instanceof Socket))) {
+        // Of HTTP/2, within the event of its stream.
+        if (typeof message === "object" && message !== null) attachStreamMessage(message);
         return undefined;
+      }
       const active = context.active();
       // A `checkContinue` handler hands the request on by emitting it again.
       if (servedByMessage(message) !== undefined || isSuppressed(active)) return undefined;
