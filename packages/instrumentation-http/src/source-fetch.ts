@@ -167,7 +167,7 @@ function begin(request: UndiciRequest): boolean {
     const key = siteKeyOf(operation);
     if (siteWanted(key)) operation.takenSite = takeSite(key, begin);
   }
-  const resends = sending !== undefined && sending.resends > 0 ? sending.resends : resendOf(operation);
+  const resends = Math.max(sending?.resends ?? 0, resendOf(operation));
   if (resends > 0) annotateOperation(operation, "http.request.resend_count", resends);
   propagation.inject(contextOf(operation), request, headers);
   return true;

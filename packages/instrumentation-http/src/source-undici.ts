@@ -1,5 +1,5 @@
 import { hasListeners, type InstrumentedModule, replaceMethod, undoAll } from "@telltale/core";
-import { enterDispatch, leaveDispatch, notePool } from "./sending.js";
+import { enterDispatch, leaveDispatch, notePool, type Sending } from "./sending.js";
 import { hearPools, symbolOf } from "./undici-pools.js";
 
 type Dispatch = (options: unknown, handler: unknown) => unknown;
@@ -27,11 +27,20 @@ export const undici: InstrumentedModule = {
     const hears = (): boolean => state.on && guard.on && hasListeners();
     const pools = Object.getPrototypeOf(Pool.prototype) as object;
     const isPool = (dispatcher: object): boolean => Object.prototype.isPrototypeOf.call(pools, dispatcher);
+    function enter(handler: unknown, dispatcher: object | undefined): Sending | undefined {
+      try {
+        const outer = enterDispatch(handler);
+        if (dispatcher !== undefined && isPool(dispatcher)) notePool(dispatcher);
+        return outer;
+      } catch (error) {
+        guard.failed(error);
+        return undefined;
+      }
+    }
     const wrapDispatch = (find: () => Dispatch): Dispatch =>
       function dispatch(this: object, _options, handler) {
         if (!hears()) return Reflect.apply(find(), this, arguments);
-        const outer = enterDispatch(handler);
-        if (isPool(this)) notePool(this);
+        const outer = enter(handler, this);
         try {
           return Reflect.apply(find(), this, arguments);
         } finally {
@@ -40,7 +49,7 @@ export const undici: InstrumentedModule = {
       };
     const between: Interceptor = (dispatch) => (options, handler) => {
       if (!hears()) return dispatch(options, handler);
-      const outer = enterDispatch(handler);
+      const outer = enter(handler, undefined);
       try {
         return dispatch(options, handler);
       } finally {

@@ -10,11 +10,13 @@ type Emit = (this: Socket, event: string, ...args: unknown[]) => boolean;
  * HTTP's of the connection, which is then open for as long as its sides like; anything else is a refusal.
  */
 export function endWithAnswer(operation: HttpServerOperation, socket: Socket, guard: Guard): void {
+  let isAnswered = false;
   const wrapWrite = (find: () => Write): Write =>
     function write(chunk) {
       try {
         return Reflect.apply(find(), this, arguments) as unknown;
       } finally {
+        isAnswered ||= chunk !== undefined;
         const status = statusOf(chunk);
         if (status !== undefined) finish(status, status >= 500 ? String(status) : undefined);
       }
@@ -24,7 +26,7 @@ export function endWithAnswer(operation: HttpServerOperation, socket: Socket, gu
       try {
         return Reflect.apply(find(), this, arguments) as boolean;
       } finally {
-        if (event === "close") finish(0, "aborted");
+        if (event === "close") finish(0, isAnswered ? undefined : "aborted");
       }
     };
   const undo = [

@@ -282,7 +282,7 @@ describe("how a stream ends", () => {
     await ended(4);
     expect(active).toBe(0);
     tunnel.close();
-    expect(outcomes([...heard.servers, ...heard.clients])).toEqual(Array(4).fill([200, undefined]));
+    expect(outcomes([...heard.servers, ...heard.clients])).toEqual(Array.from({ length: 4 }, () => [200, undefined]));
     expect([...heard.ends.values()]).toEqual([1, 1, 1, 1]);
   });
 });

@@ -56,9 +56,11 @@ describe("WebSockets", () => {
   test.each(["ws", "Node's own client"])("%s: both sides end at 101, and belong together", async (which) => {
     const { sockets, url } = await serveSockets();
     const client = which === "ws" ? new WsClient(`${url}/chat`) : new WebSocket(`${url}/chat`);
-    await new Promise((resolve) => {
-      client.onopen = resolve;
-    });
+    const heardOf = (event: "open" | "message" | "close") =>
+      new Promise<Event & { readonly data?: unknown }>((resolve) =>
+        (client as WebSocket).addEventListener(event, resolve),
+      );
+    await heardOf("open");
     await ended(2);
     expect(active).toBe(0);
     expect(heard.servers.map(({ method, path }) => [method, path])).toEqual([["GET", "/chat"]]);
@@ -68,14 +70,10 @@ describe("WebSockets", () => {
     ]);
     expect(heard.servers[0]?.span?.spanContext().traceId).toBe(heard.clients[0]?.span?.spanContext().traceId);
     // It goes on as it would alone.
-    const answer = await new Promise((resolve) => {
-      client.onmessage = ({ data }: { data: unknown }) => resolve(String(data));
-      client.send("hello");
-    });
-    expect(answer).toBe("hello");
-    const closed = new Promise((resolve) => {
-      client.onclose = resolve;
-    });
+    const answered = heardOf("message");
+    client.send("hello");
+    expect((await answered).data).toBe("hello");
+    const closed = heardOf("close");
     client.close();
     await closed;
     sockets.close();
