@@ -1,6 +1,7 @@
 import { Agent } from "node:http";
 import { performance } from "node:perf_hooks";
-import { Attached, type Guard, type PoolReporter, replaceMethod } from "@telltale/core";
+import { context } from "@opentelemetry/api";
+import { Attached, type Guard, isSuppressed, type PoolReporter, replaceMethod } from "@telltale/core";
 import { registerHttpPool } from "./http-pools.js";
 import { defaultPort, originOf } from "./request-attributes.js";
 
@@ -49,7 +50,8 @@ export function hearAgents(guard: Guard): () => void {
     "createSocket",
     (find) =>
       function createSocket(this: Agent, _request, options, created) {
-        if (guard.on && isPool(this)) {
+        // What delivers telemetry is nobody's pool.
+        if (guard.on && isPool(this) && !isSuppressed(context.active())) {
           try {
             const pool = poolOf(this, options);
             if (pool !== undefined && typeof created === "function") {

@@ -22,7 +22,7 @@ import { isEventStream } from "./event-stream.js";
 import { expectRedirect, resendOf } from "./redirects.js";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 import { type Sending, takeSending } from "./sending.js";
-import { noteWait } from "./undici-pools.js";
+import { findGlobalPools, noteWait } from "./undici-pools.js";
 
 /** What is used of undici's `Request`, equal in undici 5 to 8, of which Node 22, 24 and 26 carry one each. */
 interface UndiciRequest {
@@ -131,6 +131,7 @@ export function hearFetch(guard: Guard): () => void {
         hearUpgrade(request);
       },
     ],
+    ["undici:client:connected", findGlobalPools],
     ["undici:client:sendHeaders", ({ request }) => noteWait(SentRequest.sendingOf(request))],
     ["undici:request:headers", hearStatus],
     ["undici:request:trailers", ({ request }) => end(request)],

@@ -44,8 +44,7 @@ export function hearPools(pools: object, Client: { readonly prototype: object },
       function addClient(this: UndiciPool, client) {
         if (guard.on) {
           try {
-            // oxlint-disable-next-line no-new
-            if (!KnownPool.has(this) && isA(client, Client)) new KnownPool(this, register(this));
+            if (isA(client, Client)) know(this);
           } catch (error) {
             guard.failed(error);
           }
@@ -55,12 +54,36 @@ export function hearPools(pools: object, Client: { readonly prototype: object },
   );
 }
 
+/**
+ * Registers the pools of the global `fetch`, of which a connection has just been opened: they are made by the copy of undici that is
+ * part of Node, but kept where every copy finds them.
+ */
+export function findGlobalPools(): void {
+  for (const key of ["undici.globalDispatcher.1", "undici.globalDispatcher.2"]) {
+    const dispatcher = (globalThis as Record<symbol, unknown>)[Symbol.for(key)];
+    const clients = typeof dispatcher === "object" && dispatcher !== null ? valueOf(dispatcher, "clients") : undefined;
+    // A dispatcher of another kind has none, or not by their origins.
+    if (!(clients instanceof Map)) continue;
+    for (const entry of clients.values() as Iterable<{ readonly dispatcher?: object }>) {
+      // Some versions count the connections beside each.
+      const { dispatcher: pool = entry } = entry;
+      if ("stats" in pool && "free" in (pool as UndiciPool).stats) know(pool as UndiciPool);
+    }
+  }
+}
+
+function know(pool: UndiciPool): void {
+  // oxlint-disable-next-line no-new
+  if (!KnownPool.has(pool)) new KnownPool(pool, register(pool));
+}
+
 function isA(client: object, Client: { readonly prototype: object }): boolean {
   return Object.prototype.isPrototypeOf.call(Client.prototype, client);
 }
 
 function register(pool: UndiciPool): PoolReporter | undefined {
-  const { origin } = valueOf(pool, "url") as URL;
+  const { origin } = (valueOf(pool, "url") ?? {}) as { readonly origin?: string };
+  if (origin === undefined) return undefined;
   const limit = valueOf(pool, "connections");
   const ref = new WeakRef(pool);
   return registerHttpPool(origin, () => {
@@ -73,11 +96,16 @@ function register(pool: UndiciPool): PoolReporter | undefined {
 
 /** What undici keeps by symbols that it does not export; their descriptions have not changed since undici 5. */
 export function symbolOf(owner: object, description: string): symbol {
-  const found = Object.getOwnPropertySymbols(owner).find((one) => one.description === description);
+  const found = findSymbol(owner, description);
   if (found === undefined) throw new Error(`expected undici to have the symbol ${description}`);
   return found;
 }
 
+function findSymbol(owner: object, description: string): symbol | undefined {
+  return Object.getOwnPropertySymbols(owner).find((one) => one.description === description);
+}
+
 function valueOf(owner: object, description: string): unknown {
-  return (owner as Record<symbol, unknown>)[symbolOf(owner, description)];
+  const symbol = findSymbol(owner, description);
+  return symbol === undefined ? undefined : (owner as Record<symbol, unknown>)[symbol];
 }

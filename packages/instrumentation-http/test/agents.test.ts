@@ -103,6 +103,19 @@ describe("a keep-alive agent is a pool for each place", () => {
   });
 });
 
+test("the connections of the global fetch are a pool without a limit", async () => {
+  agent = new http.Agent();
+  const all = Promise.all([1, 2, 3].map(async () => (await fetch(`${running.url}/slow`)).text()));
+  await until(
+    () => sockets.size,
+    (count) => count === 3,
+  );
+  expect(onlyReading()).toMatchObject({ used: 3, idle: 0, pending: 0, limit: undefined });
+  await all;
+  await until(onlyReading, (reading) => reading?.idle === 3);
+  expect(onlyReading()).toMatchObject({ used: 0 });
+});
+
 test("a kept connection that the server has closed: the request fails once, its repetition is one of its own", async () => {
   agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   await fetchWith("/");
