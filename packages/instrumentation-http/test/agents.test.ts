@@ -1,4 +1,5 @@
-import { addListener, readPools } from "@telltale/core";
+import { context } from "@opentelemetry/api";
+import { addListener, readPools, suppress } from "@telltale/core";
 import { once } from "node:events";
 import http, { get, type IncomingMessage } from "node:http";
 import https from "node:https";
@@ -74,6 +75,9 @@ describe("a keep-alive agent is a pool for each place", () => {
     await fetchWith("/");
     expect(readings()).toEqual([]);
     agent = new http.Agent({ maxTotalSockets: 3 });
+    // What is suppressed delivers telemetry.
+    await context.with(suppress(context.active()), () => fetchWith("/"));
+    expect(readings()).toEqual([]);
     await fetchWith("/");
     expect(readings().map(({ reading }) => reading.limit)).toEqual([3]);
   });
