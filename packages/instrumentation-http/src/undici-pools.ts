@@ -61,15 +61,19 @@ export function hearPools(pools: object, Client: { readonly prototype: object },
 export function findGlobalPools(): void {
   for (const key of ["undici.globalDispatcher.1", "undici.globalDispatcher.2"]) {
     const dispatcher = (globalThis as Record<symbol, unknown>)[Symbol.for(key)];
-    const clients = typeof dispatcher === "object" && dispatcher !== null ? valueOf(dispatcher, "clients") : undefined;
+    const clients = isObject(dispatcher) ? valueOf(dispatcher, "clients") : undefined;
     // A dispatcher of another kind has none, or not by their origins.
     if (!(clients instanceof Map)) continue;
-    for (const entry of clients.values() as Iterable<{ readonly dispatcher?: object }>) {
+    for (const entry of clients.values() as Iterable<unknown>) {
       // Some versions count the connections beside each.
-      const { dispatcher: pool = entry } = entry;
-      if ("stats" in pool && "free" in (pool as UndiciPool).stats) know(pool as UndiciPool);
+      const pool = isObject(entry) && "dispatcher" in entry ? entry.dispatcher : entry;
+      if (isObject(pool) && "stats" in pool && isObject(pool.stats) && "free" in pool.stats) know(pool as UndiciPool);
     }
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function know(pool: UndiciPool): void {
