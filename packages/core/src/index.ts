@@ -92,6 +92,7 @@ export {
   DatabaseOperation,
   type DatabaseTemplate,
   endOperation,
+  endResponse,
   errorType,
   failOperation,
   type HttpClientOperation,
