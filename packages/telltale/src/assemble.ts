@@ -14,6 +14,7 @@ import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumen
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
+import { betterSqlite3Instrumentation, sqliteInstrumentation } from "@telltale/instrumentation-sqlite";
 import { createMetrics } from "@telltale/metrics";
 import { atExit } from "./at-exit.js";
 import type { InstrumentationName } from "./config/options.js";
@@ -71,6 +72,8 @@ const INSTRUMENTATIONS: Readonly<
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
   ioredis: () => redisInstrumentation(),
+  sqlite: () => sqliteInstrumentation(),
+  "better-sqlite3": () => betterSqlite3Instrumentation(),
 };
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */

@@ -135,7 +135,17 @@ describe("the environment", () => {
     ],
     [
       { OTEL_NODE_DISABLED_INSTRUMENTATIONS: "pg" },
-      { instrumentations: { http: true, express: true, pg: false, mysql2: true, ioredis: true } },
+      {
+        instrumentations: {
+          http: true,
+          express: true,
+          pg: false,
+          mysql2: true,
+          ioredis: true,
+          sqlite: true,
+          "better-sqlite3": true,
+        },
+      },
     ],
     [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: "", OTEL_NODE_DISABLED_INSTRUMENTATIONS: " " }, {}],
     [
@@ -156,7 +166,17 @@ describe("the environment", () => {
     ],
     [
       { OTEL_NODE_ENABLED_INSTRUMENTATIONS: "http" },
-      { instrumentations: { http: true, express: false, pg: false, mysql2: false, ioredis: false } },
+      {
+        instrumentations: {
+          http: true,
+          express: false,
+          pg: false,
+          mysql2: false,
+          ioredis: false,
+          sqlite: false,
+          "better-sqlite3": false,
+        },
+      },
     ],
   ])("%o", (env, options) => {
     expect(readEnvironment(env)).toEqual({ options, problems: [] });

@@ -78,7 +78,15 @@ export const FILE_SCHEMA: Schema = {
   serviceName: text,
   resourceAttributes: mapOf(attribute),
   log: oneOf("silent", "info", "debug"),
-  instrumentations: { http: flag, express: flag, pg: flag, mysql2: flag, ioredis: flag },
+  instrumentations: {
+    http: flag,
+    express: flag,
+    pg: flag,
+    mysql2: flag,
+    ioredis: flag,
+    sqlite: flag,
+    "better-sqlite3": flag,
+  },
   engine: oneOf("telltale", "sdk"),
   http: { ignoreIncomingPaths: listOf(text), trustForwarded: flag },
   traces: {
