@@ -111,7 +111,8 @@ describe("with nothing of what is optional", () => {
     expect(result).toMatchObject({ code: 0, stdout: "app ran\n" });
     return telltaleLines(result.stderr);
   }
-  const watches = /watches http, express, pg, mysql2, ioredis, sqlite, better-sqlite3 · metrics: \S+ · traces: (\S+)$/;
+  const watches =
+    /watches http, express, pg, mysql2, ioredis, sqlite, better-sqlite3, tedious · metrics: \S+ · traces: (\S+)$/;
 
   test("it runs", async () => {
     expect(await run({})).toEqual([expect.stringMatching(watches)]);

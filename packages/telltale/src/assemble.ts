@@ -15,6 +15,7 @@ import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
 import { betterSqlite3Instrumentation, sqliteInstrumentation } from "@telltale/instrumentation-sqlite";
+import { tediousInstrumentation } from "@telltale/instrumentation-tedious";
 import { createMetrics } from "@telltale/metrics";
 import { atExit } from "./at-exit.js";
 import type { InstrumentationName } from "./config/options.js";
@@ -74,6 +75,7 @@ const INSTRUMENTATIONS: Readonly<
   ioredis: () => redisInstrumentation(),
   sqlite: () => sqliteInstrumentation(),
   "better-sqlite3": () => betterSqlite3Instrumentation(),
+  tedious: () => tediousInstrumentation(),
 };
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */

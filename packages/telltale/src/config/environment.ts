@@ -130,7 +130,16 @@ function readResource(env: Environment, options: Record<string, unknown>): void 
  * of libraries that Telltale has no instrumentation for are not its business.
  */
 function readInstrumentations(env: Environment): FileOptions["instrumentations"] | undefined {
-  const names: InstrumentationName[] = ["http", "express", "pg", "mysql2", "ioredis", "sqlite", "better-sqlite3"];
+  const names: InstrumentationName[] = [
+    "http",
+    "express",
+    "pg",
+    "mysql2",
+    "ioredis",
+    "sqlite",
+    "better-sqlite3",
+    "tedious",
+  ];
   const enabled = asWords(env["OTEL_NODE_ENABLED_INSTRUMENTATIONS"] ?? "");
   const disabled = asWords(env["OTEL_NODE_DISABLED_INSTRUMENTATIONS"] ?? "");
   if (enabled.length === 0 && disabled.length === 0) return undefined;

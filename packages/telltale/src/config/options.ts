@@ -8,7 +8,15 @@ import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelem
 /** How much Telltale says on stderr. */
 export type LogLevel = "silent" | "info" | "debug";
 /** What Telltale instruments itself. */
-export type InstrumentationName = "http" | "express" | "pg" | "mysql2" | "ioredis" | "sqlite" | "better-sqlite3";
+export type InstrumentationName =
+  | "http"
+  | "express"
+  | "pg"
+  | "mysql2"
+  | "ioredis"
+  | "sqlite"
+  | "better-sqlite3"
+  | "tedious";
 export type TracesExporterName = "otlp" | "console" | "zipkin" | "none";
 export type MetricsExporterName = "prometheus" | "otlp" | "console" | "none";
 export type OtlpProtocol = "http/protobuf" | "http/json" | "grpc";

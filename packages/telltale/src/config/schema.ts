@@ -86,6 +86,7 @@ export const FILE_SCHEMA: Schema = {
     ioredis: flag,
     sqlite: flag,
     "better-sqlite3": flag,
+    tedious: flag,
   },
   engine: oneOf("telltale", "sdk"),
   http: { ignoreIncomingPaths: listOf(text), trustForwarded: flag },
