@@ -112,7 +112,7 @@ describe("with nothing of what is optional", () => {
     return telltaleLines(result.stderr);
   }
   const watches =
-    /watches http, express, pg, mysql2, ioredis, sqlite, better-sqlite3, tedious · metrics: \S+ · traces: (\S+)$/;
+    /watches http, express, pg, mysql2, ioredis, sqlite, better-sqlite3, tedious, mongodb · metrics: \S+ · traces: (\S+)$/;
 
   test("it runs", async () => {
     expect(await run({})).toEqual([expect.stringMatching(watches)]);

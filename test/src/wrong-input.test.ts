@@ -69,7 +69,7 @@ describe("the preload says what is wrong, and the app runs", () => {
     // By /proc; where there is none, how to ask.
     expect(lines[0]).toContain(process.platform === "linux" ? `process ${process.pid} (` : `lsof -i :${port}`);
     expect(lines[0]).toContain("OTEL_EXPORTER_PROMETHEUS_PORT");
-    expect(lines[1]).toContain(" watches http, express, pg, mysql2, ioredis, sqlite, better-sqlite3, tedious");
+    expect(lines[1]).toContain(" watches http, express, pg, mysql2, ioredis, sqlite, better-sqlite3, tedious, mongodb");
   });
 
   test("silent is silent", async () => {

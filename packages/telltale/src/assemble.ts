@@ -11,6 +11,7 @@ import {
 } from "@telltale/core";
 import { createFindingEvents, createFindingLog, createInsights, type Insights } from "@telltale/insights";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
+import { mongodbInstrumentation } from "@telltale/instrumentation-mongodb";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
@@ -76,6 +77,7 @@ const INSTRUMENTATIONS: Readonly<
   sqlite: () => sqliteInstrumentation(),
   "better-sqlite3": () => betterSqlite3Instrumentation(),
   tedious: () => tediousInstrumentation(),
+  mongodb: () => mongodbInstrumentation(),
 };
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */

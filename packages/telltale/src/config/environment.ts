@@ -139,6 +139,7 @@ function readInstrumentations(env: Environment): FileOptions["instrumentations"]
     "sqlite",
     "better-sqlite3",
     "tedious",
+    "mongodb",
   ];
   const enabled = asWords(env["OTEL_NODE_ENABLED_INSTRUMENTATIONS"] ?? "");
   const disabled = asWords(env["OTEL_NODE_DISABLED_INSTRUMENTATIONS"] ?? "");

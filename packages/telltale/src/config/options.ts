@@ -16,7 +16,8 @@ export type InstrumentationName =
   | "ioredis"
   | "sqlite"
   | "better-sqlite3"
-  | "tedious";
+  | "tedious"
+  | "mongodb";
 export type TracesExporterName = "otlp" | "console" | "zipkin" | "none";
 export type MetricsExporterName = "prometheus" | "otlp" | "console" | "none";
 export type OtlpProtocol = "http/protobuf" | "http/json" | "grpc";

@@ -87,6 +87,7 @@ export const FILE_SCHEMA: Schema = {
     sqlite: flag,
     "better-sqlite3": flag,
     tedious: flag,
+    mongodb: flag,
   },
   engine: oneOf("telltale", "sdk"),
   http: { ignoreIncomingPaths: listOf(text), trustForwarded: flag },
