@@ -6,9 +6,8 @@ const MAX_TEMPLATES = 5_000;
 const forgotten = limitOf("db.client.templates");
 const templates = new Map<string, DatabaseTemplate>();
 
-const READS = new Set(
-  "aggregate collStats count dbStats distinct find listCollections listDatabases listIndexes".split(" "),
-);
+const READS = new Set(["aggregate", "count", "distinct", "find"]);
+
 const WRITES = new Set(
   "bulkWrite collMod create createIndexes delete drop dropDatabase dropIndexes findAndModify insert mapReduce renameCollection update".split(
     " ",
@@ -39,7 +38,7 @@ export function templateOf(address: string, database: string, poolName: string, 
       .update(`${database}\n${name}\n${collection}\n${isBatch}\n${shape}`)
       .digest("hex")
       .slice(0, 16),
-    // A getMore reads on where another command has begun: many of them are no N+1.
+    // A getMore reads on where another command has begun, and lists of collections are of the database's making: neither is an N+1.
     effect: READS.has(name) ? "read" : WRITES.has(name) ? "write" : "control",
     batch: isBatch,
     serverAddress: hasPort ? address.slice(0, colon) : address,

@@ -2,6 +2,7 @@ import { type DatabaseOperation, endOperation, failOperation } from "@telltale/c
 
 /** Ends a request with what it failed with. */
 export function failRequest(operation: DatabaseOperation, error: unknown): void {
+  if (operation.endMs !== 0) return;
   const { number, code, message } = (error ?? {}) as { number?: unknown; code?: unknown; message?: unknown };
   if (typeof number === "number" && typeof message === "string") {
     failOperation(operation, new ServerFailure(withoutValues(message), `${number}`));

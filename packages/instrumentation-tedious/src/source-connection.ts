@@ -20,6 +20,12 @@ import { shownText, textOf, valuesOf } from "./request-text.js";
 
 const BULK_LOAD = 0x07;
 
+/** A request that is told of. */
+interface RequestCall {
+  /** The driver threw instead of sending it. */
+  refused(error: unknown): void;
+}
+
 /** Patches a connection's prototype: a request begins where it is sent and ends where its callback is called. Returns what undoes it. */
 export function patchConnection(prototype: TediousConnection, link: PoolLink, guard: Guard): () => void {
   const { emit, execute, execBulkLoad, makeRequest } = prototype;
@@ -35,16 +41,22 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
     packetType: number,
     payload: Payload,
   ): unknown {
+    let call: RequestCall | undefined;
     if (active && guard.on && hasListeners() && !isLoading && packetType !== BULK_LOAD) {
       try {
         const text = textOf(request as TediousRequest, packetType, payload, stateOf(this).prepared);
         const values = executed ?? valuesOf(request as TediousRequest);
-        if (text !== undefined) begin(this, request, text, values, patchedMakeRequest);
+        if (text !== undefined) call = begin(this, request, text, values, patchedMakeRequest);
       } catch (error) {
         guard.failed(error);
       }
     }
-    return makeRequest.call(this, request, packetType, payload);
+    try {
+      return makeRequest.call(this, request, packetType, payload);
+    } catch (error) {
+      call?.refused(error);
+      throw error;
+    }
   }
 
   function patchedExecute(this: TediousConnection, request: TediousRequest, parameters?: unknown): unknown {
@@ -57,9 +69,10 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
   }
 
   function patchedExecBulkLoad(this: TediousConnection, load: BulkLoad, rows?: unknown): unknown {
+    let call: RequestCall | undefined;
     if (active && guard.on && hasListeners()) {
       try {
-        begin(this, load, `INSERT BULK ${load.table}`, undefined, patchedExecBulkLoad);
+        call = begin(this, load, `INSERT BULK ${load.table}`, undefined, patchedExecBulkLoad);
       } catch (error) {
         guard.failed(error);
       }
@@ -68,6 +81,9 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
     isLoading = true;
     try {
       return execBulkLoad.call(this, load, rows);
+    } catch (error) {
+      call?.refused(error);
+      throw error;
     } finally {
       isLoading = outer;
     }
@@ -93,20 +109,20 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
     text: string,
     values: unknown,
     below: (...args: never[]) => unknown,
-  ): void {
+  ): RequestCall | undefined {
     const state = stateOf(connection);
     const call = link.handedOver;
     link.handedOver = undefined;
     const parent = call?.context ?? context.active();
     if (isSuppressed(parent)) {
       if (state.loan !== undefined) state.loan.isUnseen = true;
-      return;
+      return undefined;
     }
     const template = targetOf(connection, state).templateOf(shownText(connection, text));
     const operation = start(call, state.takenMs);
     if (siteWanted(template)) operation.takenSite = takeSite(template, below);
     state.loan?.runs(operation);
-    endWith(request, operation);
+    return endWith(request, operation);
 
     function start(pooled: PoolCall | undefined, takenMs: number): DatabaseOperation {
       return pooled === undefined
@@ -128,7 +144,7 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
 }
 
 /** Ends an operation where the request's callback is called, which is then the app's again: a request may run many times. */
-function endWith(request: TediousRequest | BulkLoad, operation: DatabaseOperation): void {
+function endWith(request: TediousRequest | BulkLoad, operation: DatabaseOperation): RequestCall {
   const { callback } = request;
   const heard: Completed = function patchedCallback(error, rowCount) {
     if (request.callback === heard) request.callback = callback;
@@ -141,4 +157,10 @@ function endWith(request: TediousRequest | BulkLoad, operation: DatabaseOperatio
     return context.with(operation.context, () => Reflect.apply(callback, this, values));
   };
   request.callback = heard;
+  return {
+    refused(error) {
+      if (request.callback === heard) request.callback = callback;
+      failRequest(operation, error);
+    },
+  };
 }

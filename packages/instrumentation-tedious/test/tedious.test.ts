@@ -109,6 +109,15 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
     expect(count).toBe(2);
     expect(server.received).toHaveLength(2);
     expect(calls().map(({ text, rows }) => [text, rows])).toEqual([["INSERT BULK things", 2]]);
+    const refused = connection.newBulkLoad("things", () => {});
+    let thrown: unknown;
+    try {
+      connection.execBulkLoad(refused, 7 as never);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(TypeError);
+    expect(calls().map(({ error }) => error)).toEqual([undefined, thrown]);
   });
 
   test("what fails is told once, without values", async () => {
