@@ -25,9 +25,12 @@ import {
   koaInstrumentation,
   nextInstrumentation,
 } from "@telltale/instrumentation-http";
+import { mongodbInstrumentation } from "@telltale/instrumentation-mongodb";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
+import { betterSqlite3Instrumentation, sqliteInstrumentation } from "@telltale/instrumentation-sqlite";
+import { tediousInstrumentation } from "@telltale/instrumentation-tedious";
 import { createMetrics } from "@telltale/metrics";
 import { atExit } from "./at-exit.js";
 import type { InstrumentationName } from "./config/options.js";
@@ -99,6 +102,10 @@ export const INSTRUMENTATIONS: Readonly<
   memjs: () => memjsInstrumentation(),
   keyv: () => keyvInstrumentation(),
   "node-cache": () => nodeCacheInstrumentation(),
+  sqlite: () => sqliteInstrumentation(),
+  "better-sqlite3": () => betterSqlite3Instrumentation(),
+  tedious: () => tediousInstrumentation(),
+  mongodb: () => mongodbInstrumentation(),
 };
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */
