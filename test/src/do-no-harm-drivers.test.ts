@@ -1,12 +1,16 @@
 import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startFakeMongod } from "../../packages/instrumentation-mongodb/test/fake-mongod.js";
+import { startFakeSqlServer } from "../../packages/instrumentation-tedious/test/fake-sql-server.js";
 import { describeWith } from "./describe-with.js";
 import { fixture, programLines, type ProgramRun, REGISTER, runProgram } from "./run-program.js";
 import {
   type MariadbServer,
+  type MemcachedServer,
   type PostgresServer,
   type RedisServer,
   startMariadb,
+  startMemcached,
   startPostgres,
   startRedis,
   testNodes,
@@ -16,7 +20,11 @@ const nodes = await testNodes();
 const programs = readdirSync(fixture("drivers"));
 const casesOf = (isOne: (program: string) => boolean) =>
   nodes.flatMap(({ version, binary }) => programs.filter(isOne).map((program) => [program, version, binary] as const));
+const isMemcached = (program: string): boolean => program.startsWith("mem");
 const isMysql = (program: string): boolean => program.startsWith("mysql2-");
+/** Of their servers there are stand-ins only. */
+const isMongo = (program: string): boolean => program.startsWith("mongodb-");
+const isMssql = (program: string): boolean => program.startsWith("mssql-");
 
 describeWith(["postgres", "redis-server"], "programs with drivers behave with the preload as they do alone", () => {
   let postgres: PostgresServer;
@@ -28,9 +36,12 @@ describeWith(["postgres", "redis-server"], "programs with drivers behave with th
     await Promise.all([postgres?.stop(), redis?.stop()]);
   });
 
-  test.each(casesOf((program) => !isMysql(program)))("%s on Node %s", async (program, _, node) => {
-    await compare(program, node, { DATABASE_URL: postgres.url, REDIS_URL: redis.url });
-  });
+  test.each(casesOf((program) => ![isMysql, isMemcached, isMongo, isMssql].some((isOne) => isOne(program))))(
+    "%s on Node %s",
+    async (program, _, node) => {
+      await compare(program, node, { DATABASE_URL: postgres.url, REDIS_URL: redis.url });
+    },
+  );
 });
 
 describeWith(["mariadb"], "programs with mysql2 behave with the preload as they do alone", () => {
@@ -43,6 +54,36 @@ describeWith(["mariadb"], "programs with mysql2 behave with the preload as they 
   test.each(casesOf(isMysql))("%s on Node %s", async (program, _, node) => {
     await compare(program, node, { MYSQL_URL: mariadb.url });
   });
+});
+
+describeWith(["memcached"], "programs with clients of Memcached behave with the preload as they do alone", () => {
+  let memcached: MemcachedServer;
+  beforeAll(async () => {
+    memcached = await startMemcached();
+  });
+  afterAll(() => memcached?.stop());
+
+  test.each(casesOf(isMemcached))("%s on Node %s", async (program, _, node) => {
+    await compare(program, node, { MEMCACHED: memcached.address });
+  });
+});
+
+test.each(casesOf(isMongo))("%s on Node %s", async (program, _, node) => {
+  const mongod = await startFakeMongod();
+  try {
+    await compare(program, node, { MONGODB_URL: `mongodb://127.0.0.1:${mongod.port}/` });
+  } finally {
+    mongod.close();
+  }
+});
+
+test.each(casesOf(isMssql))("%s on Node %s", async (program, _, node) => {
+  const server = await startFakeSqlServer();
+  try {
+    await compare(program, node, { MSSQL_URL: `mssql://127.0.0.1:${server.port}` });
+  } finally {
+    server.close();
+  }
 });
 
 async function compare(program: string, node: string, servers: Record<string, string>): Promise<void> {

@@ -1,6 +1,7 @@
 import { createLabelSet } from "./labels.js";
 import { cacheLooked, hearsKeys, keyUsed } from "./listeners.js";
 import type { DatabaseOperation } from "./operation.js";
+import { countedInside } from "./outer-lookup.js";
 import { activeRequest, type Request } from "./request.js";
 import { limitOf } from "./self.js";
 
@@ -51,6 +52,7 @@ export function reportLookup(
   request: Request | undefined = activeRequest(),
   key?: unknown,
 ): void {
+  countedInside();
   cacheLooked(new CacheLookup(caches.bound(cache), result, keys, system, request));
   if (result === "error" || !hearsKeys()) return;
   keyUsed(cache, textOfKey(key), result === "miss" ? "miss" : "hit", keys, request, undefined);
@@ -76,6 +78,7 @@ export function reportKeyOf(operation: DatabaseOperation, cache: string, key: st
  * connection, not of the caller). Returns the cache's bounded name.
  */
 export function reportLookupOf(operation: DatabaseOperation, cache: string, result: CacheResult, keys: number): string {
+  countedInside(operation.context);
   const name = caches.bound(cache);
   cacheLooked(new CacheLookup(name, result, keys, operation.template.system, operation.request));
   return name;

@@ -22,6 +22,7 @@ export {
   reportLookupOf,
   reportWrite,
 } from "./cache.js";
+export { hearCaches, isHeardCache, nameCache, nameOfCache } from "./cache-names.js";
 export { epochOriginMs } from "./clock.js";
 export { requestOf, spanOf, withRequest, withSpan } from "./context.js";
 export { createTargets, type DatabasePlace, type DatabaseTarget } from "./database-targets.js";
@@ -92,6 +93,7 @@ export {
   DatabaseOperation,
   type DatabaseTemplate,
   endOperation,
+  endResponse,
   errorType,
   failOperation,
   type HttpClientOperation,
@@ -103,6 +105,7 @@ export {
   startHttpClientOperation,
   startHttpServerOperation,
 } from "./operation.js";
+export { OuterLookup } from "./outer-lookup.js";
 export {
   allPools,
   type Pool,

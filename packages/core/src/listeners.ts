@@ -1,7 +1,7 @@
 import type { CacheLookup, KeyUse } from "./cache.js";
 import type { Finding, FindingRecord } from "./finding.js";
 import { createGuard, type Guard } from "./guard.js";
-import type { DatabaseOperation, Operation } from "./operation.js";
+import type { DatabaseOperation, HttpServerOperation, Operation } from "./operation.js";
 import type { Loan, Waiter } from "./loans.js";
 import type { Pool, PoolTiming } from "./pool.js";
 import type { Request } from "./request.js";
@@ -15,6 +15,8 @@ export interface Listener {
   readonly name: string;
   operationStarted?(operation: Operation): void;
   operationEnded?(operation: Operation): void;
+  /** A response is over that went on when its operation had ended (`isStreaming`). */
+  responseEnded?(operation: HttpServerOperation): void;
   cacheLooked?(lookup: CacheLookup): void;
   /**
    * What became of one key, or of some whose names are not told. `cache` is not bounded, and the key may be a secret: neither is ever to be
@@ -138,6 +140,16 @@ export function operationEnded(operation: Operation): void {
   for (const { listener, guard } of endSubscriptions) {
     try {
       listener.operationEnded?.(operation);
+    } catch (error) {
+      guard.failed(error);
+    }
+  }
+}
+
+export function responseEnded(operation: HttpServerOperation): void {
+  for (const { listener, guard } of subscriptions) {
+    try {
+      listener.responseEnded?.(operation);
     } catch (error) {
       guard.failed(error);
     }

@@ -4,7 +4,7 @@ import { context } from "@opentelemetry/api";
 import type { CallSite, TakenSite } from "./call-site.js";
 import { requestOf, withRequest, withSpan } from "./context.js";
 import type { Explainer } from "./explain.js";
-import { operationEnded, operationStarted } from "./listeners.js";
+import { operationEnded, operationStarted, responseEnded } from "./listeners.js";
 import { Request } from "./request.js";
 
 // Operations are made by constructors and not written as literals: V8 watches the places where literals are made, and once a few
@@ -165,6 +165,8 @@ export class HttpServerOperation implements OperationBase, HttpServerStart {
   readonly protocolVersion: string;
   /** The response status; 0 when the connection ended before one was sent. */
   statusCode = 0;
+  /** Its response goes on after the operation has ended, as an event stream does: `endResponse` tells when that is over. */
+  isStreaming = false;
 
   constructor(start: HttpServerStart, parent: Context) {
     const request = new Request(this);
@@ -273,6 +275,13 @@ export function endOperation(operation: Operation): void {
   if (operation.endMs !== 0) return;
   operation.endMs = performance.now();
   operationEnded(operation);
+}
+
+/** Ends the response of an operation that has ended before it. */
+export function endResponse(operation: HttpServerOperation): void {
+  if (!operation.isStreaming) return;
+  operation.isStreaming = false;
+  responseEnded(operation);
 }
 
 /** Marks an operation as failed; the first error stays. */

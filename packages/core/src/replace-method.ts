@@ -9,20 +9,21 @@
  */
 export function replaceMethod<Method extends (...args: never[]) => unknown>(
   owner: object,
-  name: string,
+  name: string | symbol,
   wrap: (find: () => Method) => Method,
 ): () => void {
   const own = Object.getOwnPropertyDescriptor(owner, name);
-  const ancestor = Object.getPrototypeOf(owner) as Record<string, Method>;
+  const ancestor = Object.getPrototypeOf(owner) as Record<string | symbol, Method>;
   const find = own === undefined ? () => ancestor[name] as Method : () => own.value as Method;
   const original = find() as unknown;
-  if (typeof original !== "function") throw new TypeError(`expected a method ${name} to listen to, found ${original}`);
+  if (typeof original !== "function")
+    throw new TypeError(`expected a method ${String(name)} to listen to, found ${original}`);
   const wrapper = wrap(find);
   for (const property of ["name", "length"] as const) {
     Object.defineProperty(wrapper, property, { value: original[property], configurable: true });
   }
   Object.defineProperty(owner, name, { ...(own ?? inherited(owner, name)), value: wrapper });
-  const methods = owner as Record<string, Method>;
+  const methods = owner as Record<string | symbol, Method>;
   return () => {
     if (methods[name] !== wrapper) return;
     if (own === undefined) delete methods[name];
@@ -30,7 +31,7 @@ export function replaceMethod<Method extends (...args: never[]) => unknown>(
   };
 }
 
-function inherited(owner: object, name: string): PropertyDescriptor | undefined {
+function inherited(owner: object, name: string | symbol): PropertyDescriptor | undefined {
   for (let at = Object.getPrototypeOf(owner) as object | null; at !== null; at = Object.getPrototypeOf(at) as object) {
     const found = Object.getOwnPropertyDescriptor(at, name);
     if (found !== undefined) return found;

@@ -8,7 +8,7 @@ function cpuMs(): number {
   return (user + system) / 1000;
 }
 
-const DIALECTS: readonly SqlDialect[] = ["postgresql", "mysql", "sqlite"];
+const DIALECTS: readonly SqlDialect[] = ["postgresql", "mysql", "sqlite", "mssql"];
 
 /** Ways to write a marker that is all letters, or for numbers all digits; `open` ones are never closed. */
 const STRINGS: Record<SqlDialect, readonly ((marker: string) => string)[]> = {
@@ -55,6 +55,14 @@ const STRINGS: Record<SqlDialect, readonly ((marker: string) => string)[]> = {
     (m) => `/* ${m} ' */`,
     (m) => `-- ${m} "\n`,
   ],
+  mssql: [
+    (m) => `'${m}'`,
+    (m) => `'it''s \\''${m}'`,
+    (m) => `N'${m}'`,
+    (m) => `IN ('${m}', N'${m}')`,
+    (m) => `/* ${m} /* ' */ ${m} */`,
+    (m) => `-- ${m} "\n`,
+  ],
 };
 
 const NUMBERS: readonly ((digits: string) => string)[] = [
@@ -86,6 +94,7 @@ const OPEN: Record<SqlDialect, readonly ((marker: string) => string)[]> = {
   ],
   mysql: [(m) => `'${m}`, (m) => `"\\"${m}`, (m) => `'\\'${m}`, (m) => `\`${m}`, (m) => `# ${m}`, (m) => `/* ${m}`],
   sqlite: [(m) => `'${m}`, (m) => `"${m}`, (m) => `[${m}`, (m) => `\`${m}`, (m) => `/* ${m}`],
+  mssql: [(m) => `'${m}`, (m) => `"${m}`, (m) => `[${m}`, (m) => `\`${m}`, (m) => `/* ${m}`],
 };
 
 const CODE =
@@ -97,8 +106,9 @@ const marker = fc.stringMatching(/^[jqvxz]{8,12}$/);
 const digits = fc.stringMatching(/^[1-9]{9,14}$/);
 
 describe.each(DIALECTS)("literals in %s", (dialect) => {
-  // An opening [ in SQLite is a name's, whatever follows.
-  const code = fc.constantFrom(...CODE.split(";").filter((piece) => dialect !== "sqlite" || piece !== "["), ";");
+  // An opening [ in SQLite and SQL Server is a name's, whatever follows.
+  const hasBrackets = dialect === "sqlite" || dialect === "mssql";
+  const code = fc.constantFrom(...CODE.split(";").filter((piece) => !hasBrackets || piece !== "["), ";");
   const literal = fc.oneof(
     fc.tuple(fc.constantFrom(...STRINGS[dialect]), marker).map(([write, secret]) => ({ text: write(secret), secret })),
     fc.tuple(fc.constantFrom(...NUMBERS), digits).map(([write, secret]) => ({ text: write(secret), secret })),

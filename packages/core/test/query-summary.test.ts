@@ -68,6 +68,7 @@ const ROWS: readonly Row[] = [
   ["COPY orders FROM STDIN", "COPY orders", "orders", "write"],
   ["COPY (SELECT * FROM orders) TO STDOUT", "COPY SELECT orders", "orders", "write"],
   ["CALL do_it(1)", "CALL do_it", undefined, "write"],
+  ["EXEC dbo.do_it 1", "EXEC dbo.do_it", undefined, "write"],
   ["EXPLAIN SELECT * FROM orders", "EXPLAIN SELECT orders", "orders", "read"],
   ["EXPLAIN DELETE FROM orders", "EXPLAIN DELETE orders", "orders", "read"],
   ["EXPLAIN (COSTS OFF, ANALYZE) DELETE FROM orders", "EXPLAIN DELETE orders", "orders", "write"],

@@ -1,7 +1,10 @@
 import { defineInstrumentation, type Guard, type Instrumentation, undoAll } from "@telltale/core";
+import { hearAgents } from "./source-agent.js";
 import { hearClients } from "./source-client.js";
 import { hearFetch } from "./source-fetch.js";
+import { hearHttp2Clients } from "./source-http2-client.js";
 import { hearServers } from "./source-server.js";
+import { undici } from "./source-undici.js";
 
 export interface HttpInstrumentationOptions {
   /**
@@ -16,13 +19,19 @@ export interface HttpInstrumentationOptions {
   readonly trustForwarded?: boolean;
 }
 
-/** Hears the requests that a program serves with node:http and node:https, and those it sends with them or with `fetch`. */
+/** Hears the requests that a program serves with node:http and node:https, and those it sends with them, with `fetch` or with undici. */
 export function httpInstrumentation(options: HttpInstrumentationOptions = {}): Instrumentation {
   return defineInstrumentation({
     name: "http",
-    modules: [],
+    modules: [undici],
     enable(guard: Guard) {
-      const undo = [hearServers(options, guard), hearClients(guard), hearFetch(guard)];
+      const undo = [
+        hearServers(options, guard),
+        hearClients(guard),
+        hearAgents(guard),
+        hearHttp2Clients(guard),
+        hearFetch(guard),
+      ];
       return () => undoAll(undo);
     },
   });

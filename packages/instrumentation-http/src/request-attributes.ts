@@ -36,7 +36,7 @@ export class IncomingDescription implements HttpServerStart {
   readonly userAgent: string | undefined;
   readonly protocolVersion: string;
 
-  constructor(message: Incoming, trustForwarded: boolean) {
+  constructor(message: Incoming, trustForwarded: boolean, host = message.headers.host) {
     const { headers, socket, method = "", url = "" } = message;
     const isKnown = METHODS.has(method);
     this.method = isKnown ? method : "_OTHER";
@@ -46,7 +46,7 @@ export class IncomingDescription implements HttpServerStart {
     const { path, query } = isPath ? PLAIN : splitTarget(url);
     this.path = isPath ? url : path;
     this.query = query;
-    const { address, port } = parseAuthority((trustForwarded ? forwarded(message, "host") : undefined) ?? headers.host);
+    const { address, port } = parseAuthority((trustForwarded ? forwarded(message, "host") : undefined) ?? host);
     this.serverAddress = address;
     this.serverPort = port;
     this.clientAddress = (trustForwarded ? forwardedClient(message) : undefined) ?? socket.remoteAddress;
@@ -98,14 +98,19 @@ export function defaultPort(protocol: string): number {
   return protocol === "https:" ? 443 : 80;
 }
 
-export function describeOutgoing({ protocol, host, port, path, socketPath, ...rest }: Outgoing): HttpClientStart {
-  const { method, originalMethod } = describeMethod(rest.method);
+/** `scheme://host[:port]`, as a URL's. */
+export function originOf(protocol: string, host: string, port: number | undefined): string {
   const bracketed = host.includes(":") ? `[${host}]` : host;
   const suffix = port === undefined || port === defaultPort(protocol) ? "" : `:${port}`;
+  return `${protocol}//${bracketed}${suffix}`;
+}
+
+export function describeOutgoing({ protocol, host, port, path, socketPath, ...rest }: Outgoing): HttpClientStart {
+  const { method, originalMethod } = describeMethod(rest.method);
   return {
     method,
     originalMethod,
-    url: fullUrl(`${protocol}//${bracketed}${suffix}`, path),
+    url: fullUrl(originOf(protocol, host, port), path),
     serverAddress: socketPath ?? host,
     serverPort: socketPath === undefined ? port : undefined,
   };

@@ -7,7 +7,8 @@ import type { Routing } from "./routing.js";
 export class Served {
   readonly operation: HttpServerOperation;
   readonly request: Request | undefined;
-  readonly response: ServerResponse;
+  /** Undefined where the app answers by itself, on the socket of an upgrade. */
+  readonly response: ServerResponse | undefined;
   /** What handlers and the listeners of both messages run in. */
   readonly context: Context;
   /** How many listen for the end of the response before the app does. */
@@ -16,13 +17,15 @@ export class Served {
   routing: Routing | undefined = undefined;
   /** Those that wait behind another response of their connection, this one among them. */
   queue: Set<Served> | undefined = undefined;
+  /** The head of the response was looked at when it went out. */
+  isHeadSeen = false;
 
-  constructor(operation: HttpServerOperation, response: ServerResponse, context: Context) {
+  constructor(operation: HttpServerOperation, response: ServerResponse | undefined, context: Context) {
     this.operation = operation;
     this.request = operation.request;
     this.response = response;
     this.context = context;
-    this.ownFinishListeners = response.listenerCount("finish");
+    this.ownFinishListeners = response?.listenerCount("finish") ?? 0;
   }
 }
 
@@ -70,6 +73,11 @@ class ServedResponse extends Attached {
 export function attachServed(message: object, response: object, here: Served): void {
   ServedMessage.set(message, here);
   ServedResponse.set(response, here);
+}
+
+/** The same for one that has no response of Node's. */
+export function attachServedMessage(message: object, here: Served): void {
+  ServedMessage.set(message, here);
 }
 
 export const servedByMessage = ServedMessage.get;

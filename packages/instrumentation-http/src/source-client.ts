@@ -18,6 +18,8 @@ import {
   takeSite,
   undoAll,
 } from "@telltale/core";
+import { isEventStream } from "./event-stream.js";
+import { noteSocket } from "./source-agent.js";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 import { parseAuthority } from "./url.js";
 
@@ -121,8 +123,20 @@ function hostHeader(request: ClientRequest): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** To ask for `headers` would have them all parsed. */
+function typeOf(rawHeaders: readonly string[]): string | undefined {
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 12 && name.toLowerCase() === "content-type") return rawHeaders[at + 1];
+  }
+  return undefined;
+}
+
 function hear(event: string, subject: unknown, request: ClientRequest, operation: HttpClientOperation): void {
   switch (event) {
+    case "socket":
+      noteSocket(subject, operation.startMs);
+      return;
     case "response":
     case "upgrade":
     case "connect": {
@@ -133,7 +147,7 @@ function hear(event: string, subject: unknown, request: ClientRequest, operation
       if (statusCode >= 400) operation.errorType = String(statusCode);
       // After an upgrade the connection is no longer HTTP's.
       if (event === "response") SentMessage.set(response, operation);
-      else endOperation(operation);
+      if (event !== "response" || isEventStream(typeOf(response.rawHeaders))) endOperation(operation);
       return;
     }
     case "error":

@@ -1,11 +1,12 @@
 import type { EventEmitter } from "node:events";
 import { type IncomingMessage, IncomingMessage as Incoming, ServerResponse } from "node:http";
-import { Server, type Socket } from "node:net";
+import { Server, Socket } from "node:net";
 import { context, type Context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
 import {
   activeRequest,
   contextOf,
   endOperation,
+  endResponse,
   failOperation,
   type Guard,
   hasListeners,
@@ -15,11 +16,16 @@ import {
   suppress,
   undoAll,
 } from "@telltale/core";
+import { isEventStream } from "./event-stream.js";
 import type { HttpInstrumentationOptions } from "./http.js";
 import { IncomingDescription } from "./request-attributes.js";
-import { attachServed, forget, Served, servedByMessage, servedByResponse } from "./served.js";
+import { replaceOwn } from "./replace-own.js";
+import { attachStreamMessage, createHttp2Server, isServedStream } from "./source-http2-server.js";
+import { attachServed, attachServedMessage, forget, Served, servedByMessage, servedByResponse } from "./served.js";
+import { endWithAnswer } from "./upgrade-answer.js";
 
 type Emit = (this: EventEmitter, event: string, ...args: unknown[]) => boolean;
+type Write = (this: ServerResponse, ...args: unknown[]) => unknown;
 
 const ignored = new WeakSet<object>();
 
@@ -29,7 +35,7 @@ export function ignoreServer(server: object): void {
 }
 
 /** The events by which a server hands a request to the app; Node answers what nobody listens for by itself. */
-const HANDED = new Set(["request", "checkContinue", "checkExpectation"]);
+const HANDED = new Set(["request", "checkContinue", "checkExpectation", "upgrade", "connect", "stream"]);
 
 /**
  * Hears the requests that node:http and node:https hand to the app, by `emit` of the server; their ends by `emit`
@@ -42,7 +48,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
   const wrapServer = (find: () => Emit): Emit =>
     function emit(this: EventEmitter, event: string) {
       if (HANDED.has(event) && state.on && guard.on && hasListeners() && !ignored.has(this)) {
-        const runIn = begin(arguments[1], arguments[2]);
+        const runIn = event === "stream" ? beginStream(arguments[1], arguments[2]) : begin(arguments[1], arguments[2]);
         if (runIn !== undefined) {
           // A `server.emit` of the app's may hand more to its listeners.
           if (arguments.length > 3)
@@ -57,17 +63,41 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
     replaceMethod(Server.prototype, "emit", wrapServer),
     replaceMethod(Incoming.prototype, "emit", wrapIncoming),
     replaceMethod(ServerResponse.prototype, "emit", wrapResponse),
+    // The head of a response goes out with one of these, or with its end.
+    replaceMethod(ServerResponse.prototype, "write", wrapHead),
+    replaceMethod(ServerResponse.prototype, "flushHeaders", wrapHead),
   ];
+  const http2 = createHttp2Server(trustForwarded, guard);
   return () => {
     state.on = false;
-    undoAll(undo);
+    undoAll([...undo, http2.stop]);
   };
+
+  /** The same for a stream of HTTP/2. */
+  function beginStream(stream: unknown, headers: unknown): Context | undefined {
+    try {
+      // Others may emit an event of that name.
+      if (typeof headers !== "object" || headers === null || !(":method" in headers)) return undefined;
+      if (typeof stream !== "object" || stream === null || isServedStream(stream)) return undefined;
+      const active = context.active();
+      if (isSuppressed(active)) return undefined;
+      const { ":path": path } = headers as { readonly ":path"?: string };
+      return isIgnored(path ?? "") ? suppress(active) : http2.begin(stream, headers);
+    } catch (error) {
+      guard.failed(error);
+      return undefined;
+    }
+  }
 
   /** The context to handle the request in; undefined to leave it as it is. */
   function begin(message: unknown, response: unknown): Context | undefined {
     try {
       // What others emit by hand (tests, adapters) need not be what Node makes, and nothing tells when it ends.
-      if (!(message instanceof Incoming && response instanceof ServerResponse)) return undefined;
+      if (!(message instanceof Incoming && (response instanceof ServerResponse || response instanceof Socket))) {
+        // Of HTTP/2, within the event of its stream.
+        if (typeof message === "object" && message !== null) attachStreamMessage(message);
+        return undefined;
+      }
       const active = context.active();
       // A `checkContinue` handler hands the request on by emitting it again.
       if (servedByMessage(message) !== undefined || isSuppressed(active)) return undefined;
@@ -78,10 +108,15 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
     }
   }
 
-  function serve(message: IncomingMessage, response: ServerResponse): Context {
+  function serve(message: IncomingMessage, response: ServerResponse | Socket): Context {
     const parent = propagation.extract(ROOT_CONTEXT, message.headers);
     const operation = startHttpServerOperation(new IncomingDescription(message, trustForwarded), parent);
     const runIn = contextOf(operation);
+    if (response instanceof Socket) {
+      attachServedMessage(message, new Served(operation, undefined, runIn));
+      endWithAnswer(operation, response, guard);
+      return runIn;
+    }
     const here = new Served(operation, response, runIn);
     attachServed(message, response, here);
     if (!HEARS_LOSS && response.socket === null) endWithSocket(here, message.socket, guard);
@@ -114,6 +149,27 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
       }
     };
   }
+
+  function wrapHead(find: () => Write): Write {
+    return function write(this: ServerResponse) {
+      const result = Reflect.apply(find(), this, arguments);
+      const here = servedByResponse(this);
+      if (here === undefined || here.isHeadSeen || !this.headersSent) return result;
+      here.isHeadSeen = true;
+      try {
+        if (isEventStream(typeOf(this))) end(here, guard, true);
+      } catch (error) {
+        guard.failed(error);
+      }
+      return result;
+    };
+  }
+}
+
+/** The content type of a response whose head is written: given to `writeHead` it stands nowhere else. */
+function typeOf(response: ServerResponse): string | undefined {
+  const { _header: head } = response as ServerResponse & { readonly _header?: string };
+  return head === undefined ? undefined : /^content-type:(.*)$/im.exec(head)?.[1];
 }
 
 /** The body arrives in the context of the connection: what listens for it belongs to the request all the same. */
@@ -138,9 +194,8 @@ function endWithSocket(here: Served, socket: Socket, guard: Guard): void {
   here.queue = queue.add(here);
   if (queues.has(socket)) return;
   queues.set(socket, queue);
-  // By no listener, which the app would find. Who lists or inspects the socket does not see it either.
-  const owned = Object.hasOwn(socket, "emit");
-  const undo = replaceMethod<Emit>(
+  // By no listener, which the app would find.
+  const undo = replaceOwn<Emit>(
     socket,
     "emit",
     (find) =>
@@ -155,12 +210,17 @@ function endWithSocket(here: Served, socket: Socket, guard: Guard): void {
         }
       },
   );
-  if (!owned) Object.defineProperty(socket, "emit", { enumerable: false });
 }
 
-function end(here: Served, guard: Guard): void {
+/** The response has ended, or its head is all that counts of it. */
+function end(here: Served, guard: Guard, isStreaming = false): void {
   const { operation, response } = here;
-  if (operation.endMs !== 0) return;
+  if (operation.endMs !== 0) {
+    endResponse(operation);
+    return;
+  }
+  if (response === undefined) return;
+  operation.isStreaming = isStreaming;
   try {
     forget(here);
     here.queue?.delete(here);

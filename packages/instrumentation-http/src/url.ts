@@ -83,6 +83,14 @@ export function fullUrl(origin: string, target: string): string {
   return query === undefined ? origin + path : `${origin}${path}?${query}`;
 }
 
+/** A `Location` as `fullUrl` would write the request that follows it. */
+export function resolveUrl(location: string, base: string): string | undefined {
+  const url = URL.parse(location, base);
+  return url === null || url.host === ""
+    ? undefined
+    : fullUrl(`${url.protocol}//${url.host}`, url.pathname + url.search);
+}
+
 /** `host[:port]` as a Host header has it. */
 export interface Authority {
   readonly address: string | undefined;

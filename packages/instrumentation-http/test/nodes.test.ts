@@ -21,6 +21,8 @@ test.each(await testNodes())("Node $version says all that is needed", async ({ b
       "sent GET /items/3 200",
       "sent GET /never 0 TimeoutError",
       "sent GET /refused 0 ECONNREFUSED",
+      "sent GET /socket 426 426",
+      "sent GET /two 200",
       "sent POST /body 200",
       "served GET /items/1 200 /items/:id",
       "served GET /items/1 200 /items/:id",
@@ -29,6 +31,8 @@ test.each(await testNodes())("Node $version says all that is needed", async ({ b
       "served GET /never 0 aborted",
       "served GET /never 0 aborted",
       "served GET /never/2 0 aborted",
+      "served GET /socket 426",
+      "served GET /two 200",
       "served POST /body 200 /body",
     ],
   });

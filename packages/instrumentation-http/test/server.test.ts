@@ -167,17 +167,6 @@ describe("how a request ends", () => {
     expect([...heard.ends.values()]).toEqual([1, 1, 1]);
   });
 
-  test("a client that leaves a stream after its status is no failure", async () => {
-    const { port, close } = await serve((_request, response) => {
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      response.write("data: 1\n\n");
-    });
-    await exchange(port, "GET /events HTTP/1.1\r\nHost: a\r\n\r\n", "data");
-    await ended(1);
-    await close();
-    expect(heard.servers[0]).toMatchObject({ statusCode: 200, errorType: undefined });
-  });
-
   test("a response that the app destroys with an error has failed", async () => {
     const { port, close } = await serve((_request, response) => {
       response.on("error", () => {});
@@ -269,21 +258,6 @@ describe("how a request begins", () => {
     await running.close();
     expect(seen).toEqual(["/x", "/x"]);
     expect(heard.servers).toHaveLength(1);
-  });
-
-  test("a connection that becomes a WebSocket is left alone", async () => {
-    const running = await serve((_request, response) => response.end());
-    running.server.on("upgrade", (_request, socket) =>
-      socket.end("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"),
-    );
-    const answer = await exchange(
-      running.port,
-      "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
-      "never",
-    );
-    await running.close();
-    expect(answer).toContain("101");
-    expect(heard.started).toEqual([]);
   });
 
   test("other methods, other targets and a strange Host are bounded", async () => {

@@ -100,6 +100,8 @@ function patchPool({ Pool: { prototype }, TimeoutError }: Exports, guard: Guard)
     "_executeEventHandlers",
     (find) =>
       function (this: Pool, event, first, second) {
+        // Listeners first: mssql's are told whose connections these are.
+        const result: unknown = Reflect.apply(find(), this, arguments);
         if (lending.isOn()) {
           try {
             hear(this, event, first, second);
@@ -107,7 +109,7 @@ function patchPool({ Pool: { prototype }, TimeoutError }: Exports, guard: Guard)
             guard.failed(error);
           }
         }
-        return Reflect.apply(find(), this, arguments);
+        return result;
       },
   );
   return () => {

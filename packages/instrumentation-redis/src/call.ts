@@ -1,138 +1,77 @@
-import { type Context, context } from "@opentelemetry/api";
+import type { Context } from "@opentelemetry/api";
 import {
   cacheNameOf,
   type DatabaseOperation,
   endOperation,
-  type Guard,
   hearsKeys,
-  isSuppressed,
   reportLookupOf,
   siteWanted,
   startDatabaseOperation,
   takeSite,
 } from "@telltale/core";
 import { type Argument, type CommandFacts, firstKey } from "./commands.js";
-import { type Connection, connectionOf } from "./connection.js";
-import type { Client, Command, Pipeline } from "./ioredis.js";
 import { tellKeys } from "./key-use.js";
-import { know, knownOf, nobodys } from "./known.js";
 import { askedFor, found, isLookup, type LookupKind, tallyByCache } from "./lookup.js";
-import { isConnectionsOwn } from "./own-commands.js";
-import { errorWord, failCommand, isReplyError } from "./reply-error.js";
+import { failCommand, isReplyError } from "./reply-error.js";
+import type { Connection } from "./target.js";
 import { shapeOf, templateOf } from "./templates.js";
 
-/** One command of the app, from its first call to its outcome, however often ioredis sends it. */
-export class Call {
+/** One command of the app, from its first call to its outcome, however often its driver sends it. */
+export class Call<Source extends object = object> {
   readonly operation: DatabaseOperation;
   readonly facts: CommandFacts;
-  readonly command: Command;
+  /** Without the command's name. */
+  readonly args: readonly Argument[];
   /** The cache of the first key. */
   readonly cache: string;
-  /** The client that it was last sent to. */
+  /** What the driver knows it by. */
+  readonly source: Source;
+  /** The connection that it was last sent to. */
   connection: Connection;
-  /** The pipeline of a cluster that it belongs to: an error is final only when the pipeline is, which may be sent again as a whole. */
-  readonly retried: Pipeline | undefined;
   /** What it failed with when it was last sent. */
   error: unknown = undefined;
 
   constructor(
     operation: DatabaseOperation,
     facts: CommandFacts,
-    command: Command,
+    args: readonly Argument[],
     cache: string,
+    source: Source,
     connection: Connection,
-    retried: Pipeline | undefined,
   ) {
     this.operation = operation;
     this.facts = facts;
-    this.command = command;
+    this.args = args;
     this.cache = cache;
+    this.source = source;
     this.connection = connection;
-    this.retried = retried;
   }
 }
 
-/** Who calls a command whose operation begins later: when its pipeline is sent. */
-export interface Caller {
-  readonly caller: Context;
-  readonly pipeline: Pipeline;
-}
-
-/**
- * Hears that a pipeline queues a command. A pipeline of a cluster does so again, with a new promise for each of its commands, before it
- * is sent a second time, to where the cluster has redirected it.
- */
-export function queueCall(pipeline: Pipeline, command: Command, guard: Guard): void {
-  const known = knownOf(command);
-  if (known === undefined) know(command, command.ignore === true ? nobodys : { caller: context.active(), pipeline });
-  else if (known instanceof Call) hearOutcome(known, guard);
-}
-
-/**
- * Begins the operation of a command, once: ioredis sends a command again from its offline queue, after a reconnect, to another node of
- * a cluster, and the first time is the app's own call. `automatic` is the pipeline that ioredis has put it into by itself.
- */
-export function beginCall(client: Client, command: Command, guard: Guard, automatic?: Pipeline): void {
-  const known = knownOf(command);
-  if (known === nobodys) return;
-  if (known instanceof Call) {
-    known.connection = connectionOf(client);
-    return;
-  }
-  const caller = known?.caller ?? context.active();
-  if ((known === undefined && isConnectionsOwn(client, command)) || isSuppressed(caller)) {
-    know(command, nobodys);
-    return;
-  }
-  const call = startCall(client, command, caller, known?.pipeline ?? automatic);
-  know(command, call);
-  hearOutcome(call, guard);
-}
-
-function startCall(client: Client, command: Command, caller: Context, pipeline: Pipeline | undefined): Call {
-  const connection = connectionOf(client);
+/** `below` is the patched function, whose caller is the app's; `askedMs` is when a call that waited for a pooled connection was made. */
+export function startCall<Source extends object>(
+  name: string,
+  args: readonly Argument[],
+  source: Source,
+  connection: Connection,
+  caller: Context,
+  below: (...args: never[]) => unknown,
+  askedMs?: number,
+  waitMs?: number,
+): Call<Source> {
   const { target } = connection;
-  const shape = shapeOf(target, command);
-  const key = firstKey(shape.facts, command.args);
+  const shape = shapeOf(target, name, args);
+  const key = firstKey(shape.facts, args);
   const cache = key === undefined ? "" : cacheNameOf(key);
   const template = key === undefined ? shape.keyless : templateOf(target, shape, key, cache);
-  const operation = startDatabaseOperation(template, undefined, command.args, caller);
-  if (siteWanted(template)) operation.takenSite = takeSite(template, beginCall);
-  const retried = pipeline?.isCluster === true ? pipeline : undefined;
-  return new Call(operation, shape.facts, command, cache, connection, retried);
+  const operation = startDatabaseOperation(template, undefined, args, caller, askedMs, waitMs);
+  if (siteWanted(template)) operation.takenSite = takeSite(template, below);
+  return new Call(operation, shape.facts, args, cache, source, connection);
 }
 
-/**
- * Puts itself before the functions that settle the command's promise. Not a handler on the promise: with one, a rejection that the app
- * does not handle would no longer be reported as unhandled.
- */
-function hearOutcome(call: Call, guard: Guard): void {
-  const { command } = call;
-  const { resolve, reject } = command;
-  command.resolve = function (reply) {
-    if (guard.on) {
-      try {
-        answered(call, reply);
-      } catch (error) {
-        guard.failed(error);
-      }
-    }
-    return resolve.call(this, reply);
-  };
-  command.reject = function (error) {
-    if (guard.on) {
-      try {
-        rejected(call, error, guard);
-      } catch (failure) {
-        guard.failed(failure);
-      }
-    }
-    return reject.call(this, error);
-  };
-}
-
-function answered(call: Call, reply: unknown): void {
-  const { operation, facts, connection, command } = call;
+/** `isChained`: it was sent together with the MULTI and the EXEC around it. */
+export function answered(call: Call, reply: unknown, isChained: boolean): void {
+  const { operation, facts, connection } = call;
   const { queued } = connection;
   if (facts.transaction !== undefined) {
     connection.queued = facts.transaction === "multi" ? [] : undefined;
@@ -140,8 +79,8 @@ function answered(call: Call, reply: unknown): void {
   } else if (queued !== undefined) {
     if (isQueued(reply)) {
       queued.push(call);
-      // The outcome comes with EXEC. In a pipeline that is at once; a MULTI by hand may take its time, which is not this command's.
-      if (!command.inTransaction) endOperation(operation);
+      // The outcome comes with EXEC. In a chain that is at once; a MULTI by hand may take its time, which is not this command's.
+      if (!isChained) endOperation(operation);
       return;
     }
     // The connection was lost, and with it the transaction.
@@ -154,6 +93,7 @@ function answered(call: Call, reply: unknown): void {
 }
 
 function isQueued(reply: unknown): boolean {
+  if (reply === "QUEUED") return true;
   return reply instanceof Uint8Array && reply.length === 6 && reply.toString() === "QUEUED";
 }
 
@@ -176,64 +116,25 @@ function endQueued(queued: readonly Call[], replies: unknown, exec: DatabaseOper
   }
 }
 
-function rejected(call: Call, error: unknown, guard: Guard): void {
-  const { facts, connection, retried } = call;
+/** A command failed that may be an EXEC. The server's refusal (EXECABORT) says that nothing ran; a lost connection leaves all without answer. */
+export function dropTransaction({ facts, connection }: Call, error: unknown): void {
   const { queued } = connection;
-  if (facts.transaction === "exec" && queued !== undefined) {
-    connection.queued = undefined;
-    // The server's refusal (EXECABORT) says that nothing ran; a lost connection leaves every command without an answer.
-    const isLost = !isReplyError(error);
-    for (const waiting of queued) {
-      if (isLost && waiting.operation.endMs === 0) fail(waiting, error, waiting.operation);
-      endOperation(waiting.operation);
-    }
+  if (facts.transaction !== "exec" || queued === undefined) return;
+  connection.queued = undefined;
+  const isLost = !isReplyError(error);
+  for (const waiting of queued) {
+    if (isLost && waiting.operation.endMs === 0) fail(waiting, error, waiting.operation);
+    endOperation(waiting.operation);
   }
-  call.error = error;
-  if (retried === undefined) endFailed(call);
-  else endWithPipeline(retried, guard);
 }
 
-function endFailed(call: Call): void {
-  const { operation, command, error } = call;
-  if (operation.endMs !== 0) return;
-  if (isResent(command, error)) operation.statusCode = "NOSCRIPT";
-  else fail(call, error, operation);
-  endOperation(operation);
+export function endFailed(call: Call, error: unknown): void {
+  if (call.operation.endMs !== 0) return;
+  fail(call, error, call.operation);
+  endOperation(call.operation);
 }
 
-const awaited = new WeakSet<Pipeline>();
-
-/** Ends what is still without an answer when a pipeline is over, by the functions that settle its promise, as `hearOutcome` does. */
-function endWithPipeline(pipeline: Pipeline, guard: Guard): void {
-  if (awaited.has(pipeline)) return;
-  awaited.add(pipeline);
-  const { resolve, reject } = pipeline;
-  const end = (): void => {
-    try {
-      for (const command of pipeline._queue) {
-        const known = knownOf(command);
-        if (known !== undefined && known instanceof Call) endFailed(known);
-      }
-    } catch (error) {
-      guard.failed(error);
-    }
-  };
-  pipeline.resolve = function (replies) {
-    end();
-    return resolve.call(this, replies);
-  };
-  pipeline.reject = function (error) {
-    end();
-    return reject.call(this, error);
-  };
-}
-
-/** A script of `defineCommand` that the server does not know yet: ioredis sends its text at once, and the app sees no error. */
-function isResent(command: Command, error: unknown): boolean {
-  return command.constructor.name === "CustomScriptCommand" && isReplyError(error) && errorWord(error) === "NOSCRIPT";
-}
-
-function fail({ operation, facts, command: { args }, cache }: Call, error: unknown, carrier: DatabaseOperation): void {
+function fail({ operation, facts, args, cache }: Call, error: unknown, carrier: DatabaseOperation): void {
   failCommand(carrier, error);
   const kind = facts.lookup;
   if (kind === undefined || !isLookup(kind, args)) return;
@@ -246,11 +147,7 @@ function fail({ operation, facts, command: { args }, cache }: Call, error: unkno
   }
 }
 
-function countLookup(
-  { operation, facts, command: { args }, cache }: Call,
-  reply: unknown,
-  carrier: DatabaseOperation,
-): void {
+function countLookup({ operation, facts, args, cache }: Call, reply: unknown, carrier: DatabaseOperation): void {
   if (hearsKeys()) tellKeys(operation, facts, args, cache, reply);
   const kind = facts.lookup;
   if (kind === undefined || !isLookup(kind, args)) return;

@@ -12,6 +12,8 @@ export function failCommand(operation: DatabaseOperation, error: unknown): void 
   const word = errorWord(error);
   if (word === undefined) {
     failOperation(operation, error);
+    // Those of node-redis have no name of their own.
+    if (operation.errorType === "Error") operation.errorType = classOf(error);
     return;
   }
   operation.statusCode = words.bound(word);
@@ -19,9 +21,17 @@ export function failCommand(operation: DatabaseOperation, error: unknown): void 
   operation.error = withoutArguments(error as Error);
 }
 
+/** The classes of errors that the server sent: of ioredis, of node-redis 4, and of 5 and 6. */
+const REPLY_ERRORS = new Set(["ReplyError", "ErrorReply", "SimpleError", "BlobError"]);
+
 /** True for an error that the server sent. */
 export function isReplyError(error: unknown): boolean {
-  return error instanceof Error && error.name === "ReplyError";
+  return error instanceof Error && (REPLY_ERRORS.has(error.name) || REPLY_ERRORS.has(classOf(error)));
+}
+
+function classOf(error: unknown): string {
+  const { constructor } = error as Error;
+  return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "Error";
 }
 
 export function errorWord(error: unknown): string | undefined {

@@ -1,7 +1,7 @@
 import { type Guard, hasListeners, type InstrumentedModule, replaceMethod, undoAll } from "@telltale/core";
-import { beginCall, queueCall } from "./call.js";
+import { beginCall, queueCall } from "./ioredis-call.js";
 import type { Client, Command, Pipeline } from "./ioredis.js";
-import { becameReady } from "./own-commands.js";
+import { becameReady } from "./ioredis-own-commands.js";
 
 type Method<This> = (this: This, ...args: never[]) => unknown;
 interface Exports {

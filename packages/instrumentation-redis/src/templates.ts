@@ -1,7 +1,6 @@
 import { createLabelSet, type DatabaseTemplate, OVERFLOW_LABEL } from "@telltale/core";
-import { type CommandFacts, factsOf, isBlocking, isKnown } from "./commands.js";
-import type { Target } from "./connection.js";
-import type { Command } from "./ioredis.js";
+import { type Argument, type CommandFacts, factsOf, isBlocking, isKnown } from "./commands.js";
+import type { Target } from "./target.js";
 
 /** One command on one target, with its templates: one for each family of keys, so that reads of one family can be told apart. */
 export interface CommandShape {
@@ -19,14 +18,14 @@ const MAX_SPELLINGS = 1000;
 const foreignNames = createLabelSet("redis.command", 200);
 const families = createLabelSet("redis.key_family", 200);
 
-export function shapeOf(target: Target, command: Command): CommandShape {
+export function shapeOf(target: Target, name: string, args: readonly Argument[]): CommandShape {
   const { shapes } = target;
-  let shape = shapes.get(command.name);
+  let shape = shapes.get(name);
   if (shape === undefined) {
-    shape = createShape(target, factsOf(boundedName(command.name)));
-    if (shapes.size < MAX_SPELLINGS) shapes.set(command.name, shape);
+    shape = createShape(target, factsOf(boundedName(name)));
+    if (shapes.size < MAX_SPELLINGS) shapes.set(name, shape);
   }
-  return shape.blocking !== undefined && isBlocking(command.args) ? shape.blocking : shape;
+  return shape.blocking !== undefined && isBlocking(args) ? shape.blocking : shape;
 }
 
 function boundedName(name: string): string {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { redisInstrumentation } from "../src/index.js";
 import { drivers, type RedisClient } from "./drivers.js";
 import { type Heard, hear } from "./hear.js";
+import { nodeRedisDrivers } from "./node-redis-drivers.js";
 
 const instrumentation = redisInstrumentation();
 instrumentation.enable();
@@ -68,5 +69,34 @@ describeWith(["redis-server"], "the call site of a command", () => {
     expect(heard.ended[0]?.site).toMatchObject({ line: lineOf("batched") });
     redis.disconnect();
     batching.disconnect();
+  });
+
+  test.each(nodeRedisDrivers)("redis $version: where the app calls it, or sends its batch", async ({ major, load }) => {
+    const nowMs = performance.now() + major * 60_000;
+    const client = load().createClient({ url: server.url, database: 1 });
+    await client.connect();
+    const cases: [mark: string, command: string, call: () => Promise<unknown>][] = [
+      ["typed", "GET", () => client.get("a:1")], // typed
+      ["raw", "HGET", async () => await client.sendCommand(["HGET", "h:1", "x"])], // raw
+      [
+        "transaction",
+        "LLEN",
+        () => {
+          const multi = client.multi().lLen("l:1");
+          return multi.exec(); // transaction
+        },
+      ],
+    ];
+    for (const [mark, command, call] of cases) {
+      const isOne = ({ template: { operationName } }: Heard["ended"][number]) => operationName === command;
+      await call();
+      const template = heard.ended.findLast(isOne)?.template;
+      if (template === undefined) throw new Error(`expected ${command}`);
+      wantSite(template, nowMs);
+      heard.clear();
+      await call();
+      expect(heard.ended.find(isOne)?.site, mark).toMatchObject({ file: import.meta.filename, line: lineOf(mark) });
+    }
+    await client.disconnect();
   });
 });

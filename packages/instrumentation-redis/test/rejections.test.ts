@@ -5,10 +5,21 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeWith } from "@telltale/test/describe-with";
 import { drivers } from "./drivers.js";
+import { nodeRedisDrivers } from "./node-redis-drivers.js";
 
-const program = fileURLToPath(new URL("./programs/rejections.mjs", import.meta.url));
+const programOf = (name: string) => fileURLToPath(new URL(`./programs/${name}.mjs`, import.meta.url));
+const all = [
+  ...drivers.map(({ version, folder }) => ({ name: `ioredis ${version}`, folder, program: programOf("rejections") })),
+  ...nodeRedisDrivers
+    .filter(({ major }) => major !== 5)
+    .map(({ version, folder }) => ({
+      name: `redis ${version}`,
+      folder,
+      program: programOf("node-redis-rejections"),
+    })),
+];
 
-async function run(args: string[]): Promise<{ output: string; code: number | null }> {
+async function run(program: string, args: string[]): Promise<{ output: string; code: number | null }> {
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -26,17 +37,17 @@ describeWith(["redis-server"], "rejections that nobody handles", () => {
   });
   afterAll(() => server.stop());
 
-  test.each(drivers)("ioredis $version: the same with and without", async ({ folder }) => {
-    const report = (telltale: string) => run([folder, String(server.port), telltale, "report"]);
+  test.each(all)("$name: the same with and without", async ({ folder, program }) => {
+    const report = (telltale: string) => run(program, [folder, String(server.port), telltale, "report"]);
     const alone = await report("alone");
     // What is reported alone is what makes this test able to fail.
     expect(alone.output.split("\n").filter((line) => line.startsWith("unhandled"))).not.toEqual([]);
     expect(await report("instrumented")).toEqual(alone);
   });
 
-  test.each(drivers)("ioredis $version: they end the process as they do alone", async ({ folder }) => {
+  test.each(all)("$name: they end the process as they do alone", async ({ folder, program }) => {
     const crash = async (telltale: string) => {
-      const { output, code } = await run([folder, String(server.port), telltale, "crash"]);
+      const { output, code } = await run(program, [folder, String(server.port), telltale, "crash"]);
       return { error: /WRONGTYPE .*/.exec(output)?.[0], code };
     };
     const alone = await crash("alone");

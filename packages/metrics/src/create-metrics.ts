@@ -83,6 +83,7 @@ export function createMetrics({
       } else if (operation.kind === "http.server") server.ended(operation);
       else client.ended(operation);
     },
+    responseEnded: server.responseEnded,
     cacheLooked: events.looked,
     poolTimed: pools.timed,
     poolTimedOut: pools.timedOut,

@@ -97,7 +97,7 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
       let arrived = request?.slots[slot] as Arrivals | undefined;
       // Requests that began before we listened were not counted, and are not taken off either.
       if (arrived === undefined) arrived = findArrivals(operation);
-      else arrived.active.value--;
+      else if (!operation.isStreaming) arrived.active.value--;
       const route = request?.route;
       const found = arrived.routes.get(route) ?? findRoute(arrived, route);
       const made = request?.slots[queriesSlot] as number | undefined;
@@ -123,6 +123,11 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
       });
       outcomes.push(new Outcome(statusCode, errorType, series));
       series.time(operation);
+    },
+
+    responseEnded({ request }: HttpServerOperation): void {
+      const arrived = request?.slots[slot] as Arrivals | undefined;
+      if (arrived !== undefined) arrived.active.value--;
     },
 
     read: () => [recordedHistograms(durations), recordedNumbers(active), recordedNumbers(queries)],

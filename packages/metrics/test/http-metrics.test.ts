@@ -40,6 +40,18 @@ test("active requests count up and down, and never below zero for requests that 
   expect((await active()).map(([, value]) => value)).toEqual([0, 0]);
 });
 
+test("a response that goes on after its operation is active until it is over", async () => {
+  const metrics = createMetrics({ runtime: false });
+  const stream = served(1, "/events");
+  const active = async () => (await values(metrics, "http.server.active_requests"))[0]?.[1];
+  metrics.listener.operationStarted?.(stream);
+  stream.isStreaming = true;
+  metrics.listener.operationEnded?.(stream);
+  expect(await active()).toBe(1);
+  metrics.listener.responseEnded?.(stream);
+  expect(await active()).toBe(0);
+});
+
 test("requests sent; hosts beyond the bound are one", async () => {
   const metrics = createMetrics({ runtime: false });
   metrics.listener.operationEnded?.(sent(70));

@@ -56,6 +56,7 @@ export function served(ms: number, route: string | undefined, changes: Partial<H
     endMs: 1000 + ms,
     ...getRequest("/orders/7", { serverAddress: "shop.example", serverPort: 80 }),
     statusCode: 200,
+    isStreaming: false,
     ...changes,
   };
   operation.request = { operation, route, slots: [] };

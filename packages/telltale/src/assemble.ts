@@ -11,6 +11,12 @@ import {
 } from "@telltale/core";
 import { createFindingEvents, createFindingLog, createInsights, type Insights } from "@telltale/insights";
 import {
+  keyvInstrumentation,
+  memcachedInstrumentation,
+  memjsInstrumentation,
+  nodeCacheInstrumentation,
+} from "@telltale/instrumentation-caches";
+import {
   expressInstrumentation,
   fastifyInstrumentation,
   hapiInstrumentation,
@@ -19,6 +25,7 @@ import {
   koaInstrumentation,
   nextInstrumentation,
 } from "@telltale/instrumentation-http";
+import { mongodbInstrumentation } from "@telltale/instrumentation-mongodb";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
 import {
@@ -27,6 +34,8 @@ import {
   tarnInstrumentation,
 } from "@telltale/instrumentation-pools";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
+import { betterSqlite3Instrumentation, sqliteInstrumentation } from "@telltale/instrumentation-sqlite";
+import { tediousInstrumentation } from "@telltale/instrumentation-tedious";
 import { createMetrics } from "@telltale/metrics";
 import { atExit } from "./at-exit.js";
 import type { InstrumentationName } from "./config/options.js";
@@ -92,7 +101,16 @@ export const INSTRUMENTATIONS: Readonly<
   pg: ({ explain, sqlcommenter = false }, serviceName) =>
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
-  ioredis: () => redisInstrumentation(),
+  ioredis: () => redisInstrumentation("ioredis"),
+  redis: () => redisInstrumentation("redis"),
+  memcached: () => memcachedInstrumentation(),
+  memjs: () => memjsInstrumentation(),
+  keyv: () => keyvInstrumentation(),
+  "node-cache": () => nodeCacheInstrumentation(),
+  sqlite: () => sqliteInstrumentation(),
+  "better-sqlite3": () => betterSqlite3Instrumentation(),
+  tedious: () => tediousInstrumentation(),
+  mongodb: () => mongodbInstrumentation(),
   tarn: () => tarnInstrumentation(),
   "generic-pool": () => genericPoolInstrumentation(),
   "sequelize-pool": () => sequelizePoolInstrumentation(),

@@ -1,13 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { context } from "@opentelemetry/api";
-import {
-  type CacheResult,
-  type PoolReading,
-  type PoolReporter,
-  registerPool,
-  reportLookup,
-  reportWrite,
-} from "@telltale/core";
+import { type CacheResult, type PoolReading, type PoolReporter, registerPool, reportLookup } from "@telltale/core";
+import { observeCache as observe } from "@telltale/instrumentation-caches";
 
 /** A pool that Telltale cannot see by itself. */
 export interface ObservedPool {
@@ -118,67 +112,18 @@ export interface MapLike {
   get(key: never, ...rest: never[]): unknown;
 }
 
-type Method = (this: unknown, ...args: unknown[]) => unknown;
-
 /**
- * Counts what `get` of this one object finds: undefined and null are misses, a rejection or a throw is an error. Where it has a `set`, that
- * is heard too, for findings: keys that are written and never read. The object stays the same; the result puts its methods back, unless
- * somebody has replaced them since.
+ * Counts what this one cache finds, under a name. Where it has a `set`, that is heard too, for findings: keys that are written and never
+ * read. The object stays the same; the result puts its methods back, unless somebody has replaced them since.
+ *
+ * - An `LRUCache` (lru-cache 7 to 11): `get`, `fetch` and `memo`; what is given out after its time is `stale`.
+ * - A `Keyv` or `NodeCache`: it is heard anyway, and gets the name. A cache of cache-manager 6 and 7: each of its tiers gets it, `users`,
+ *   `users#2` and so on; one of major 5: its store is observed.
+ * - A `Map`: undefined is a miss, and a promise in it is a value.
+ * - Anything else: undefined and null are misses, and a promise is waited for: a rejection is an error, as a throw is.
  *
  * @throws TypeError when there is no such function.
  */
 export function observeCache(name: string, cache: MapLike): () => void {
-  if (typeof cache?.get !== "function") {
-    throw new TypeError('observeCache needs a name and an object with a function "get"');
-  }
-  const original = cache.get as Method;
-  const undo = [
-    replace(cache, "get", function get(...args) {
-      const [key] = args;
-      const found = (value: unknown): unknown => {
-        reportLookup(name, value === undefined || value === null ? "miss" : "hit", 1, undefined, undefined, key);
-        return value;
-      };
-      const failed = (error: unknown): never => {
-        reportLookup(name, "error");
-        throw error;
-      };
-      let value: unknown;
-      try {
-        value = original.apply(this, args);
-      } catch (error) {
-        return failed(error);
-      }
-      return value instanceof Promise ? value.then(found, failed) : found(value);
-    }),
-  ];
-  const { set } = cache as { set?: unknown };
-  if (typeof set === "function") {
-    undo.push(
-      replace(cache, "set", function (...args) {
-        const result: unknown = (set as Method).apply(this, args);
-        reportWrite(name, args[0]);
-        return result;
-      }),
-    );
-  }
-  return () => {
-    for (const step of undo) step();
-  };
-}
-
-function replace(target: object, name: "get" | "set", method: Method): () => void {
-  const own = Object.getOwnPropertyDescriptor(target, name);
-  Object.defineProperty(target, name, {
-    value: method,
-    writable: true,
-    configurable: true,
-    enumerable: own?.enumerable ?? false,
-  });
-  return () => {
-    // Whoever has wrapped it since goes on.
-    if (Reflect.get(target, name) !== method) return;
-    if (own !== undefined) Object.defineProperty(target, name, own);
-    else Reflect.deleteProperty(target, name);
-  };
+  return observe(name, cache);
 }

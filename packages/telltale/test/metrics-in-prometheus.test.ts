@@ -50,6 +50,7 @@ function served(ms: number, statusCode: number): HttpServerOperation {
     endMs: 1000 + ms,
     ...getRequest("/orders/7"),
     statusCode,
+    isStreaming: false,
     errorType: statusCode === 500 ? "500" : undefined,
   };
   operation.request = { operation, route: "/orders/:id", slots: [] };

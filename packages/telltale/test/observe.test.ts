@@ -41,48 +41,6 @@ test("observeCache counts what a Map finds, and can be taken back", () => {
   ]);
 });
 
-test("observeCache follows promises; an error is an error, not a miss, and stays the app's", async () => {
-  const error = new Error("down");
-  const cache = { get: async (key: string) => (key === "bad" ? Promise.reject(error) : key === "a" ? "" : null) };
-  observeCache("remote", cache);
-  await expect(cache.get("a")).resolves.toBe("");
-  await expect(cache.get("b")).resolves.toBeNull();
-  await expect(cache.get("bad")).rejects.toBe(error);
-  expect(lookups.map(([, result]) => result)).toEqual(["hit", "miss", "error"]);
-});
-
-test("observeCache tells which keys are found and put there; keys that are objects are not told apart", () => {
-  const used: unknown[] = [];
-  const stop = addListener({ name: "keys", keyUsed: (cache, key, use) => void used.push([cache, key, use]) });
-  const cache = new Map<unknown, number>();
-  const undo = observeCache("map", cache);
-  expect(cache.set("a", 1)).toBe(cache);
-  cache.get("a");
-  cache.get(7);
-  cache.get({});
-  undo();
-  cache.set("b", 2);
-  stop();
-  expect([Object.hasOwn(cache, "get"), Object.hasOwn(cache, "set")]).toEqual([false, false]);
-  expect(used).toEqual([
-    ["map", "a", "write"],
-    ["map", "a", "hit"],
-    ["map", "7", "miss"],
-    ["map", undefined, "miss"],
-  ]);
-});
-
-test("observeCache leaves alone whoever has wrapped after it, and says what it needs", () => {
-  const cache = { get: (key: string) => key };
-  const undo = observeCache("wrapped", cache);
-  const ours = cache.get;
-  const theirs = (key: string) => ours(key);
-  cache.get = theirs;
-  undo();
-  expect(cache.get).toBe(theirs);
-  expect(() => observeCache("nothing", {} as never)).toThrow("observeCache needs a name and an object");
-});
-
 test("a callback that fails is said once, and hears the next finding", () => {
   const lines: string[] = [];
   setSay((_, line) => void lines.push(line));

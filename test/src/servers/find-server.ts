@@ -5,7 +5,14 @@ import { findPostgres } from "./postgres-binaries.js";
 import { installWithApt } from "./install-with-apt.js";
 
 /** `redis` may be the one REDIS_URL names; `redis-server` is always a program we start ourselves. */
-export type ServerName = "postgres" | "mariadb" | "redis" | "redis-server" | "prometheus" | "alertmanager";
+export type ServerName =
+  | "postgres"
+  | "mariadb"
+  | "redis"
+  | "redis-server"
+  | "memcached"
+  | "prometheus"
+  | "alertmanager";
 
 interface Package {
   programs: readonly string[];
@@ -32,6 +39,13 @@ const REDIS: Package = {
   alpine: "redis",
   brew: "redis",
 };
+const MEMCACHED: Package = {
+  programs: ["memcached"],
+  debian: "memcached",
+  fedora: "memcached",
+  alpine: "memcached",
+  brew: "memcached",
+};
 const PROMETHEUS: Package = {
   programs: ["prometheus"],
   debian: "prometheus",
@@ -51,6 +65,7 @@ const PROGRAMS: Readonly<Record<Exclude<ServerName, "postgres">, Package>> = {
   mariadb: MARIADB,
   redis: REDIS,
   "redis-server": REDIS,
+  memcached: MEMCACHED,
   prometheus: PROMETHEUS,
   alertmanager: ALERTMANAGER,
 };

@@ -32,6 +32,26 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   return { host: "127.0.0.1", port, url: `redis://127.0.0.1:${port}`, pid: server.pid, stop: server.stop };
 }
 
+// A sentinel writes into its own configuration.
+const SENTINEL = 'printf "%s\\n" "$@" >sentinel.conf && exec "$0" sentinel.conf --sentinel';
+
+/** A sentinel that watches a primary by the name `shop`, and by itself decides that it is down, after half a second. */
+export async function startSentinel(primary: RedisServer): Promise<RedisServer> {
+  const program = await findServer("redis-server");
+  const { server, details: port } = await startReady("sentinel", /\+monitor master shop/, async () => {
+    const port = await freePort();
+    const settings = [
+      `port ${port}`,
+      "bind 127.0.0.1",
+      `sentinel monitor shop ${primary.host} ${primary.port} 1`,
+      "sentinel down-after-milliseconds shop 500",
+      "sentinel failover-timeout shop 3000",
+    ];
+    return { server: await supervise("sentinel", ["sh", "-c", SENTINEL, program, ...settings]), details: port };
+  });
+  return { host: "127.0.0.1", port, url: `redis://127.0.0.1:${port}`, pid: server.pid, stop: server.stop };
+}
+
 function useExisting(url: string): RedisServer {
   const { hostname, port } = new URL(url);
   return { host: hostname, port: port === "" ? 6379 : Number(port), url, pid: undefined, stop: async () => {} };

@@ -13,7 +13,15 @@ import { createConnection } from "mysql2/promise";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { describeWith } from "../describe-with.js";
-import { findServer, freePort, startMariadb, startPostgres, startPrometheus, startRedis } from "./index.js";
+import {
+  findServer,
+  freePort,
+  startMariadb,
+  startMemcached,
+  startPostgres,
+  startPrometheus,
+  startRedis,
+} from "./index.js";
 import { startReady, supervise } from "./supervise.js";
 
 function isRunning(pid: number): boolean {
@@ -150,6 +158,18 @@ describeWith(["redis-server"], "Redis", () => {
     expect(tried).toEqual([taken, details]);
     await server.stop();
     await new Promise((resolve) => thief.close(resolve));
+  });
+});
+
+describeWith(["memcached"], "Memcached", () => {
+  test("is up in 2 s and empty, and leaves nothing", async () => {
+    const before = performance.now();
+    const server = await startMemcached();
+    expect(performance.now() - before).toBeLessThan(2000);
+    expect(await server.stats()).toMatchObject({ pid: server.pid, curr_items: 0, get_misses: 0 });
+    await server.stop();
+    expect(isRunning(server.pid)).toBe(false);
+    await expect(server.stats()).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 });
 

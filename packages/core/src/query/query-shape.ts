@@ -21,4 +21,4 @@ export interface QueryShape {
 }
 
 /** Grammar differences that matter to literals and quotes. */
-export type SqlDialect = "postgresql" | "mysql" | "sqlite";
+export type SqlDialect = "postgresql" | "mysql" | "sqlite" | "mssql";

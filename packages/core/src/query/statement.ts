@@ -189,7 +189,7 @@ export function summarizeStatement(tokens: readonly Token[], start: number, end:
       at += 1;
     }
     statement.words.push(name);
-    if (name !== verb.toUpperCase() || isTable || verb === "call") named(isTable);
+    if (name !== verb.toUpperCase() || isTable || verb === "call" || verb === "exec") named(isTable);
     // CREATE TABLE x AS SELECT …
     if (verb !== "create" || !isTable) at = end;
     else while (at < end && wordAt(at) !== "as") at += 1;

@@ -44,6 +44,7 @@ export function tokenize(whole: string, dialect: SqlDialect): Tokenized {
   const text = whole.length > MAX_LENGTH ? whole.slice(0, MAX_LENGTH) : whole;
   const tokens: Token[] = [];
   const isPostgres = dialect === "postgresql";
+  const hasBrackets = dialect === "sqlite" || dialect === "mssql";
   const end = text.length;
   let at = 0;
   let spaced = false;
@@ -72,11 +73,11 @@ export function tokenize(whole: string, dialect: SqlDialect): Tokenized {
       at = skipLineComment(text, at);
       spaced = true;
     } else if (char === "/" && next === "*") {
-      at = skipBlockComment(text, at, isPostgres);
+      at = skipBlockComment(text, at, isPostgres || dialect === "mssql");
       spaced = true;
     } else if (char === "'" || (char === '"' && dialect === "mysql")) {
       string(at, (afterString && backslashes) || dialect === "mysql");
-    } else if (char === '"' || (char === "`" && !isPostgres) || (char === "[" && dialect === "sqlite")) {
+    } else if (char === '"' || (char === "`" && !isPostgres) || (char === "[" && hasBrackets)) {
       quotedName(at);
     } else if (kind === LETTER) {
       word();
@@ -164,7 +165,7 @@ export function tokenize(whole: string, dialect: SqlDialect): Tokenized {
   function isParam(char: string, next: string): boolean {
     if (isPostgres) return char === "$";
     if (char === "?") return true;
-    return dialect === "sqlite" && (char === ":" || char === "@" || char === "$") && isWordPart(next, 0);
+    return hasBrackets && (char === ":" || char === "@" || char === "$") && isWordPart(next, 0);
   }
 
   function param(): void {

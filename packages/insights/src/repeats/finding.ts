@@ -103,7 +103,11 @@ function adviceFor(
   const collection = template?.collection;
   const table = collection === undefined ? "the rows" : `the rows of ${collection}`;
   const feeding = `the query that feeds the loop${source === undefined ? "" : `, ${source.name}`}`;
-  return `Read ${table} for all keys in one query (WHERE key = ANY($1), or a JOIN in ${feeding}), or load them through a DataLoader.`;
+  const ways =
+    template?.system === "mongodb"
+      ? `{ $in: keys }, or a $lookup in ${feeding}`
+      : `WHERE key = ANY($1), or a JOIN in ${feeding}`;
+  return `Read ${table} for all keys in one query (${ways}), or load them through a DataLoader.`;
 }
 
 function cureLookups(operation: string | undefined): string {

@@ -87,7 +87,10 @@ export function createSubjects(ignoredFingerprints: ReadonlySet<string>): Subjec
         !LOCKS.test(queryText);
       const paging = system === "redis" ? RANGES.get(operationName) : pagingOf(queryText, text ?? queryText);
       // What reads no table asks for a sign of life, or the time; a queue hands out another row each time.
-      const mayDouble = system === "redis" || (/\bfrom\b/i.test(queryText) && !/\bskip locked\b/i.test(queryText));
+      const mayDouble =
+        system === "redis" ||
+        system === "mongodb" ||
+        (/\bfrom\b/i.test(queryText) && !/\bskip locked\b/i.test(queryText));
       const hasLiterals = queryText.includes("?") || queryText.endsWith("…");
       const name = summaryOf(template);
       const batches = batch === "array" ? feeding(name, template) : undefined;

@@ -170,9 +170,16 @@ function complete(finding: Finding, answer: Explanation | string): Finding {
 
 /** What shows a plan with what was really done; it runs the query. */
 export function explainWith(system: string | undefined): string {
-  if (system === "mariadb") return "ANALYZE FORMAT=JSON";
-  return system === "mysql" ? "EXPLAIN ANALYZE" : "EXPLAIN (ANALYZE, BUFFERS)";
+  return PLANS[system ?? ""] ?? "EXPLAIN (ANALYZE, BUFFERS)";
 }
+
+const PLANS: Readonly<Record<string, string>> = {
+  mariadb: "ANALYZE FORMAT=JSON",
+  mysql: "EXPLAIN ANALYZE",
+  sqlite: "EXPLAIN QUERY PLAN",
+  "microsoft.sql_server": "SET STATISTICS XML ON",
+  mongodb: 'explain("executionStats")',
+};
 
 const NOTHING_STANDS_OUT =
   "Nothing stands out in its plan: look for locks, for more rows than are needed, and, with real values, at";

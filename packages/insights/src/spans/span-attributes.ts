@@ -27,7 +27,12 @@ const SYSTEMS: Readonly<Record<string, string>> = {
   cosmosdb: "azure.cosmosdb",
   dynamodb: "aws.dynamodb",
 };
-const DIALECTS: Readonly<Record<string, SqlDialect>> = { mysql: "mysql", mariadb: "mysql", sqlite: "sqlite" };
+const DIALECTS: Readonly<Record<string, SqlDialect>> = {
+  mysql: "mysql",
+  mariadb: "mysql",
+  sqlite: "sqlite",
+  "microsoft.sql_server": "mssql",
+};
 /** They have no SQL, and their own calls to read one key. */
 const KEY_READS = new Set(
   "GET GETEX HGET HGETALL HMGET LRANGE SMEMBERS ZRANGE ZSCORE SISMEMBER EXISTS JSON.GET".split(" "),

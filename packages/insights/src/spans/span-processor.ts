@@ -287,6 +287,7 @@ function startServed(span: EndedSpan): Root["request"] {
     userAgent: undefined,
     protocolVersion: "",
     statusCode: 0,
+    isStreaming: false,
   };
   operation.request = { operation, route: undefined, slots: [] };
   return operation.request;

@@ -5,6 +5,7 @@ import { activeRequest, addListener } from "@telltale/core";
 import { expressInstrumentation, httpInstrumentation } from "@telltale/instrumentation-http";
 import { once } from "node:events";
 import { Agent, get, request } from "node:http";
+import { connect as connect2, createServer as createServer2 } from "node:http2";
 import { connect } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 
@@ -68,6 +69,27 @@ await Promise.all(
   ),
 );
 agent.destroy();
+
+// Streams of HTTP/2, which is loaded when the app wants it.
+const server2 = createServer2((message, response) => {
+  message.resume().on("end", () => {
+    if (activeRequest()?.operation.path !== "/two") wrong.push("the stream's listener lost its request");
+    response.end(message.headers.traceparent === undefined ? "" : "ok");
+  });
+});
+await once(server2.listen(0, "127.0.0.1"), "listening");
+const session = connect2(`http://127.0.0.1:${server2.address().port}`);
+await once(session.request({ ":path": "/two" }).resume(), "close");
+session.close();
+server2.close();
+
+// A WebSocket of Node's own; the server refuses nothing and agrees to nothing.
+server.on("upgrade", (_message, upgraded) =>
+  upgraded.end("HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n"),
+);
+await new Promise((resolve) => {
+  new WebSocket(`${url.replace("http", "ws")}/socket`).addEventListener("error", resolve);
+});
 
 // A client that leaves with requests waiting behind each other.
 const socket = connect(port, "127.0.0.1");

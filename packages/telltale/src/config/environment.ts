@@ -130,21 +130,7 @@ function readResource(env: Environment, options: Record<string, unknown>): void 
  * of libraries that Telltale has no instrumentation for are not its business.
  */
 function readInstrumentations(env: Environment): FileOptions["instrumentations"] | undefined {
-  const names: InstrumentationName[] = [
-    "http",
-    "express",
-    "fastify",
-    "koa",
-    "hapi",
-    "hono",
-    "next",
-    "pg",
-    "mysql2",
-    "ioredis",
-    "tarn",
-    "generic-pool",
-    "sequelize-pool",
-  ];
+  const names = Object.keys(FILE_SCHEMA["instrumentations"] as Schema) as InstrumentationName[];
   const enabled = asWords(env["OTEL_NODE_ENABLED_INSTRUMENTATIONS"] ?? "");
   const disabled = asWords(env["OTEL_NODE_DISABLED_INSTRUMENTATIONS"] ?? "");
   if (enabled.length === 0 && disabled.length === 0) return undefined;

@@ -20,6 +20,8 @@ const DISCOVERY = new Map<string, (args: Command["args"], client: Client) => boo
   ["asking", () => true],
   ["cluster", (_, { options }) => options.connectionName?.startsWith("ioredis-cluster(refresher)") === true],
   ["sentinel", ([subcommand]) => SENTINEL.has(String(subcommand))],
+  // `failoverDetector` listens to sentinels.
+  ["subscribe", ([channel]) => channel === "+switch-master"],
 ]);
 const SENTINEL = new Set(["get-master-addr-by-name", "sentinels", "slaves"]);
 
@@ -36,6 +38,6 @@ export function becameReady(client: Client): void {
 
 export function isConnectionsOwn(client: Client, { name, args }: Command): boolean {
   if (client.status === "connect" && SETUP.get(name)?.(args) === true) return true;
-  if (RESTORE.has(name)) return restoring.has(client);
+  if (RESTORE.has(name) && restoring.has(client)) return true;
   return DISCOVERY.get(name)?.(args, client) ?? false;
 }

@@ -1,12 +1,13 @@
 import { Attached } from "@telltale/core";
-import type { Call, Caller } from "./call.js";
+import type { Call } from "./call.js";
+import type { Caller } from "./ioredis-call.js";
 import type { Command } from "./ioredis.js";
 
 /** In place of a call, for a command that is nobody's: of the connection itself, or of an exporter. */
 export const nobodys = Symbol("telltale.nobodys");
 
 /** What is known of a command. */
-export type Known = Call | Caller | typeof nobodys;
+export type Known = Call<Command> | Caller | typeof nobodys;
 
 /**
  * A private field on the command itself: who inspects a pipeline sees its commands, and must not see this. It costs what a symbol

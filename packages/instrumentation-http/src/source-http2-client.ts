@@ -1,0 +1,200 @@
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { context, propagation } from "@opentelemetry/api";
+import {
+  Attached,
+  contextOf,
+  endOperation,
+  failOperation,
+  type Guard,
+  hasListeners,
+  type HttpClientOperation,
+  isSuppressed,
+  replaceMethod,
+  siteKeyOf,
+  sitesWanted,
+  siteWanted,
+  startHttpClientOperation,
+  takeSite,
+  undoAll,
+} from "@telltale/core";
+import { isEventStream } from "./event-stream.js";
+import { type Http2Sessions, onHttp2Client } from "./http2-sessions.js";
+import { defaultPort, describeOutgoing } from "./request-attributes.js";
+
+type Request = (this: ClientHttp2Session, headers?: unknown, ...rest: unknown[]) => ClientHttp2Stream;
+type Emit = (this: object, event: string, ...args: unknown[]) => boolean;
+type Headers = NodeJS.Dict<string | string[]>;
+
+class SentStream extends Attached {
+  #operation: HttpClientOperation;
+
+  constructor(stream: object, operation: HttpClientOperation) {
+    super(stream);
+    this.#operation = operation;
+  }
+
+  static get(stream: object): HttpClientOperation | undefined {
+    return #operation in stream ? stream.#operation : undefined;
+  }
+}
+
+/** Where a session leads. */
+interface Place {
+  readonly protocol: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Undefined for a session whose requests are heard elsewhere. */
+class PlacedSession extends Attached {
+  #place: Place | undefined;
+
+  constructor(session: object, place: Place | undefined) {
+    super(session);
+    this.#place = place;
+  }
+
+  static get(session: object, sessions: Http2Sessions): Place | undefined {
+    // oxlint-disable-next-line no-new
+    if (!(#place in session)) new PlacedSession(session, findPlace(session as Record<symbol, string>, sessions));
+    return #place in session ? session.#place : undefined;
+  }
+}
+
+function findPlace(session: Readonly<Record<symbol, string>>, sessions: Http2Sessions): Place | undefined {
+  // One of undici's, on which it notes whose it is: its channels have told of the request.
+  if (Object.getOwnPropertySymbols(session).some(({ description }) => description === "client")) return undefined;
+  const { [sessions.authority]: authority, [sessions.protocol]: protocol } = session;
+  if (authority === undefined || protocol === undefined) return undefined;
+  // An IPv6 address has no brackets here.
+  const colon = authority.lastIndexOf(":");
+  const port = Number(authority.slice(colon + 1));
+  return { protocol, host: authority.slice(0, colon), port: port || defaultPort(protocol) };
+}
+
+/** Hears what is sent with node:http2: each stream that the app opens. What a server pushes is no request. */
+export function hearHttp2Clients(guard: Guard): () => void {
+  const state = { on: true };
+  const undo = [onHttp2Client((sessions) => undo.push(...hearSessions(sessions, state, guard)), guard)];
+  return () => {
+    state.on = false;
+    undoAll(undo);
+  };
+}
+
+function hearSessions(sessions: Http2Sessions, state: { readonly on: boolean }, guard: Guard): (() => void)[] {
+  let undoStreams: (() => void) | undefined;
+
+  const wrapRequest = (find: () => Request): Request =>
+    function request(this: ClientHttp2Session, given, ...rest) {
+      let operation: HttpClientOperation | undefined;
+      let headers = given;
+      if (state.on && guard.on && hasListeners()) {
+        try {
+          operation = begin(this, given, sessions, request);
+          if (operation !== undefined) headers = withPropagation(given, operation);
+        } catch (error) {
+          guard.failed(error);
+        }
+      }
+      if (operation === undefined) return Reflect.apply(find(), this, arguments) as ClientHttp2Stream;
+      let stream: ClientHttp2Stream;
+      try {
+        stream = Reflect.apply(find(), this, [headers, ...rest]) as ClientHttp2Stream;
+      } catch (error) {
+        // Wrong headers, or a session that is closed.
+        failOperation(operation, error);
+        endOperation(operation);
+        throw error;
+      }
+      try {
+        undoStreams ??= replaceMethod<Emit>(Object.getPrototypeOf(stream) as object, "emit", (emit) =>
+          wrapStream(emit, guard),
+        );
+        // oxlint-disable-next-line no-new
+        new SentStream(stream, operation);
+      } catch (error) {
+        guard.failed(error);
+      }
+      return stream;
+    };
+
+  return [replaceMethod<Request>(sessions.prototype, "request", wrapRequest), () => undoStreams?.()];
+}
+
+function begin(
+  session: ClientHttp2Session,
+  given: unknown,
+  sessions: Http2Sessions,
+  below: (...args: never[]) => unknown,
+): HttpClientOperation | undefined {
+  const parent = context.active();
+  if (given === null || (given !== undefined && typeof given !== "object") || isSuppressed(parent)) return undefined;
+  const place = PlacedSession.get(session, sessions);
+  if (place === undefined) return undefined;
+  const method = headerOf(given, ":method") ?? "GET";
+  const path = headerOf(given, ":path") ?? (method === "CONNECT" ? "" : "/");
+  const operation = startHttpClientOperation(describeOutgoing({ ...place, method, path }), parent);
+  operation.protocolVersion = "2";
+  if (sitesWanted()) {
+    const key = siteKeyOf(operation);
+    if (siteWanted(key)) operation.takenSite = takeSite(key, below);
+  }
+  return operation;
+}
+
+/** Of headers as an object, or as names and values in turn, which Node takes from 24.2 on. */
+function headerOf(given: object | undefined, name: string): string | undefined {
+  if (given === undefined) return undefined;
+  const value = Array.isArray(given) ? (given[given.indexOf(name) + 1] as unknown) : (given as Headers)[name];
+  return Array.isArray(given) && !given.includes(name) ? undefined : value === undefined ? undefined : String(value);
+}
+
+/** A copy, as the app may use its own again; with the headers that it has set replaced, as sent twice they would count as none. */
+function withPropagation(given: unknown, operation: HttpClientOperation): unknown {
+  const added: Record<string, string> = {};
+  propagation.inject(contextOf(operation), added);
+  if (Array.isArray(given)) {
+    const kept = given.filter((_, at) => !(String(given[at - (at % 2)]).toLowerCase() in added));
+    return [...kept, ...Object.entries(added).flat()];
+  }
+  const headers: Record<string, unknown> = { ...(given as Headers | undefined) };
+  for (const name in headers) if (name.toLowerCase() in added) delete headers[name];
+  return Object.assign(headers, added);
+}
+
+const wrapStream = (find: () => Emit, guard: Guard): Emit =>
+  function emit(this: object, event: string) {
+    const operation = SentStream.get(this);
+    if (operation !== undefined && operation.endMs === 0) {
+      try {
+        hear(event, arguments[1], operation);
+      } catch (error) {
+        guard.failed(error);
+      }
+    }
+    return Reflect.apply(find(), this, arguments);
+  };
+
+function hear(event: string, subject: unknown, operation: HttpClientOperation): void {
+  switch (event) {
+    case "response": {
+      const { ":status": status, "content-type": type } = subject as { ":status"?: number; "content-type"?: string };
+      operation.statusCode = status ?? 0;
+      if (operation.statusCode >= 400) operation.errorType = String(status);
+      // What follows the answer to a CONNECT is no longer HTTP's.
+      if (operation.method === "CONNECT" || isEventStream(type)) endOperation(operation);
+      return;
+    }
+    case "error":
+      failOperation(operation, subject);
+      endOperation(operation);
+      return;
+    case "end":
+      if (operation.statusCode > 0) endOperation(operation);
+      return;
+    case "close":
+      if (operation.statusCode === 0) operation.errorType ??= "aborted";
+      endOperation(operation);
+  }
+}

@@ -1,0 +1,1 @@
+export { mongodbInstrumentation } from "./mongodb.js";

@@ -1,0 +1,155 @@
+import { performance } from "node:perf_hooks";
+import { type Context, context } from "@opentelemetry/api";
+import { type Guard, type PoolReporter, registerPool, replaceMethod, undoAll, type Waiter } from "@telltale/core";
+import { makeState, stateOf } from "./connection-state.js";
+import type { Callback, Connection, ConnectionPool } from "./driver.js";
+
+type CheckOut = ConnectionPool["checkOut"];
+
+/** Patches a pool's prototype: counts are read from the pool when metrics are collected, times taken where connections go and come back. */
+export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
+  const pools = new WeakMap<ConnectionPool, PoolReporter>();
+  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
+  const open = new Set<PoolReporter>();
+  let active = true;
+  const isOn = (): boolean => active && guard.on;
+
+  const wrapCheckOut = (find: () => CheckOut): CheckOut =>
+    function checkOut(this: ConnectionPool, given) {
+      const original = find();
+      if (!isOn()) return original.call(this, given);
+      const caller = context.active();
+      const askedMs = performance.now();
+      let waiter: Waiter | undefined;
+      let reporter: PoolReporter | undefined;
+      guarded(() => {
+        reporter = know(this);
+        if (mustWait(this)) waiter = reporter.waits(caller, askedMs);
+      });
+      const got = (connection: unknown): void =>
+        guarded(() => {
+          if (reporter !== undefined) lend(reporter, connection as Connection, caller, askedMs, waiter);
+        });
+      const failed = (error: unknown): void =>
+        guarded(() => {
+          if (isTimeout(error)) reporter?.timedOut(waiter);
+          else if (waiter !== undefined) reporter?.stoppedWaiting(waiter);
+        });
+      if (typeof given === "function") {
+        const callback = given as Callback;
+        return original.call(this, function heard(this: unknown, error: unknown, connection: unknown) {
+          if (error) failed(error);
+          else if (connection) got(connection);
+          const values = arguments as unknown as Parameters<Callback>;
+          // It is called by whoever has given the connection back.
+          return context.with(caller, () => Reflect.apply(callback, this, values));
+        });
+      }
+      const result = original.call(this, given);
+      // Whoever asks for a connection awaits it: no rejection is hidden here.
+      if (result instanceof Promise) result.then(got, failed);
+      return result;
+    };
+
+  const wrapCheckIn = (find: () => ConnectionPool["checkIn"]): ConnectionPool["checkIn"] =>
+    function checkIn(this: ConnectionPool, connection) {
+      if (isOn()) guarded(() => takeBack(connection));
+      return find().call(this, connection);
+    };
+
+  const wrapEmit = (find: () => ConnectionPool["emitAndLog"]): ConnectionPool["emitAndLog"] =>
+    function emitAndLog(this: ConnectionPool, event, ...values) {
+      if (event === "connectionReady" && isOn()) {
+        guarded(() => {
+          const { durationMS } = (values[0] ?? {}) as { durationMS?: unknown };
+          if (typeof durationMS === "number") know(this).timed("create", durationMS);
+        });
+      }
+      return Reflect.apply(find(), this, [event, ...values]);
+    };
+
+  function guarded(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      guard.failed(error);
+    }
+  }
+
+  function know(pool: ConnectionPool): PoolReporter {
+    const known = pools.get(pool);
+    if (known !== undefined) return known;
+    const reference = new WeakRef(pool);
+    const reporter: PoolReporter = registerPool({
+      name: pool.address,
+      system: "mongodb",
+      read() {
+        const living = reference.deref();
+        if (living !== undefined && !living.closed) return readingOf(living);
+        open.delete(reporter);
+        return undefined;
+      },
+    });
+    pools.set(pool, reporter);
+    open.add(reporter);
+    return reporter;
+  }
+
+  const undo = [
+    replaceMethod(prototype, "checkOut", wrapCheckOut),
+    replaceMethod(prototype, "checkIn", wrapCheckIn),
+    replaceMethod(prototype, "emitAndLog", wrapEmit),
+  ];
+  return () => {
+    active = false;
+    for (const reporter of open) reporter.close();
+    open.clear();
+    undoAll(undo);
+  };
+}
+
+function readingOf(pool: ConnectionPool) {
+  const { maxPoolSize, minPoolSize } = pool.options;
+  return {
+    used: pool.currentCheckedOutCount + pool.pendingConnectionCount,
+    idle: pool.availableConnectionCount,
+    pending: pool.waitQueueSize,
+    limit: maxPoolSize === 0 ? undefined : maxPoolSize,
+    idleMin: minPoolSize,
+  };
+}
+
+function mustWait({ availableConnectionCount, totalConnectionCount, options }: ConnectionPool): boolean {
+  return availableConnectionCount === 0 && options.maxPoolSize > 0 && totalConnectionCount >= options.maxPoolSize;
+}
+
+function lend(
+  reporter: PoolReporter,
+  connection: Connection,
+  caller: Context,
+  askedMs: number,
+  waiter: Waiter | undefined,
+): void {
+  const state = makeState(connection, reporter);
+  const now = performance.now();
+  if (waiter !== undefined) reporter.waited(waiter, now);
+  state.askedMs = askedMs;
+  state.takenMs = now;
+  reporter.taken(state.loan, caller, now);
+  reporter.timed("wait", now - askedMs);
+}
+
+function takeBack(connection: Connection): void {
+  const state = stateOf(connection);
+  if (state === undefined || state.takenMs === 0) return;
+  const now = performance.now();
+  state.reporter.timed("use", now - state.takenMs);
+  state.takenMs = 0;
+  state.reporter.returned(state.loan, now);
+}
+
+/** With a time limit for whole operations, the pool's error is the cause of the driver's. */
+function isTimeout(error: unknown): boolean {
+  const { name, cause } = (error ?? {}) as { name?: unknown; cause?: { name?: unknown } };
+  return name === "MongoWaitQueueTimeoutError" || cause?.name === "MongoWaitQueueTimeoutError";
+}

@@ -1,0 +1,36 @@
+import type { Client } from "./ioredis.js";
+import { type Connection, findTarget, type Target } from "./target.js";
+
+/** What is kept of one client. */
+interface ClientConnection extends Connection {
+  select: number;
+  stream: unknown;
+}
+
+const connections = new WeakMap<Client, ClientConnection>();
+
+/** The state of a client, brought up to date: SELECT changes the database, a sentinel the server. */
+export function connectionOf(client: Client): Connection {
+  const select = client.condition?.select ?? client.options.db ?? 0;
+  const { stream } = client;
+  const known = connections.get(client);
+  if (known === undefined) {
+    const connection = { target: targetOf(client, select), select, stream, queued: undefined };
+    connections.set(client, connection);
+    return connection;
+  }
+  if (known.select !== select || known.stream !== stream) {
+    known.select = select;
+    known.stream = stream;
+    known.target = targetOf(client, select);
+  }
+  return known;
+}
+
+function targetOf({ options, stream, isCluster }: Client, select: number): Target {
+  if (options.path) return findTarget(options.path, undefined, select);
+  // The options name the sentinels; the server that they chose is known once connected.
+  if (options.sentinels) return findTarget(stream?.remoteAddress, stream?.remotePort, select);
+  if (isCluster === true) return findTarget(undefined, undefined, select);
+  return findTarget(options.host ?? "localhost", options.port ?? 6379, select);
+}

@@ -1,0 +1,59 @@
+import { context } from "@opentelemetry/api";
+import {
+  type DatabaseOperation,
+  endOperation,
+  failOperation,
+  type Guard,
+  isSuppressed,
+  startDatabaseOperation,
+} from "@telltale/core";
+import type { StatementState } from "./known-statement.js";
+
+/** What SQLite itself did not like; others are of the app's own functions, or of the driver. */
+interface SqliteError {
+  readonly message: string;
+  readonly code: string;
+  /** Of node:sqlite, the number that better-sqlite3 gives as a word. */
+  readonly errcode?: unknown;
+}
+
+function isOfSqlite(error: unknown): error is SqliteError {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return typeof message === "string" && typeof code === "string" && /^(SQLITE_|ERR_SQLITE_ERROR$)/.test(code);
+}
+
+/** Ends a call with what it failed with. */
+export function failCall(operation: DatabaseOperation, error: unknown): void {
+  if (isOfSqlite(error)) {
+    const { code, errcode, message } = error;
+    failOperation(operation, new ServerFailure(withoutValues(message), code));
+    operation.statusCode = typeof errcode === "number" ? `${errcode}` : code;
+  } else failOperation(operation, error);
+  endOperation(operation);
+}
+
+/** What SQLite said, as far as it may be recorded. */
+class ServerFailure extends Error {
+  readonly code: string;
+
+  constructor(message: string, code: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** SQLite quotes the part of the text that it does not understand, which may be a value. */
+function withoutValues(message: string): string {
+  return message.replace(/['"`].*$/s, "…");
+}
+
+/** A statement that cannot be prepared is a call that failed. */
+export function failPreparation(guard: Guard, findState: () => StatementState | undefined, error: unknown): void {
+  try {
+    const state = findState();
+    if (state === undefined || isSuppressed(context.active())) return;
+    failCall(startDatabaseOperation(state.template, state.text, undefined), error);
+  } catch (failure) {
+    guard.failed(failure);
+  }
+}

@@ -1,0 +1,1 @@
+export { tediousInstrumentation } from "./tedious.js";

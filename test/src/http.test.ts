@@ -1,0 +1,95 @@
+import { drawTrace, type OtlpReceiver, startOtlpReceiver, waitFor } from "@telltale/testkit";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { fixture } from "./run-program.js";
+import { scrape, sumOf } from "./scrape.js";
+import { testNodes } from "./servers/index.js";
+import { type RunningProgram, startProgram } from "./start-program.js";
+
+let receiver: OtlpReceiver;
+beforeAll(async () => {
+  receiver = await startOtlpReceiver();
+});
+afterAll(() => receiver?.close());
+
+describe.each(await testNodes())("a service that sends and streams, on Node $version", ({ binary }) => {
+  let service: RunningProgram;
+  let port: string;
+  let url: string;
+  let metricsUrl: string;
+  beforeAll(async () => {
+    service = startProgram(fixture("http/app.mjs"), {
+      node: binary,
+      env: {
+        OTEL_TRACES_EXPORTER: "otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+        OTEL_EXPORTER_PROMETHEUS_PORT: "0",
+        OTEL_BSP_SCHEDULE_DELAY: "20",
+      },
+    });
+    port = (await service.said(/listening on (\d+)/, 1))[0]?.[1] ?? "";
+    url = `http://127.0.0.1:${port}`;
+    metricsUrl = (await service.said(/metrics: (http:\S+)/, 1))[0]?.[1] ?? "";
+  });
+  beforeEach(() => receiver.reset());
+  afterAll(async () => {
+    service.child.kill("SIGTERM");
+    await waitFor(() => service.child.exitCode !== null, "the service to end", 5_000).catch(() => service.kill());
+  });
+  const traceOf = async (path: string, spans: number): Promise<string> => {
+    expect((await fetch(url + path)).status).toBe(200);
+    await receiver.waitForSpans((received) => received.length >= spans);
+    return drawTrace(receiver.spans, ({ spanId, name }) => {
+      const { kind, attributes = {} } = receiver.spans.find((span) => span.spanId === spanId) ?? {};
+      const { "http.response.status_code": status, "http.request.resend_count": resends = "" } = attributes;
+      return `${name} ${kind} ${String(status)} ${String(resends)}`.trim();
+    });
+  };
+
+  test("a redirect and a retry of undici, imported by name, are requests of the caller's", async () => {
+    expect(await traceOf("/retry", 7)).toBe(
+      [
+        "GET server 200",
+        "  GET client 302",
+        "    GET server 302",
+        "  GET client 503 1",
+        "    GET server 503",
+        "  GET client 200 2",
+        "    GET server 200",
+      ].join("\n"),
+    );
+  });
+
+  test("what waits in a pool of undici is the caller's; the pool is on the page", async () => {
+    const each = ["  GET client 200", "    GET server 200"];
+    expect(await traceOf("/pool", 7)).toBe(["GET server 200", ...each, ...each, ...each].join("\n"));
+    const page = await scrape(metricsUrl);
+    const pool = [`db_client_connection_pool_name="${url}`];
+    expect(sumOf(page, "db_client_connection_limit", ...pool)).toBe(1);
+    expect(sumOf(page, "db_client_connection_pending_requests", ...pool)).toBe(0);
+    // Those of the pool, and those of the agent before: two redirects and three retries are no more than three requests.
+    expect(sumOf(page, "db_client_connection_wait_time_seconds_count", ...pool)).toBe(6);
+  });
+
+  test("HTTP/2 on both sides", async () => {
+    expect(await traceOf("/two", 3)).toBe("GET server 200\n  GET client 200\n    GET server 200");
+    expect(receiver.spans.filter(({ attributes }) => attributes["network.protocol.version"] === "2")).toHaveLength(2);
+  });
+
+  test("an event stream and a WebSocket are exported while they are open; the stream is active until it is over", async () => {
+    const active = async () => sumOf(await scrape(metricsUrl), "http_server_active_requests");
+    expect(await active()).toBe(0);
+    const leaves = new AbortController();
+    const events = await fetch(`${url}/events`, { signal: leaves.signal });
+    expect(events.status).toBe(200);
+    const socket = new WebSocket(url.replace("http", "ws"));
+    await new Promise((resolve) => socket.addEventListener("open", resolve));
+    await receiver.waitForSpans((received) => received.length >= 2);
+    expect(receiver.spans.map(({ attributes }) => attributes["http.response.status_code"]).sort()).toEqual([101, 200]);
+    expect(await active()).toBe(1);
+    leaves.abort();
+    let left = 1;
+    for (let tries = 0; left > 0 && tries < 50; tries++) left = await active();
+    expect(left).toBe(0);
+    socket.close();
+  });
+});
