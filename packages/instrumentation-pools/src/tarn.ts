@@ -19,7 +19,7 @@ interface Exports {
   readonly TimeoutError: new () => Error;
 }
 
-/** tarn 3, the pool of knex and mssql. */
+/** tarn 3, the pool of knex. That of mssql, too, where its own instrumentation is off. */
 export function tarnInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "tarn",

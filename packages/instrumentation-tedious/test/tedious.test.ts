@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { context, trace } from "@opentelemetry/api";
-import { type DatabaseOperation, readPools } from "@telltale/core";
+import { type DatabaseOperation, findConnection, readPools } from "@telltale/core";
 import { collect, type Collection } from "@telltale/testkit";
 import type { Connection, Request } from "tedious";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -224,6 +224,9 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
       expect(second?.waitMs).toBeGreaterThan(50);
       expect(second?.template.poolName).toBe(reading()?.pool.name);
       expect(reading()?.pool.name).toMatch(`127.0.0.1:${server.port}/shop`);
+      // tarn's own instrumentation then has nothing to add.
+      const { free } = pool.pool as unknown as { free: { resource: object }[] };
+      expect(free.map(({ resource }) => findConnection(resource)?.isPooled)).toEqual([true]);
       const transaction = pool.transaction();
       await transaction.begin();
       expect(reading()?.reading).toEqual({
