@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import { codeAt } from "@telltale/core";
 
 /** Values looked at, and characters or bytes of each: enough to tell calls apart, and a bound on the work. */
 const MAX_VALUES = 20;
@@ -97,9 +98,10 @@ function numberOf(value: object): number {
 }
 
 function hashText(hash: number, text: string, most = MAX_LENGTH): number {
-  const length = Math.min(text.length, most);
-  let result = mix(hash, text.length);
-  for (let n = 0; n < length; n++) result = Math.imul(result ^ text.charCodeAt(n), 0x01000193);
+  const given = "" + text;
+  const length = Math.min(given.length, most);
+  let result = mix(hash, given.length);
+  for (let n = 0; n < length; n++) result = Math.imul(result ^ codeAt(given, n), 0x01000193);
   return result;
 }
 

@@ -1,4 +1,4 @@
-import { createLabelSet, type DatabaseTemplate, OVERFLOW_LABEL } from "@telltale/core";
+import { codeAt, createLabelSet, type DatabaseTemplate, OVERFLOW_LABEL } from "@telltale/core";
 import { type Argument, type CommandFacts, factsOf, isBlocking, isKnown } from "./commands.js";
 import type { Target } from "./target.js";
 
@@ -45,7 +45,7 @@ function createShape(target: Target, facts: CommandFacts): CommandShape {
 
 /** The template of a call whose first key belongs to a cache. */
 export function templateOf(target: Target, shape: CommandShape, key: string, cache: string): DatabaseTemplate {
-  const isPrefix = key.charCodeAt(cache.length) === COLON && key.startsWith(cache);
+  const isPrefix = codeAt("" + key, ("" + cache).length) === COLON && key.startsWith(cache);
   const known = isPrefix ? shape.byPrefix : shape.byName;
   const template = known.get(cache);
   if (template !== undefined) return template;

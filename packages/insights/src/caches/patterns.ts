@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import { type DatabaseTemplate, limitOf } from "@telltale/core";
+import { codeAt, type DatabaseTemplate, limitOf } from "@telltale/core";
 import type { CacheWindow } from "./window.js";
 
 /** Patterns of keys that are followed, 0.5 MB; what comes beyond counts for its cache as a whole. */
@@ -105,8 +105,8 @@ export class KeyPatterns {
       this.keyHash = 0;
       return this.named(cache);
     }
-    const isPrefix = key.charCodeAt(cache.length) === COLON && key.startsWith(cache);
-    this.scan(key, isPrefix ? cache.length + 1 : 0);
+    const isPrefix = codeAt("" + key, ("" + cache).length) === COLON && key.startsWith(cache);
+    this.scan(key, isPrefix ? ("" + cache).length + 1 : 0);
     if (!isPrefix) return this.named(cache);
     const known = this.byHash.get(this.wordsHash);
     const pattern = known === undefined ? this.add(cache, key) : (known.into ?? known);
@@ -125,17 +125,18 @@ export class KeyPatterns {
     forgetIdle(this.byName, this.byName.size >= MAX_NAMED);
   }
 
-  private scan(key: string, from: number): void {
+  private scan(given: string, from: number): void {
+    const key = "" + given;
     const length = Math.min(key.length, MAX_LENGTH);
     let hash = FIRST;
-    for (let n = 0; n < from; n++) hash = Math.imul(hash ^ key.charCodeAt(n), 0x01000193);
+    for (let n = 0; n < from; n++) hash = Math.imul(hash ^ codeAt(key, n), 0x01000193);
     let words = hash;
     let form = hash;
     let segment = FIRST;
     let startsAt = from;
     let isWord = false;
     for (let n = from; n <= length; n++) {
-      const code = n === length ? COLON : key.charCodeAt(n);
+      const code = n === length ? COLON : codeAt(key, n);
       if (code !== COLON) {
         segment = Math.imul(segment ^ code, 0x01000193);
         if (!isLetter(code)) isWord = false;

@@ -1,5 +1,5 @@
 import type { HrTime } from "@opentelemetry/api";
-import type { AttributeSink } from "@telltale/core";
+import { type AttributeSink, codeAt } from "@telltale/core";
 
 // Protocol buffers as OTLP uses them: https://protobuf.dev/programming-guides/encoding/. Wire types: 0 varint, 1 fixed64, 2 length and
 // bytes, 5 fixed32. Everything is written once, front to back; where a length is known only afterwards, room for it is left.
@@ -19,17 +19,31 @@ const MAX_KEYS = 1000;
 const MAX_KEY_LENGTH = 200;
 
 /** Attribute names with their tag and length, as they stand in every KeyValue. */
-const keys = new Map<string, Uint8Array>();
+const keys = new Map<string, EncodedKey>();
 
-function encodedKey(name: string): Uint8Array {
-  let bytes = keys.get(name);
-  if (bytes === undefined) {
+/** In words of four bytes, of which the last may hold fewer: written so, a key takes a sixth of what single bytes take. */
+class EncodedKey {
+  readonly length: number;
+  readonly words: Int32Array;
+
+  constructor(name: string) {
     const writer = new ByteWriter(name.length * 3 + 8);
     writer.string(tagOf(1, 2), name);
-    bytes = writer.take();
-    if (keys.size < MAX_KEYS && name.length <= MAX_KEY_LENGTH) keys.set(name, bytes);
+    const { length } = writer;
+    const bytes = Buffer.alloc(Math.ceil(length / 4) * 4);
+    bytes.set(writer.view());
+    this.length = length;
+    this.words = Int32Array.from({ length: bytes.length / 4 }, (_, n) => bytes.readInt32LE(n * 4));
   }
-  return bytes;
+}
+
+function encodedKey(name: string): EncodedKey {
+  let key = keys.get(name);
+  if (key === undefined) {
+    key = new EncodedKey(name);
+    if (keys.size < MAX_KEYS && name.length <= MAX_KEY_LENGTH) keys.set(name, key);
+  }
+  return key;
 }
 
 /**
@@ -55,12 +69,20 @@ export class SpareBuffers {
 export class ByteWriter {
   length = 0;
   private bytes: Buffer;
+  /** Of the same bytes. */
+  private numbers: DataView;
   private originMs = Number.NaN;
   private originLow = 0;
   private originHigh = 0;
 
   constructor(size: number = FIRST_SIZE) {
     this.bytes = Buffer.allocUnsafeSlow(size);
+    this.numbers = viewOf(this.bytes);
+  }
+
+  private use(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.numbers = viewOf(bytes);
   }
 
   /** What was written, as long as nothing more is. */
@@ -83,14 +105,14 @@ export class ByteWriter {
     if (this.length * 4 < this.bytes.length) return this.take();
     const taken = this.view();
     this.length = 0;
-    this.bytes = spare.take(FIRST_SIZE);
+    this.use(spare.take(FIRST_SIZE));
     return taken;
   }
 
   /** Empties the writer. */
   clear(): void {
     this.length = 0;
-    if (this.bytes.length > LARGEST_KEPT) this.bytes = Buffer.allocUnsafeSlow(FIRST_SIZE);
+    if (this.bytes.length > LARGEST_KEPT) this.use(Buffer.allocUnsafeSlow(FIRST_SIZE));
   }
 
   /** Forgets what was written from a position on. */
@@ -108,7 +130,7 @@ export class ByteWriter {
       Math.max(needed, size < SMALL_STEPS_FROM ? size * 2 : Math.ceil(size * 1.25)),
     );
     this.bytes.copy(larger, 0, 0, this.length);
-    this.bytes = larger;
+    this.use(larger);
   }
 
   raw(source: Uint8Array): void {
@@ -158,23 +180,18 @@ export class ByteWriter {
   }
 
   private putWord(word: number): void {
-    const bytes = this.bytes;
-    const at = this.length;
-    bytes[at] = word >>> 24;
-    bytes[at + 1] = word >>> 16;
-    bytes[at + 2] = word >>> 8;
-    bytes[at + 3] = word;
-    this.length = at + 4;
+    this.numbers.setUint32(this.length, word);
+    this.length += 4;
   }
 
   private putLittleEndian(word: number): void {
-    const bytes = this.bytes;
-    const at = this.length;
-    bytes[at] = word;
-    bytes[at + 1] = word >>> 8;
-    bytes[at + 2] = word >>> 16;
-    bytes[at + 3] = word >>> 24;
-    this.length = at + 4;
+    this.numbers.setUint32(this.length, word, true);
+    this.length += 4;
+  }
+
+  private putDouble(value: number): void {
+    this.numbers.setFloat64(this.length, value, true);
+    this.length += 8;
   }
 
   fixed32(tag: number, value: number): void {
@@ -213,29 +230,43 @@ export class ByteWriter {
       Number.isFinite(seconds) && Number.isFinite(nanos)
         ? BigInt(Math.trunc(seconds)) * 1_000_000_000n + BigInt(Math.trunc(nanos))
         : 0n;
-    this.length = this.bytes.writeBigUInt64LE(BigInt.asUintN(64, total), this.length);
+    this.numbers.setBigUint64(this.length, BigInt.asUintN(64, total), true);
+    this.length += 8;
   }
 
   /** A string field; what is no valid Unicode becomes U+FFFD. */
-  string(tag: number, text: string): void {
-    const count = utf8Length(text);
+  string(tag: number, given: string): void {
+    const text = "" + given;
+    if (text.length < LOOP_LENGTH) {
+      this.reserve(LOOP_LENGTH + 2);
+      this.bytes[this.length] = tag;
+      if (this.putShort(text, this.length + 1)) return;
+    }
+    const count = Buffer.byteLength(text);
     this.reserve(count + 8);
     this.bytes[this.length++] = tag;
-    this.rawVarint(count);
-    this.putText(text, count);
+    this.putLong(text, count);
   }
 
-  private putText(text: string, count: number): void {
+  /** Length and text of a short string, from `at` on, if all of it is ASCII. */
+  private putShort(given: string, at: number): boolean {
+    const text = "" + given;
     const bytes = this.bytes;
-    const at = this.length;
-    if (count === text.length && count < LOOP_LENGTH) {
-      for (let i = 0; i < count; i++) bytes[at + i] = text.charCodeAt(i);
-    } else if (count === text.length) {
-      bytes.write(text, at, count, "latin1");
-    } else {
-      bytes.write(text, at, count, "utf8");
+    const count = text.length;
+    bytes[at] = count;
+    for (let i = 0; i < count; i++) {
+      const code = codeAt(text, i);
+      if (code > 127) return false;
+      bytes[at + 1 + i] = code;
     }
-    this.length = at + count;
+    this.length = at + 1 + count;
+    return true;
+  }
+
+  private putLong(text: string, count: number): void {
+    this.rawVarint(count);
+    this.bytes.write(text, this.length, count, count === text.length ? "latin1" : "utf8");
+    this.length += count;
   }
 
   byteString(tag: number, value: Uint8Array): void {
@@ -268,12 +299,7 @@ export class ByteWriter {
   attribute(tag: number, name: string, value: unknown): void {
     const key = encodedKey(name);
     if (typeof value === "string") {
-      const count = utf8Length(value);
-      const anyLength = 1 + varintWidth(count) + count;
-      this.openKeyValue(tag, key, anyLength);
-      this.bytes[this.length++] = tagOf(1, 2);
-      this.rawVarint(count);
-      this.putText(value, count);
+      this.textAttribute(tag, key, value);
     } else if (typeof value === "number" && value >= 0 && Number.isSafeInteger(value)) {
       this.openKeyValue(tag, key, 1 + varintWidth(value));
       this.bytes[this.length++] = tagOf(3, 0);
@@ -281,10 +307,11 @@ export class ByteWriter {
     } else if (typeof value === "number" && !Number.isInteger(value)) {
       this.openKeyValue(tag, key, 9);
       this.bytes[this.length++] = tagOf(4, 1);
-      this.length = this.bytes.writeDoubleLE(value, this.length);
+      this.putDouble(value);
     } else {
       const start = this.open(tag);
-      this.raw(key);
+      this.reserve(key.length + 4);
+      this.putKey(key);
       const valueStart = this.open(tagOf(2, 2));
       this.anyValue(value);
       this.close(valueStart);
@@ -292,14 +319,36 @@ export class ByteWriter {
     }
   }
 
+  private textAttribute(tag: number, key: EncodedKey, given: string): void {
+    const text = "" + given;
+    if (text.length < LOOP_LENGTH) {
+      const start = this.length;
+      this.openKeyValue(tag, key, 2 + text.length);
+      this.bytes[this.length] = tagOf(1, 2);
+      if (this.putShort(text, this.length + 1)) return;
+      this.length = start;
+    }
+    const count = Buffer.byteLength(text);
+    this.openKeyValue(tag, key, 1 + varintWidth(count) + count);
+    this.bytes[this.length++] = tagOf(1, 2);
+    this.putLong(text, count);
+  }
+
   /** The head of a KeyValue, with room for its value of so many bytes. */
-  private openKeyValue(tag: number, key: Uint8Array, anyLength: number): void {
+  private openKeyValue(tag: number, key: EncodedKey, anyLength: number): void {
     this.reserve(key.length + anyLength + 16);
     this.bytes[this.length++] = tag;
     this.rawVarint(key.length + 1 + varintWidth(anyLength) + anyLength);
-    this.raw(key);
+    this.putKey(key);
     this.bytes[this.length++] = tagOf(2, 2);
     this.rawVarint(anyLength);
+  }
+
+  private putKey({ words, length }: EncodedKey): void {
+    const { numbers } = this;
+    const at = this.length;
+    for (let n = 0; n < words.length; n++) numbers.setInt32(at + n * 4, words[n] as number, true);
+    this.length = at + length;
   }
 
   /** The content of an AnyValue; what has no representation (null, a function) is an empty one. */
@@ -337,7 +386,7 @@ export class ByteWriter {
       this.bytes[this.length++] = Number(rest);
     } else {
       this.bytes[this.length++] = tagOf(4, 1);
-      this.length = this.bytes.writeDoubleLE(value, this.length);
+      this.putDouble(value);
     }
   }
 }
@@ -357,6 +406,10 @@ export class SpanAttributeSink implements AttributeSink {
 
 export const SPAN_ATTRIBUTE = tagOf(9, 2);
 
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length);
+}
+
 function varintWidth(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
@@ -364,11 +417,4 @@ function varintWidth(value: number): number {
   let width = 3;
   for (let rest = Math.floor(value / 0x200000); rest > 0; rest = Math.floor(rest / 128)) width++;
   return width;
-}
-
-function utf8Length(text: string): number {
-  const count = text.length;
-  if (count >= LOOP_LENGTH) return Buffer.byteLength(text);
-  for (let i = 0; i < count; i++) if (text.charCodeAt(i) > 127) return Buffer.byteLength(text);
-  return count;
 }
