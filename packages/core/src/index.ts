@@ -86,6 +86,14 @@ export {
 } from "./listeners.js";
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
 export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
+export {
+  databaseUsed,
+  failMysql,
+  findMysqlTarget,
+  type MysqlAddress,
+  mysqlPoolName,
+  type MysqlSystem,
+} from "./mysql.js";
 export { announceModule, type LoadedModule, onModuleLoad } from "./module-hook.js";
 export {
   annotateOperation,
@@ -116,6 +124,7 @@ export {
   readPools,
   registerPool,
 } from "./pool.js";
+export { failPostgresql, findPostgresqlTarget } from "./postgresql.js";
 export { PoolCall } from "./pool-call.js";
 export {
   type FamilyType,

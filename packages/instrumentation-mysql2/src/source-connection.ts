@@ -1,8 +1,7 @@
-import { type Guard, hasListeners, type PoolCall, replaceMethod, undoAll } from "@telltale/core";
+import { failMysql, type Guard, hasListeners, type PoolCall, replaceMethod, undoAll } from "@telltale/core";
 import { stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
 import type { Explainers, TextForm } from "./explain.js";
-import { failQuery } from "./failure.js";
 import { beginQuery, failUnmade, runningOf } from "./queries.js";
 import { callBackIn, callOf, type QueryCall, setCall } from "./query-call.js";
 import { keepsShape, textOf } from "./query-text.js";
@@ -158,7 +157,7 @@ export function patchConnection(
     const call = command ? callOf(command) : undefined;
     if (call === undefined || !command) return;
     const operation = runningOf(call, connection, link);
-    if (operation !== undefined) failQuery(operation, error);
+    if (operation !== undefined) failMysql(operation, error);
     if (call.operation !== undefined) callBackIn(call.operation.context, command);
   }
 

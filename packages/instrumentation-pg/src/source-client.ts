@@ -3,6 +3,8 @@ import {
   type DatabaseOperation,
   endOperation,
   failOperation,
+  failPostgresql,
+  findPostgresqlTarget,
   type Guard,
   hasListeners,
   isSuppressed,
@@ -19,7 +21,6 @@ import { createExplainers } from "./explain.js";
 import { callOf, QueryCall, setCall } from "./query-call.js";
 import type { PoolLink } from "./source-pool.js";
 import { addComment } from "./sql-comment.js";
-import { findTarget } from "./target.js";
 
 /** What is done besides listening. */
 export interface ClientOptions {
@@ -87,7 +88,7 @@ export function patchClient(
         if (state.loan !== undefined) state.loan.isUnseen = true;
         return undefined;
       }
-      state.target ??= findTarget(client.host, client.port, client.database, state.reporter?.pool.name);
+      state.target ??= findPostgresqlTarget(client.host, client.port, client.database, state.reporter?.pool.name);
       const template = state.target.templateOf(text);
       const bound = valuesOf(config, values);
       const operation =
@@ -154,10 +155,7 @@ export function patchClient(
 
   function fail(operation: DatabaseOperation, error: unknown): void {
     try {
-      failOperation(operation, error);
-      const code = (error as { code?: unknown } | undefined)?.code;
-      if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) operation.statusCode = code;
-      endOperation(operation);
+      failPostgresql(operation, error);
     } catch (failure) {
       guard.failed(failure);
     }

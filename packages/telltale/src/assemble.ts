@@ -25,9 +25,11 @@ import {
   koaInstrumentation,
   nextInstrumentation,
 } from "@telltale/instrumentation-http";
+import { mariadbInstrumentation } from "@telltale/instrumentation-mariadb";
 import { mongodbInstrumentation } from "@telltale/instrumentation-mongodb";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
+import { postgresInstrumentation } from "@telltale/instrumentation-postgres";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
 import { betterSqlite3Instrumentation, sqliteInstrumentation } from "@telltale/instrumentation-sqlite";
 import { tediousInstrumentation } from "@telltale/instrumentation-tedious";
@@ -96,6 +98,8 @@ export const INSTRUMENTATIONS: Readonly<
   pg: ({ explain, sqlcommenter = false }, serviceName) =>
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
+  postgres: () => postgresInstrumentation(),
+  mariadb: () => mariadbInstrumentation(),
   ioredis: () => redisInstrumentation("ioredis"),
   redis: () => redisInstrumentation("redis"),
   memcached: () => memcachedInstrumentation(),
