@@ -21,7 +21,7 @@ const programs = readdirSync(fixture("drivers"));
 const casesOf = (isOne: (program: string) => boolean) =>
   nodes.flatMap(({ version, binary }) => programs.filter(isOne).map((program) => [program, version, binary] as const));
 const isMemcached = (program: string): boolean => program.startsWith("mem");
-const isMysql = (program: string): boolean => program.startsWith("mysql2-");
+const isMysql = (program: string): boolean => /^(?:mysql2|mariadb)-/.test(program);
 /** Of their servers there are stand-ins only. */
 const isMongo = (program: string): boolean => program.startsWith("mongodb-");
 const isMssql = (program: string): boolean => program.startsWith("mssql-");
@@ -44,7 +44,7 @@ describeWith(["postgres", "redis-server"], "programs with drivers behave with th
   );
 });
 
-describeWith(["mariadb"], "programs with mysql2 behave with the preload as they do alone", () => {
+describeWith(["mariadb"], "programs with mysql2 and mariadb behave with the preload as they do alone", () => {
   let mariadb: MariadbServer;
   beforeAll(async () => {
     mariadb = await startMariadb();
@@ -108,6 +108,7 @@ function seen({ code, signal, stdout, stderr }: ProgramRun): object {
     .replace(/^\S+:\d+\n.*\n\s*\^\n/, "")
     // Node leaves frames out that come twice, in runs of three and more: how many do is no matter of the program's.
     .replaceAll(/^ *\[\.\.\. lines matching original stack trace \.\.\.\]\n/gm, "")
+    .replaceAll(/\(conn:\d+/g, "(conn:N")
     .replaceAll(/(processID|secretKey|\[?Symbol\(async_id_symbol\)\]?): -?\d+/g, "$1: N");
   return { code, signal, stdout, stderr: lines };
 }

@@ -70,7 +70,7 @@ describe("the preload says what is wrong, and the app runs", () => {
     expect(lines[0]).toContain(process.platform === "linux" ? `process ${process.pid} (` : `lsof -i :${port}`);
     expect(lines[0]).toContain("OTEL_EXPORTER_PROMETHEUS_PORT");
     expect(lines[1]).toContain(
-      " watches http, express, fastify, koa, hapi, hono, next, pg, mysql2, sqlite, better-sqlite3, tedious, mongodb, ioredis, redis, memcached, memjs, keyv, node-cache, tarn, generic-pool, sequelize-pool",
+      " watches http, express, fastify, koa, hapi, hono, next, pg, mysql2, postgres, mariadb, sqlite, better-sqlite3, tedious, mongodb, ioredis, redis, memcached, memjs, keyv, node-cache, tarn, generic-pool, sequelize-pool",
     );
   });
 

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { HttpClientOperation } from "./operation.js";
 import { limitOf } from "./self.js";
-import { findSite } from "./stack-frames.js";
+import { findSite, findSiteInText } from "./stack-frames.js";
 
 /** Where in the app's own code a call was made. */
 export interface CallSite {
@@ -82,11 +82,11 @@ export function siteWanted(holder: SiteHolder): boolean {
 }
 
 /**
- * Takes the stack of a call that was asked for, without its uppermost frames up to those of `below`, the patched function. Where the
- * stack leads is found out when somebody asks.
+ * Takes the stack of a call that was asked for, without its uppermost frames up to those of `below`, the patched function; or the one that
+ * the driver itself has noted, as text. Where the stack leads is found out when somebody asks.
  */
-export function takeSite(holder: SiteHolder, below: (...args: never[]) => unknown): TakenSite | undefined {
-  const site = captureSite(below);
+export function takeSite(holder: SiteHolder, below: ((...args: never[]) => unknown) | string): TakenSite | undefined {
+  const site = typeof below === "string" ? new TakenSite(below) : captureSite(below);
   if (takers === 0) taken++;
   const watch = watches.get(holder);
   if (watch === undefined) return site;
@@ -112,17 +112,17 @@ export function lastSiteOf(holder: SiteHolder): CallSite | undefined {
 
 /** A stack, and the site that it leads to. */
 export class TakenSite {
-  private stack: object | undefined;
+  private stack: object | string | undefined;
   private site: CallSite | undefined = undefined;
 
-  constructor(stack: object) {
+  constructor(stack: object | string) {
     this.stack = stack;
   }
 
   /** Undefined when no frame is the app's own, and while the source map of its file is being read. */
   resolve(): CallSite | undefined {
     if (this.stack === undefined) return this.site;
-    const { site, isPending } = findSite(this.stack);
+    const { site, isPending } = typeof this.stack === "string" ? findSiteInText(this.stack) : findSite(this.stack);
     if (isPending) return undefined;
     this.stack = undefined;
     this.site = site;

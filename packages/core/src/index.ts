@@ -87,6 +87,15 @@ export {
 } from "./listeners.js";
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
 export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
+export {
+  databaseUsed,
+  failMysql,
+  findMysqlTarget,
+  type MysqlAddress,
+  mysqlPoolName,
+  type MysqlSystem,
+  placeOfMysql,
+} from "./mysql.js";
 export { announceModule, type LoadedModule, onModuleLoad } from "./module-hook.js";
 export {
   annotateOperation,
@@ -117,6 +126,7 @@ export {
   readPools,
   registerPool,
 } from "./pool.js";
+export { failPostgresql, findPostgresqlTarget, placeOfPostgresql } from "./postgresql.js";
 export { PoolCall } from "./pool-call.js";
 export {
   type FamilyType,

@@ -27,6 +27,22 @@ export function findSite(captured: object): { site: CallSite | undefined; isPend
   return { site: undefined, isPending: false };
 }
 
+const FRAME = /^\s*at (?:async )?(?:new )?(?:(.+?)(?: \[as .+?\])? \()?([^()]+):(\d+):(\d+)\)?$/;
+
+/** The same of a stack that is text already. Who has written it may have mapped it; a source has no map of its own. */
+export function findSiteInText(stack: string): { site: CallSite | undefined; isPending: boolean } {
+  for (const text of stack.split("\n")) {
+    const [, name = "", url = "", line, column] = FRAME.exec(text) ?? [];
+    if (url === "" || !isAppFile(url)) continue;
+    const position = mapPosition(pathOf(url), url, Number(line), Number(column));
+    if (position === undefined) return { site: undefined, isPending: true };
+    const named = name.replace(/^(?:Object|Function)\./, "");
+    const isNamed = named !== "" && named !== "<anonymous>";
+    return { site: { ...position, ...(isNamed && { function: named }) }, isPending: false };
+  }
+  return { site: undefined, isPending: false };
+}
+
 /** The site of a frame that a profile shows, if it is the app's own. While its source map is being read, where it is in the compiled file. */
 export function locateFrame(url: string, line: number, column: number, name: string): CallSite | undefined {
   if (url === "" || !isAppFile(url)) return undefined;

@@ -1,11 +1,10 @@
-import { type Explanation, NotExplained } from "@telltale/core";
+import { type Explanation, type MysqlSystem, NotExplained } from "@telltale/core";
 import { type Ask, findTables, type FoundTable, readServer, readTable, type ServerFacts } from "./explain-catalog.js";
 import type { PlainSelect } from "./explain-safety.js";
 import { type AliasedTable, findAliased } from "./plan-alias.js";
 import { advise } from "./plan-advice.js";
 import { readPlan, tablesIn } from "./plan-node.js";
 import { writePlan } from "./plan-text.js";
-import type { System } from "./target.js";
 
 /** For each statement of ours, planning among them. */
 const STATEMENT_MS = 1_000;
@@ -20,7 +19,7 @@ const TABLE_TYPES = new Set(["BASE TABLE", "SYSTEM VERSIONED"]);
 
 /** What a session needs of its connection. */
 export interface OwnSession {
-  readonly system: System;
+  readonly system: MysqlSystem;
   /** As the server's greeting has it. */
   readonly version: string;
   readonly ask: Ask;

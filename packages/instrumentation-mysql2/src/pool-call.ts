@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import { context } from "@opentelemetry/api";
 import {
   type DatabaseTarget,
+  failMysql,
   type Guard,
   hasListeners,
   PoolCall,
@@ -10,7 +11,6 @@ import {
   undoAll,
 } from "@telltale/core";
 import type { Connection, ConnectionCallback, ConnectionSource } from "./driver.js";
-import { failQuery } from "./failure.js";
 import { textOf } from "./query-text.js";
 
 /** Where the pool's part and the connection's part of the instrumentation meet. */
@@ -89,7 +89,7 @@ export function handOver(
 /** A query that never got a connection is a failed call all the same. */
 export function failUnsent(target: DatabaseTarget, call: PoolCall, error: unknown): void {
   if (call.text === undefined) return;
-  failQuery(call.start(target.templateOf(call.text), call.text, undefined, performance.now()), error);
+  failMysql(call.start(target.templateOf(call.text), call.text, undefined, performance.now()), error);
 }
 
 export function isGiven(error: unknown): boolean {

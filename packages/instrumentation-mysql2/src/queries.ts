@@ -2,7 +2,9 @@ import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
   type DatabaseOperation,
+  databaseUsed,
   endOperation,
+  failMysql,
   isSuppressed,
   type PoolCall,
   siteWanted,
@@ -11,9 +13,7 @@ import {
 } from "@telltale/core";
 import { type ConnectionState, stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
-import { failQuery } from "./failure.js";
 import { EarlyQuery, failTimeouts, QueryCall, setCall } from "./query-call.js";
-import { databaseUsed } from "./query-text.js";
 import type { PoolLink } from "./pool-call.js";
 import { isKnown, targetOf } from "./target.js";
 
@@ -91,14 +91,14 @@ export function failUnmade(
     call === undefined
       ? startDatabaseOperation(template, text, undefined)
       : call.start(template, text, undefined, state.takenMs);
-  failQuery(operation, error);
+  failMysql(operation, error);
 }
 
 /** A query has all its answers, or none: its values could not be sent. */
 export function endQuery(command: Command, operation: DatabaseOperation): void {
   const { _rows: results = [], _localStreamError: failure, _connection: connection } = command;
-  if (failure !== undefined && failure !== null) failQuery(operation, failure);
-  else if (results.length === 0) failQuery(operation, new Error("the query could not be sent"));
+  if (failure !== undefined && failure !== null) failMysql(operation, failure);
+  else if (results.length === 0) failMysql(operation, new Error("the query could not be sent"));
   else {
     if (operation.template.operationName === "USE" && connection) {
       const state = stateOf(connection);

@@ -1,8 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
-import { Attached, type DatabaseOperation, type Explainer } from "@telltale/core";
+import { Attached, type DatabaseOperation, type Explainer, failMysql } from "@telltale/core";
 import type { Command } from "./driver.js";
-import { failQuery } from "./failure.js";
 
 /** A query on its way. */
 export class QueryCall {
@@ -78,7 +77,7 @@ export function failTimeouts(command: Command, call: QueryCall): void {
   command.onResult = function callBack(error, rows, fields): unknown {
     const { operation } = call;
     if (operation === undefined) return onResult.call(this, error, rows, fields);
-    if (error !== undefined && error !== null) failQuery(operation, error);
+    if (error !== undefined && error !== null) failMysql(operation, error);
     return context.with(operation.context, onResult, this, error, rows, fields);
   };
 }

@@ -17,11 +17,3 @@ export function keepsShape(sql: unknown, values: unknown): sql is string {
   }
   return true;
 }
-
-const USE = /^\s*use\s+(?:`((?:[^`]|``)+)`|([^\s;`]+))/i;
-
-/** The database that a connection is in after `USE …`. */
-export function databaseUsed(text: string | undefined): string | undefined {
-  const [, quoted, plain] = USE.exec(text ?? "") ?? [];
-  return quoted?.replaceAll("``", "`") ?? plain;
-}

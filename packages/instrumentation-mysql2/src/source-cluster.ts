@@ -1,8 +1,7 @@
 import { context } from "@opentelemetry/api";
-import { type Guard, replaceMethod } from "@telltale/core";
+import { findMysqlTarget, type Guard, replaceMethod } from "@telltale/core";
 import type { ConnectionSource } from "./driver.js";
 import { failUnsent, handOver, isGiven, patchCalls, type PoolLink } from "./pool-call.js";
-import { findTarget } from "./target.js";
 
 /**
  * Patches the part of a cluster that a pattern names: it tries one pool after the other, and a query of its is one operation, whichever
@@ -20,7 +19,7 @@ export function patchCluster(prototype: ConnectionSource, link: PoolLink, guard:
         if (!isGiven(error)) return handOver(link, call, callback, connection);
         try {
           // No pool has given a connection: it leads nowhere.
-          failUnsent(findTarget("mysql", {}, undefined, undefined), call, error);
+          failUnsent(findMysqlTarget("mysql", {}, undefined, undefined), call, error);
         } catch (failure) {
           guard.failed(failure);
         }

@@ -1,7 +1,6 @@
 import { context } from "@opentelemetry/api";
-import { type Guard, replaceMethod, undoAll } from "@telltale/core";
+import { failMysql, type Guard, replaceMethod, undoAll } from "@telltale/core";
 import type { Command, Connection, Packet } from "./driver.js";
-import { failQuery } from "./failure.js";
 import { endQuery, runningOf } from "./queries.js";
 import { callBackIn, callOf } from "./query-call.js";
 import type { PoolLink } from "./pool-call.js";
@@ -23,7 +22,7 @@ export function patchCommand(prototype: Command, link: PoolLink, guard: Guard): 
     }
     try {
       const operation = runningOf(call, connection, link);
-      if (operation !== undefined && packet?.isError()) failQuery(operation, readError(packet, connection));
+      if (operation !== undefined && packet?.isError()) failMysql(operation, readError(packet, connection));
     } catch (error) {
       guard.failed(error);
     }
@@ -44,7 +43,7 @@ export function patchCommand(prototype: Command, link: PoolLink, guard: Guard): 
             endQuery(this, operation);
             // It is called back with the next tick.
             callBackIn(operation.context, this);
-          } else if (event === "error") failQuery(operation, first);
+          } else if (event === "error") failMysql(operation, first);
           else if (isStream && this.next === this.row) operation.rows = (operation.rows ?? 0) + 1;
         } catch (error) {
           guard.failed(error);

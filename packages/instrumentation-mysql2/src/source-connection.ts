@@ -1,8 +1,10 @@
 import {
   type DriverConnection,
+  failMysql,
   type Guard,
   hasListeners,
   knowConnections,
+  placeOfMysql,
   type PoolCall,
   replaceMethod,
   undoAll,
@@ -10,12 +12,11 @@ import {
 import { stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
 import type { Explainers, TextForm } from "./explain.js";
-import { failQuery } from "./failure.js";
 import { beginQuery, failUnmade, runningOf } from "./queries.js";
 import { callBackIn, callOf, type QueryCall, setCall } from "./query-call.js";
 import { keepsShape, textOf } from "./query-text.js";
 import type { PoolLink } from "./pool-call.js";
-import { placeOf, systemOf } from "./target.js";
+import { systemOf } from "./target.js";
 
 /**
  * Patches the connection: one operation per query, whatever form the call has; all become commands that are added to a connection. Promises
@@ -167,7 +168,7 @@ export function patchConnection(
     const call = command ? callOf(command) : undefined;
     if (call === undefined || !command) return;
     const operation = runningOf(call, connection, link);
-    if (operation !== undefined) failQuery(operation, error);
+    if (operation !== undefined) failMysql(operation, error);
     if (call.operation !== undefined) callBackIn(call.operation.context, command);
   }
 
@@ -198,7 +199,7 @@ export function patchConnection(
 function describeConnection(connection: Connection): DriverConnection {
   const state = stateOf(connection);
   return {
-    place: placeOf(systemOf(connection), connection.config, state.database, undefined),
+    place: placeOfMysql(systemOf(connection), connection.config, state.database, undefined),
     isPooled: Boolean(connection._pool),
     lend(reporter, loan) {
       state.lender = reporter;

@@ -2,7 +2,10 @@ import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
   Attached,
+  findMysqlTarget,
   type Guard,
+  mysqlPoolName,
+  type MysqlSystem,
   type PoolReporter,
   registerPool,
   replaceMethod,
@@ -12,12 +15,12 @@ import {
 import { stateOf } from "./connection-state.js";
 import type { Connection, ConnectionCallback, Pool, Queue } from "./driver.js";
 import { failUnsent, handOver, isGiven, patchCalls, type PoolLink } from "./pool-call.js";
-import { findTarget, isKnown, type System, systemOf } from "./target.js";
+import { isKnown, systemOf } from "./target.js";
 
 interface KnownPool {
   readonly reporter: PoolReporter;
   /** Undefined while no server has said which it is. */
-  readonly system: System | undefined;
+  readonly system: MysqlSystem | undefined;
 }
 
 /** What a pool was asked for a connection with. It is asked with the same again when a connection is lost for which somebody waits. */
@@ -137,7 +140,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     const { connectionConfig } = pool.config;
     const known = pools.get(pool);
     const name = known?.reporter.pool.name;
-    return findTarget(known?.system ?? "mysql", connectionConfig, connectionConfig.database, name);
+    return findMysqlTarget(known?.system ?? "mysql", connectionConfig, connectionConfig.database, name);
   }
 
   /** Its name is `host:port/database`. Whether it leads to a MySQL or a MariaDB is known with the first connection. */
@@ -150,10 +153,10 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       known.reporter.close();
       open.delete(known.reporter);
     }
-    const { host, port, socketPath, database = "" } = pool.config.connectionConfig;
+    const { connectionConfig } = pool.config;
     const reference = new WeakRef(pool);
     const reporter: PoolReporter = registerPool({
-      name: `${socketPath ?? `${host}:${port}`}/${database}`,
+      name: mysqlPoolName(connectionConfig, connectionConfig.database),
       system: system ?? "mysql",
       read() {
         const living = reference.deref();

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { addListener, type DatabaseOperation, lastSiteOf, readPools, wantSite } from "@telltale/core";
+import { addListener, databaseUsed, type DatabaseOperation, lastSiteOf, readPools, wantSite } from "@telltale/core";
 import { describeWith } from "@telltale/test/describe-with";
 import { type MariadbServer, startMariadb } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
 import type { Connection, Pool } from "mysql2";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { databaseUsed, keepsShape } from "../src/query-text.js";
+import { keepsShape } from "../src/query-text.js";
 import { instrumentation, type Release, releases } from "./mysql2.js";
 
 const newest = releases[1] as Release;

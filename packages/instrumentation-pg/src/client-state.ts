@@ -1,11 +1,10 @@
-import { Attached, type Explainer, type Loan, type PoolReporter } from "@telltale/core";
+import { Attached, type DatabaseTarget, type Explainer, type Loan, type PoolReporter } from "@telltale/core";
 import type { Client } from "./driver.js";
-import type { Target } from "./target.js";
 
 /** What is known of a client. */
 export class ClientState {
   /** Where its queries go; found with the first one. */
-  target: Target | undefined = undefined;
+  target: DatabaseTarget | undefined = undefined;
   /** Of the pool that it belongs to. */
   reporter: PoolReporter | undefined = undefined;
   /** When its pool began to open it, in ms of `performance.now()`; 0 where no pool did. */

@@ -3,10 +3,13 @@ import {
   type DatabaseOperation,
   endOperation,
   failOperation,
+  failPostgresql,
+  findPostgresqlTarget,
   type Guard,
   hasListeners,
   isSuppressed,
   knowConnections,
+  placeOfPostgresql,
   type PoolCall,
   replaceMethod,
   siteWanted,
@@ -20,7 +23,6 @@ import { createExplainers } from "./explain.js";
 import { callOf, QueryCall, setCall } from "./query-call.js";
 import type { PoolLink } from "./source-pool.js";
 import { addComment } from "./sql-comment.js";
-import { findTarget, placeOf } from "./target.js";
 
 /** What is done besides listening. */
 export interface ClientOptions {
@@ -88,7 +90,7 @@ export function patchClient(
         if (state.loan !== undefined) state.loan.isUnseen = true;
         return undefined;
       }
-      state.target ??= findTarget(client.host, client.port, client.database, state.reporter?.pool.name);
+      state.target ??= findPostgresqlTarget(client.host, client.port, client.database, state.reporter?.pool.name);
       const template = state.target.templateOf(text);
       const bound = valuesOf(config, values);
       const operation =
@@ -155,10 +157,7 @@ export function patchClient(
 
   function fail(operation: DatabaseOperation, error: unknown): void {
     try {
-      failOperation(operation, error);
-      const code = (error as { code?: unknown } | undefined)?.code;
-      if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) operation.statusCode = code;
-      endOperation(operation);
+      failPostgresql(operation, error);
     } catch (failure) {
       guard.failed(failure);
     }
@@ -224,7 +223,7 @@ export function patchClient(
     const client = resource as Client;
     const state = stateOf(client);
     return {
-      place: placeOf(client.host, client.port, client.database, undefined),
+      place: placeOfPostgresql(client.host, client.port, client.database, undefined),
       isPooled: state.poolOptions !== undefined,
       lend(reporter, loan) {
         state.reporter = reporter;

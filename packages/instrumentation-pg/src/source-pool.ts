@@ -1,19 +1,20 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
+  type DatabaseTarget,
   endOperation,
   failOperation,
+  findPostgresqlTarget,
   type Guard,
   hasListeners,
   PoolCall,
-  registerPool,
   type PoolReporter,
+  registerPool,
   sitesWanted,
   type Waiter,
 } from "@telltale/core";
 import { stateOf } from "./client-state.js";
 import type { Client, ConnectCallback, Pool } from "./driver.js";
-import { findTarget, type Target } from "./target.js";
 
 /** Where the pool's part and the client's part of the instrumentation meet. */
 export interface PoolLink {
@@ -24,7 +25,7 @@ export interface PoolLink {
 /** What is known of a pool from its first connection on. */
 interface KnownPool {
   readonly reporter: PoolReporter;
-  readonly target: Target;
+  readonly target: DatabaseTarget;
 }
 
 /** pg-pool's own words for a wait that took too long. */
@@ -175,7 +176,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       },
     });
     open.add(reporter);
-    const now = { reporter, target: findTarget(host, port, database, reporter.pool.name) };
+    const now = { reporter, target: findPostgresqlTarget(host, port, database, reporter.pool.name) };
     pools.set(pool, now);
     return now;
   }
@@ -221,7 +222,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     const [client] = pool._clients;
     const known = pools.get(pool) ?? (client === undefined ? undefined : know(pool, client));
     // Ended before it had any connection, it leads nowhere.
-    const target = known?.target ?? findTarget(undefined, undefined, undefined, undefined);
+    const target = known?.target ?? findPostgresqlTarget(undefined, undefined, undefined, undefined);
     const operation = call.start(target.templateOf(text), text, undefined, performance.now());
     failOperation(operation, error);
     endOperation(operation);

@@ -169,8 +169,8 @@ describeWith(["postgres"], "pg, at its edges", () => {
   });
 
   test("texts without an end in sight do not fill the memory", async () => {
-    const { findTarget } = await import("../src/target.js");
-    const target = findTarget("db", 5432, "many", undefined);
+    const { findPostgresqlTarget } = await import("@telltale/core");
+    const target = findPostgresqlTarget("db", 5432, "many", undefined);
     const wide = (query: number) =>
       `SELECT ${Array.from({ length: 10_000 }, (_, n) => `column_of_query_${query}_${n}`).join(", ")} FROM wide`;
     const first = target.templateOf(wide(0));

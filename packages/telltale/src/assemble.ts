@@ -25,6 +25,7 @@ import {
   koaInstrumentation,
   nextInstrumentation,
 } from "@telltale/instrumentation-http";
+import { mariadbInstrumentation } from "@telltale/instrumentation-mariadb";
 import { mongodbInstrumentation } from "@telltale/instrumentation-mongodb";
 import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
 import { pgInstrumentation } from "@telltale/instrumentation-pg";
@@ -33,6 +34,7 @@ import {
   sequelizePoolInstrumentation,
   tarnInstrumentation,
 } from "@telltale/instrumentation-pools";
+import { postgresInstrumentation } from "@telltale/instrumentation-postgres";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
 import { betterSqlite3Instrumentation, sqliteInstrumentation } from "@telltale/instrumentation-sqlite";
 import { tediousInstrumentation } from "@telltale/instrumentation-tedious";
@@ -101,6 +103,8 @@ export const INSTRUMENTATIONS: Readonly<
   pg: ({ explain, sqlcommenter = false }, serviceName) =>
     pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
   mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
+  postgres: () => postgresInstrumentation(),
+  mariadb: () => mariadbInstrumentation(),
   sqlite: () => sqliteInstrumentation(),
   "better-sqlite3": () => betterSqlite3Instrumentation(),
   tedious: () => tediousInstrumentation(),

@@ -91,6 +91,8 @@ function every(on: boolean) {
     "next",
     "pg",
     "mysql2",
+    "postgres",
+    "mariadb",
     "sqlite",
     "better-sqlite3",
     "tedious",

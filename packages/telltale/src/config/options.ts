@@ -18,6 +18,8 @@ export type InstrumentationName =
   | "next"
   | "pg"
   | "mysql2"
+  | "postgres"
+  | "mariadb"
   | "sqlite"
   | "better-sqlite3"
   | "tedious"

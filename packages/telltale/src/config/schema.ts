@@ -88,6 +88,8 @@ export const FILE_SCHEMA: Schema = {
     next: flag,
     pg: flag,
     mysql2: flag,
+    postgres: flag,
+    mariadb: flag,
     sqlite: flag,
     "better-sqlite3": flag,
     tedious: flag,

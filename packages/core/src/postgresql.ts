@@ -1,26 +1,22 @@
-import {
-  createTargets,
-  type DatabasePlace,
-  type DatabaseTarget,
-  type DatabaseTemplate,
-  type QueryShape,
-} from "@telltale/core";
+import { createTargets, type DatabasePlace, type DatabaseTarget } from "./database-targets.js";
+import { type DatabaseOperation, type DatabaseTemplate, endOperation, failOperation } from "./operation.js";
+import type { QueryShape } from "./query/query-shape.js";
 
-export type { DatabaseTarget as Target } from "@telltale/core";
+// What the drivers for PostgreSQL have in common.
 
 const findPlace = createTargets("postgresql", sessionOf);
 
-/** The target of a connection; one for all connections of a pool. */
-export function findTarget(
+/** The target of a connection; one for all connections of a pool. A host that begins with `/` is the folder of a socket. */
+export function findPostgresqlTarget(
   host: string | undefined,
   port: number | undefined,
   database: string | undefined,
   poolName: string | undefined,
 ): DatabaseTarget {
-  return findPlace(placeOf(host, port, database, poolName));
+  return findPlace(placeOfPostgresql(host, port, database, poolName));
 }
 
-export function placeOf(
+export function placeOfPostgresql(
   host: string | undefined,
   port: number | undefined,
   database: string | undefined,
@@ -34,6 +30,14 @@ export function placeOf(
     serverPort: isSocket ? undefined : port,
     poolName,
   };
+}
+
+/** Ends a query with what it failed with; the server's errors have a SQLSTATE. */
+export function failPostgresql(operation: DatabaseOperation, error: unknown): void {
+  failOperation(operation, error);
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) operation.statusCode = code;
+  endOperation(operation);
 }
 
 /** Channels and locks of a session are lost with its connection: who has them holds it on purpose. */

@@ -1,0 +1,1 @@
+export { mariadbInstrumentation } from "./mariadb.js";
