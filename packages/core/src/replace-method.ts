@@ -14,7 +14,7 @@ export function replaceMethod<Method extends (...args: never[]) => unknown>(
 ): () => void {
   const own = Object.getOwnPropertyDescriptor(owner, name);
   const ancestor = Object.getPrototypeOf(owner) as Record<string | symbol, Method>;
-  const find = own === undefined ? () => ancestor[name] as Method : () => own.value as Method;
+  const find = own !== undefined ? () => own.value as Method : finderOf(ancestor, name);
   const original = find() as unknown;
   if (typeof original !== "function")
     throw new TypeError(`expected a method ${String(name)} to listen to, found ${original}`);
@@ -29,6 +29,11 @@ export function replaceMethod<Method extends (...args: never[]) => unknown>(
     if (own === undefined) delete methods[name];
     else Object.defineProperty(owner, name, own);
   };
+}
+
+/** One for `emit`, which runs at every event: V8 looks a property up quickly only where its name stands in the code. */
+function finderOf<Method>(ancestor: Record<string | symbol, Method>, name: string | symbol): () => Method {
+  return name === "emit" ? () => ancestor["emit"] as Method : () => ancestor[name] as Method;
 }
 
 function inherited(owner: object, name: string | symbol): PropertyDescriptor | undefined {

@@ -29,7 +29,9 @@ export interface Layer {
 }
 
 /** What is known of a layer. */
-interface LayerFacts {
+export interface LayerFacts {
+  /** It stands inside of a route, whose handlers are layers as well. */
+  readonly isInner: boolean;
   /** Undefined when the layer is older than the instrumentation and does not say. */
   readonly patterns: readonly (string | RegExp)[] | undefined;
   /** A layer for each of several patterns, to find out which one matched; made when first needed. */
@@ -61,7 +63,8 @@ class KnownLayer extends Attached {
 
 function noteLayer(layer: Layer, path: Path | undefined): LayerFacts {
   const patterns = path === undefined ? undefined : patternsOf(path);
-  const known = { patterns, single: undefined, lastPrefix: undefined, lastPattern: undefined, lastJoined: "" };
+  const isInner = layer.route === undefined && Object.hasOwn(layer, "method");
+  const known = { isInner, patterns, single: undefined, lastPrefix: undefined, lastPattern: undefined, lastJoined: "" };
   KnownLayer.set(layer, known);
   return known;
 }
@@ -75,15 +78,19 @@ export function noteMounted({ stack }: Router, before: number, first: unknown): 
   for (const layer of stack.slice(before)) noteLayer(layer, path);
 }
 
+export function factsOf(layer: Layer): LayerFacts {
+  return KnownLayer.get(layer) ?? noteLayer(layer, layer.route?.path ?? layer.rawPath ?? pathOfAny(layer));
+}
+
 /** The pattern of a layer that has matched a path, with the prefix of its router; undefined when it cannot be told. */
 export function patternOf(
   layer: Layer,
+  known: LayerFacts,
   prefix: string,
   router: Router,
   matchedPath: () => string,
   createRouter: CreateRouter,
 ): string | undefined {
-  const known = KnownLayer.get(layer) ?? noteLayer(layer, layer.route?.path ?? layer.rawPath ?? pathOfAny(layer));
   if (known.patterns === undefined) return undefined;
   let [pattern = "/"] = known.patterns;
   if (known.patterns.length > 1) {

@@ -1,4 +1,4 @@
-import { type CreateRouter, type Layer, patternOf, type Router } from "./layer.js";
+import { type CreateRouter, factsOf, type Layer, patternOf, type Router } from "./layer.js";
 import { servedOf } from "./served.js";
 import { splitTarget } from "./url.js";
 
@@ -55,14 +55,14 @@ export function enterLayer(layer: Layer, message: Message, createRouter: CreateR
   const request = here?.request;
   const routing = here?.routing;
   if (request === undefined || routing === undefined) return;
+  const facts = factsOf(layer);
+  if (facts.isInner) return;
   const { route } = layer;
-  // The handlers inside of a route are layers as well.
-  if (route === undefined && Object.hasOwn(layer, "method")) return;
   const { prefix, router, baseUrl } = routing;
   // A mounted layer runs with its part already taken off the path, a route does not.
   const matchedPath = () =>
     route === undefined ? (message.baseUrl ?? "").slice(baseUrl.length) || "/" : splitTarget(message.url ?? "/").path;
-  const pattern = prefix === undefined ? undefined : patternOf(layer, prefix, router, matchedPath, createRouter);
+  const pattern = prefix === undefined ? undefined : patternOf(layer, facts, prefix, router, matchedPath, createRouter);
   routing.inner = route === undefined ? pattern : prefix;
   request.route = pattern === "" && route !== undefined ? "/" : pattern || undefined;
 }

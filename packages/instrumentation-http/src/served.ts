@@ -31,21 +31,31 @@ export class Served {
 
 /** Puts the request on its incoming message. */
 class ServedMessage extends Attached {
-  #served: Served;
+  #served: Served | undefined = undefined;
 
-  constructor(message: object, here: Served) {
+  // What V8 makes by itself takes twice as long.
+  // oxlint-disable-next-line no-useless-constructor
+  constructor(message: object) {
     super(message);
-    this.#served = here;
   }
 
   static get(message: object): Served | undefined {
     return #served in message ? message.#served : undefined;
   }
 
+  /** False when it was claimed before. */
+  static claim(message: object): boolean {
+    try {
+      // oxlint-disable-next-line no-new
+      new ServedMessage(message);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   static set(message: object, here: Served): void {
-    if (#served in message) message.#served = here;
-    // oxlint-disable-next-line no-new
-    else new ServedMessage(message, here);
+    (message as ServedMessage).#served = here;
   }
 }
 
@@ -63,9 +73,13 @@ class ServedResponse extends Attached {
   }
 
   static set(response: object, here: Served): void {
-    if (#served in response) response.#served = here;
-    // oxlint-disable-next-line no-new
-    else new ServedResponse(response, here);
+    try {
+      // oxlint-disable-next-line no-new
+      new ServedResponse(response, here);
+    } catch {
+      // It has one.
+      (response as ServedResponse).#served = here;
+    }
   }
 }
 
@@ -80,6 +94,8 @@ export function attachServedMessage(message: object, here: Served): void {
   ServedMessage.set(message, here);
 }
 
+/** To be called before a message is attached; false for one that is, or is about to be. */
+export const claimMessage = ServedMessage.claim;
 export const servedByMessage = ServedMessage.get;
 export const servedByResponse = ServedResponse.get;
 

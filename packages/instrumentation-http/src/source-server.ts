@@ -21,7 +21,15 @@ import type { HttpInstrumentationOptions } from "./http.js";
 import { IncomingDescription } from "./request-attributes.js";
 import { replaceOwn } from "./replace-own.js";
 import { attachStreamMessage, createHttp2Server, isServedStream } from "./source-http2-server.js";
-import { attachServed, attachServedMessage, forget, Served, servedByMessage, servedByResponse } from "./served.js";
+import {
+  attachServed,
+  attachServedMessage,
+  claimMessage,
+  forget,
+  Served,
+  servedByMessage,
+  servedByResponse,
+} from "./served.js";
 import { endWithAnswer } from "./upgrade-answer.js";
 
 type Emit = (this: EventEmitter, event: string, ...args: unknown[]) => boolean;
@@ -99,9 +107,10 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
         return undefined;
       }
       const active = context.active();
+      if (isSuppressed(active)) return undefined;
+      if (isIgnored(message.url ?? "")) return suppress(active);
       // A `checkContinue` handler hands the request on by emitting it again.
-      if (servedByMessage(message) !== undefined || isSuppressed(active)) return undefined;
-      return isIgnored(message.url ?? "") ? suppress(active) : serve(message, response);
+      return claimMessage(message) ? serve(message, response) : undefined;
     } catch (error) {
       guard.failed(error);
       return undefined;
@@ -137,10 +146,13 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
       const listeners = this.listenerCount(event);
       // Most events of a message have no listener: to look no further saves 1 µs a request.
       const here = isEnd || listeners > 0 ? servedByResponse(this) : undefined;
-      if (here === undefined) return Reflect.apply(find(), this, arguments);
+      // A call that V8 can inline; most events have no arguments.
+      if (here === undefined)
+        return arguments.length === 1 ? find().call(this, event) : Reflect.apply(find(), this, arguments);
       try {
         // Node's own listener does not care where it runs.
         const isHeard = listeners > (event === "finish" ? here.ownFinishListeners : 0);
+        if (!isHeard && arguments.length === 1) return find().call(this, event);
         if (!isHeard || activeRequest() === here.request) return Reflect.apply(find(), this, arguments);
         return context.with(here.context, find(), this, ...(arguments as unknown as Parameters<Emit>));
       } finally {
@@ -175,10 +187,23 @@ function typeOf(response: ServerResponse): string | undefined {
 /** The body arrives in the context of the connection: what listens for it belongs to the request all the same. */
 function wrapIncoming(find: () => Emit): Emit {
   return function emit(this: EventEmitter, event: string) {
-    const here = this.listenerCount(event) > 0 ? servedByMessage(this) : undefined;
-    if (here === undefined || activeRequest() === here.request) return Reflect.apply(find(), this, arguments);
+    const listeners = this.listenerCount(event);
+    const here = listeners > 0 ? servedByMessage(this) : undefined;
+    if (here === undefined || isNodesEnd(this, event, listeners, here) || activeRequest() === here.request)
+      return arguments.length === 1 ? find().call(this, event) : Reflect.apply(find(), this, arguments);
     return context.with(here.context, find(), this, ...(arguments as unknown as Parameters<Emit>));
   };
+}
+
+/** What Node listens with for the end of a body that nobody has read, after the response; of that name on 22 to 26. */
+let clearIncoming: unknown;
+
+/** Heard by Node itself alone, which does not care where it runs: to enter a context takes 1 µs. */
+function isNodesEnd(message: EventEmitter, event: string, listeners: number, { operation }: Served): boolean {
+  if (event !== "end" || listeners !== 1 || operation.endMs === 0) return false;
+  const [listener] = message.listeners(event);
+  if (clearIncoming === undefined && listener?.name === "clearIncoming") clearIncoming = listener;
+  return listener === clearIncoming;
 }
 
 const HEARS_LOSS = Number.parseInt(process.versions.node, 10) >= 24;

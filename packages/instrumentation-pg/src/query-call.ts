@@ -26,9 +26,13 @@ class KnownQuery extends Attached {
   }
 
   static set(query: object, call: QueryCall): void {
-    if (#call in query) query.#call = call;
-    // oxlint-disable-next-line no-new
-    else new KnownQuery(query, call);
+    try {
+      // oxlint-disable-next-line no-new
+      new KnownQuery(query, call);
+    } catch {
+      // It has one.
+      (query as KnownQuery).#call = call;
+    }
   }
 }
 

@@ -26,9 +26,13 @@ class KnownCommand extends Attached {
   }
 
   static set(command: object, known: Known): void {
-    if (#known in command) command.#known = known;
-    // oxlint-disable-next-line no-new
-    else new KnownCommand(command, known);
+    try {
+      // oxlint-disable-next-line no-new
+      new KnownCommand(command, known);
+    } catch {
+      // It has one.
+      (command as KnownCommand).#known = known;
+    }
   }
 }
 
