@@ -291,10 +291,12 @@ test("a wrong configuration: every problem of it, no value that may be secret", 
     expect.stringContaining("telltale.config.json cannot be read"),
   ]);
   // V8 quotes what is around the mistake.
-  write("telltale.config.json", `{"k": ${SECRET}}`);
-  const quoted = await diagnose([]);
-  expect(JSON.stringify(quoted)).not.toContain(SECRET.slice(0, 4));
-  expect(of(quoted, "config")[0]?.text).toMatch(/cannot be read: Unexpected token 's': it is not valid JSON$/);
+  for (const text of [`{"k": ${SECRET}}`, `{\n"k":\n${SECRET}\n}`]) {
+    write("telltale.config.json", text);
+    const quoted = await diagnose([]);
+    expect(JSON.stringify(quoted)).not.toContain(SECRET.slice(0, 4));
+    expect(of(quoted, "config")[0]?.text).toMatch(/cannot be read: Unexpected token 's': it is not valid JSON$/);
+  }
 });
 
 describe("endpoints", () => {

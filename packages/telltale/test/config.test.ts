@@ -230,6 +230,13 @@ describe("wrong input is one clear line per problem", () => {
       /telltale\.config\.js cannot be read: boom/,
     ],
     [
+      "file that throws no error",
+      { "telltale.config.js": "throw Object.create(null)" },
+      {},
+      {},
+      /telltale\.config\.js cannot be read: it throws what is no error/,
+    ],
+    [
       "two files",
       { "telltale.config.json": "{}", "telltale.config.js": "" },
       {},

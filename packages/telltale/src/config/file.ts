@@ -35,15 +35,19 @@ export function readConfigFile(appFolder: string): { options: FileOptions; probl
     const problems = findProblems(FILE_SCHEMA, options, name);
     return { options: problems.length === 0 ? (options as FileOptions) : {}, problems };
   } catch (error) {
-    // What V8 says of wrong JSON quotes it, and there may be a password in it; as in a URL that the file's own code complains of.
-    const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
-    return {
-      options: {},
-      problems: [
-        `${name} cannot be read: ${reason.replace(/, (\.\.\.)?".*(?= is not valid JSON)/, ": it").replaceAll(/\/\/[^/@\s"]*@/g, "//***@")}`,
-      ],
-    };
+    return { options: {}, problems: [`${name} cannot be read: ${reasonOf(error)}`] };
   }
+}
+
+/** What V8 says of wrong JSON quotes it, lines of it, and there may be a password in them; as in a URL that the file's own code complains of. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error === "string" ? firstLine(error) : "it throws what is no error";
+  return firstLine(error.message.replace(/, (\.\.\.)?".*(?= is not valid JSON)/s, ": it"));
+}
+
+function firstLine(text: string): string {
+  const [line = ""] = text.split("\n", 1);
+  return line.replaceAll(/\/\/[^/@\s"]*@/g, "//***@");
 }
 
 function load(file: string): unknown {
