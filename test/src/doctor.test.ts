@@ -272,6 +272,26 @@ test("a file that is made to be slow to read", async () => {
   expect(performance.now() - from).toBeLessThan(5_000);
 });
 
+test.each<[what: string, files: Readonly<Record<string, string | object>>]>([
+  ["folders where files are looked for", { ".env/bin/x": "", "Dockerfile/x": "", "Procfile/x": "" }],
+  ["names that are no paths", { "app.js": `require(".\0"); require("./${"a".repeat(290)}"); require("./loop")` }],
+  ["a manifest of wrong types", { "package.json": { name: 7, version: {}, type: [], main: 5, scripts: null } }],
+  [
+    "a library's manifest of wrong types",
+    { "package.json": { dependencies: { odd: "8" } }, "node_modules/odd/package.json": { name: 5, version: 8 } },
+  ],
+])("an odd project: %s", async (_, files) => {
+  write("app.js", "");
+  symlinkSync("loop.js", join(folder, "loop.js"));
+  for (const [path, content] of Object.entries(files)) write(path, content);
+  expect(problems(await diagnose([]))).toEqual([]);
+});
+
+test("a manifest that begins with a byte order mark", async () => {
+  write("package.json", '\uFEFF{ "name": "marked", "version": "2.0.0" }');
+  expect((await diagnose([])).app).toMatchObject({ name: "marked", version: "2.0.0" });
+});
+
 test("another agent", async () => {
   write("package.json", { name: "app", dependencies: { "dd-trace": "5" } });
   install("dd-trace", "5.0.0");

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { VERSION } from "@telltale/core";
 import type { Check } from "./check.js";
 import { type App, findFile, readManifest } from "./find-app.js";
 import { findInstalled, findPackage } from "./installed.js";
+import { readText } from "./read-text.js";
 import { packagesOf, readSources, type Source } from "./read-sources.js";
 
 /** Where people write how a program is started, beside the scripts of its package.json. */
@@ -79,9 +79,7 @@ export function checkStart(app: App, sources: ReadonlyMap<string, Source>, libra
 }
 
 function linesOfFiles(folder: string): string[] {
-  return PLACES.map((name) => join(folder, name))
-    .filter((path) => existsSync(path))
-    .flatMap((path) => readFileSync(path, "utf8").slice(0, 1_000_000).split("\n"));
+  return PLACES.flatMap((name) => readText(join(folder, name)).slice(0, 1_000_000).split("\n"));
 }
 
 /** `telltale run` names its preload before all that follows. */

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
 import { findAppFolder } from "../../config/file.js";
 import { UsageError } from "../command.js";
+import { readText } from "./read-text.js";
 
 export interface Manifest {
   readonly name?: string;
@@ -51,17 +52,34 @@ export function findFile(path: string): string | undefined {
   return [...candidates, ...EXTENSIONS.slice(1, 6).map((extension) => join(path, `index${extension}`))].find(isFile);
 }
 
+/** A path may be anything that stands in a text: too long, with a zero in it, a link to itself. */
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 export function readManifest(folder: string): Manifest | undefined {
   try {
-    const manifest: unknown = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-    return typeof manifest === "object" && manifest !== null ? manifest : undefined;
+    const manifest: unknown = JSON.parse(readFileSync(join(folder, "package.json"), "utf8").replace(/^\uFEFF/, ""));
+    return typeof manifest === "object" && manifest !== null ? wellTyped(manifest) : undefined;
   } catch {
     return undefined;
   }
+}
+
+const STRINGS: ReadonlySet<string> = new Set(["name", "version", "type", "main"]);
+
+/** Anybody may write anything there. What is not of its type says nothing. */
+function wellTyped(manifest: object): Manifest {
+  const typed = Object.entries(manifest).filter(([key, value]: [string, unknown]) =>
+    STRINGS.has(key) ? typeof value === "string" : typeof value === "object" && value !== null,
+  );
+  const result = Object.fromEntries(typed) as Manifest;
+  const scripts = Object.entries(result.scripts ?? {}).filter(([, line]) => typeof line === "string");
+  return { ...result, scripts: Object.fromEntries(scripts) };
 }
 
 /** As Node decides it, but for files that say neither: there the first `import` decides. */
@@ -71,7 +89,7 @@ function modulesOf(entry: string | undefined, folder: string): App["modules"] {
   if (extension.startsWith(".c")) return "CommonJS";
   const type = readManifest(entry === undefined ? folder : nearest(entry))?.type;
   if (type !== undefined || entry === undefined) return type === "module" ? "ES modules" : "CommonJS";
-  return /^[ \t]*(import[ \t]*["{*\w]|export[ \t])/m.test(readFileSync(entry, "utf8")) ? "ES modules" : "CommonJS";
+  return /^[ \t]*(import[ \t]*["{*\w]|export[ \t])/m.test(readText(entry)) ? "ES modules" : "CommonJS";
 }
 
 function nearest(file: string): string {

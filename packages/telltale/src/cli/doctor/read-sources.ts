@@ -1,7 +1,7 @@
-import { readFileSync, statSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { dirname, resolve } from "node:path";
 import { findFile } from "./find-app.js";
+import { readText } from "./read-text.js";
 
 /** A file of the app, and what it loads. */
 export interface Source {
@@ -13,7 +13,6 @@ export interface Source {
 }
 
 const MAX_FILES = 2_000;
-const MAX_BYTES = 32 * 1024 * 1024;
 
 /** Bounded, as are the others here: a file may be anything. `import … from "x"`, `export … from "x"`, `import "x"`, `import("x")`, `require("x")`. */
 const LOADS = /\b(?:from|import|require)\s{0,20}\(?\s{0,20}["']([^"'\n]{1,300})["']/g;
@@ -33,7 +32,7 @@ export function readSources(entry: string): { files: ReadonlyMap<string, Source>
 }
 
 function readSource(file: string): Source {
-  const text = read(file);
+  const text = withoutComments(readText(file));
   const loads: string[] = [];
   const startsAt = /\btelltale["']/.test(text) ? text.search(/\bstart\s{0,20}\(/) : -1;
   let beforeStart = startsAt < 0 ? undefined : 0;
@@ -47,14 +46,6 @@ function readSource(file: string): Source {
       beforeStart++;
   }
   return { file, loads, beforeStart };
-}
-
-function read(file: string): string {
-  try {
-    return statSync(file).size > MAX_BYTES ? "" : withoutComments(readFileSync(file, "utf8"));
-  } catch {
-    return "";
-  }
 }
 
 /** Lines that are comments as a whole, and imports of types: neither loads anything. */
