@@ -1,8 +1,8 @@
-import { createGuard, hasListeners, isHeardCache, nameCache } from "@telltale/core";
-import { isLruCache, observeLru } from "./observe-lru.js";
+import { createGuard, hasListeners, isHeardCache, nameCache, say } from "@telltale/core";
+import { isLruCache, lruMethods } from "./observe-lru.js";
 import type { Method } from "./patch-methods.js";
 import { replaceOwn } from "./replace-own.js";
-import { hearWrites, tell } from "./tell.js";
+import { hearWrites, type Observed, tell } from "./tell.js";
 
 /** Anything with a `get`: a Map, an LRU cache, a client of your own. */
 export interface MapLike {
@@ -10,10 +10,12 @@ export interface MapLike {
 }
 
 const guard = createGuard("observed caches");
+/** By cache, what puts its methods back. */
+const observed = new WeakMap<object, () => void>();
 
 /**
- * Counts what this one cache finds, under a name; the README says what of which kind. The object stays the same; the result puts its methods
- * back.
+ * Counts what this one cache finds, under a name, the newest that it was given; the README says what of which kind. The object stays the
+ * same; the result puts its methods back. One whose methods cannot be replaced, as it is frozen, is left alone, with a line that says so.
  *
  * @throws TypeError when there is no such function.
  */
@@ -28,10 +30,31 @@ export function observeCache(name: string, cache: MapLike): () => void {
     return () => undo.forEach((step) => step());
   }
   if (typeof wrap === "function" && typeof store?.get === "function") return observeCache(name, store);
-  const undo = isLruCache(cache) ? observeLru(name, cache, guard) : observeMap(name, cache, cache instanceof Map);
-  return () => {
+  return observe(name, cache);
+}
+
+function observe(name: string, cache: MapLike): () => void {
+  observed.get(cache)?.();
+  const state: Observed = { name, on: true };
+  const methods = isLruCache(cache)
+    ? lruMethods(state, cache, guard)
+    : { get: mapGet(state, cache instanceof Map), set: hearWrites(state, guard) };
+  const undo: (() => void)[] = [];
+  const stop = (): void => {
+    state.on = false;
     for (const step of undo) step();
+    if (observed.get(cache) === stop) observed.delete(cache);
   };
+  try {
+    for (const [method, wrap] of Object.entries(methods)) {
+      if (typeof Reflect.get(cache, method) === "function") undo.push(replaceOwn(cache, method, wrap));
+    }
+    observed.set(cache, stop);
+  } catch (error) {
+    stop();
+    say("error", `the cache ${name} is not observed, its methods cannot be replaced: ${String(error)}`);
+  }
+  return stop;
 }
 
 /** What cache-manager makes. */
@@ -43,18 +66,18 @@ interface Managed {
   readonly wrap?: unknown;
 }
 
-function observeMap(name: string, cache: MapLike, isMap: boolean): (() => void)[] {
+function mapGet(state: Observed, isMap: boolean): (original: Method<unknown>) => Method<unknown> {
   const found = (key: unknown, value: unknown): unknown => {
-    tell(name, key, value === undefined || (value === null && !isMap) ? "miss" : "hit", guard);
+    tell(state, key, value === undefined || (value === null && !isMap) ? "miss" : "hit", guard);
     return value;
   };
   const failed = (key: unknown, error: unknown): never => {
-    tell(name, key, "error", guard);
+    tell(state, key, "error", guard);
     throw error;
   };
-  const get = (original: Method<unknown>): Method<unknown> =>
+  return (original) =>
     function patchedGet(this: unknown, key) {
-      if (!hasListeners()) return Reflect.apply(original, this, arguments);
+      if (!state.on || !hasListeners()) return Reflect.apply(original, this, arguments);
       let value: unknown;
       try {
         value = Reflect.apply(original, this, arguments);
@@ -67,7 +90,4 @@ function observeMap(name: string, cache: MapLike, isMap: boolean): (() => void)[
         (error: unknown) => failed(key, error),
       );
     };
-  const undo = [replaceOwn(cache, "get", get)];
-  if (typeof Reflect.get(cache, "set") === "function") undo.push(replaceOwn(cache, "set", hearWrites(name, guard)));
-  return undo;
 }

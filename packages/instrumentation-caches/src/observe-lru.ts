@@ -1,7 +1,6 @@
 import { type CacheResult, type Guard, hasListeners } from "@telltale/core";
-import { hearWrites, tell } from "./tell.js";
 import type { Method } from "./patch-methods.js";
-import { replaceOwn } from "./replace-own.js";
+import { hearWrites, type Observed, tell } from "./tell.js";
 
 /** What is used of an `LRUCache`, in majors 7 to 11. */
 interface LruCache {
@@ -31,16 +30,20 @@ export function isLruCache(cache: object): cache is LruCache {
  *
  * Which of its methods call each other differs from release to release, so that who has counted nothing by the end of a call counts then.
  */
-export function observeLru(name: string, cache: LruCache, guard: Guard): (() => void)[] {
+export function lruMethods(
+  state: Observed,
+  cache: LruCache,
+  guard: Guard,
+): Readonly<Record<string, (original: Method<unknown>) => Method<unknown>>> {
   let counted = 0;
   const count = (key: unknown, result: CacheResult): void => {
     counted++;
-    tell(name, key, result, guard);
+    tell(state, key, result, guard);
   };
 
   const get = (original: Method<unknown>): Method<unknown> =>
     function patchedGet(this: unknown, key, options) {
-      if (!hasListeners()) return Reflect.apply(original, this, arguments);
+      if (!state.on || !hasListeners()) return Reflect.apply(original, this, arguments);
       if ((options as Options | undefined)?.allowStale ?? cache.allowStale) {
         const asked = withStatus(options as Options | undefined);
         const value = original.call(this, key, asked);
@@ -55,7 +58,7 @@ export function observeLru(name: string, cache: LruCache, guard: Guard): (() => 
   /** `fetch` says what it has found before it waits for anything, so its promise is nobody's business. */
   const slow = (original: Method<unknown>): Method<unknown> =>
     function patchedSlow(this: unknown, key, options) {
-      if (!hasListeners()) return Reflect.apply(original, this, arguments);
+      if (!state.on || !hasListeners()) return Reflect.apply(original, this, arguments);
       const asked = withStatus(options as Options | undefined);
       const before = counted;
       try {
@@ -66,13 +69,7 @@ export function observeLru(name: string, cache: LruCache, guard: Guard): (() => 
       }
     };
 
-  return [
-    replaceOwn(cache, "get", get),
-    ...["fetch", "forceFetch", "memo"]
-      .filter((method) => typeof Reflect.get(cache, method) === "function")
-      .map((method) => replaceOwn(cache, method, slow)),
-    replaceOwn(cache, "set", hearWrites(name, guard)),
-  ];
+  return { get, fetch: slow, forceFetch: slow, memo: slow, set: hearWrites(state, guard) };
 }
 
 function withStatus(options: Options | undefined): Options & { readonly status: Status } {

@@ -1,22 +1,28 @@
 import { type CacheResult, type Guard, reportLookup, reportWrite } from "@telltale/core";
 import type { Method } from "./patch-methods.js";
 
+/** What a cache is called, for as long as `on`: whoever has wrapped its methods since goes on calling ours. */
+export interface Observed {
+  readonly name: string;
+  on: boolean;
+}
+
 /** Tells of one lookup. */
-export function tell(name: string, key: unknown, result: CacheResult, guard: Guard): void {
+export function tell(observed: Observed, key: unknown, result: CacheResult, guard: Guard): void {
   try {
-    if (guard.on) reportLookup(name, result, 1, undefined, undefined, key);
+    if (observed.on && guard.on) reportLookup(observed.name, result, 1, undefined, undefined, key);
   } catch (error) {
     guard.failed(error);
   }
 }
 
 /** Makes a `set` that is told of. */
-export function hearWrites(name: string, guard: Guard): (original: Method<unknown>) => Method<unknown> {
+export function hearWrites(observed: Observed, guard: Guard): (original: Method<unknown>) => Method<unknown> {
   return (original) =>
     function patchedSet(this: unknown, key) {
       const result = Reflect.apply(original, this, arguments);
       try {
-        if (guard.on) reportWrite(name, key);
+        if (observed.on && guard.on) reportWrite(observed.name, key);
       } catch (error) {
         guard.failed(error);
       }

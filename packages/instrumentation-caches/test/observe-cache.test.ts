@@ -1,4 +1,4 @@
-import { addListener, type CacheLookup } from "@telltale/core";
+import { addListener, type CacheLookup, setSay } from "@telltale/core";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { observeCache } from "../src/index.js";
@@ -153,7 +153,33 @@ test("a client of the app's own: promises are followed; an error is an error, no
   expect(lookups).toEqual(["remote hit 1", "remote miss 1", "remote error 1", "broken error 1"]);
 });
 
-test("whoever has wrapped it since goes on; it says what it needs", () => {
+test("a cache has one name, the newest, and is counted under no other", () => {
+  const cache = new Map([["a", 1]]);
+  const [stopOld, stopNew] = [observeCache("old", cache), observeCache("new", cache)];
+  cache.get("a");
+  stopOld();
+  cache.get("a");
+  stopNew();
+  cache.get("a");
+  expect(lookups).toEqual(["new hit 1", "new hit 1"]);
+  expect(Reflect.ownKeys(cache)).toEqual([]);
+});
+
+test.each<[what: string, cache: { get(key: string): unknown }]>([
+  ["frozen", Object.freeze({ get: (key: string) => key, set: (key: string) => key })],
+  ["with a fixed set", Object.defineProperty({ get: (key: string) => key }, "set", { value: (key: string) => key })],
+  ["a proxy that takes nothing", new Proxy({ get: (key: string) => key }, { defineProperty: () => false })],
+])("one whose methods cannot be replaced is left alone: %s", (_, cache) => {
+  const lines: string[] = [];
+  setSay((__, line) => lines.push(line));
+  const { get } = cache;
+  observeCache("fixed", cache)();
+  setSay(() => {});
+  expect(cache.get).toBe(get);
+  expect(lines).toEqual([expect.stringMatching(/^the cache fixed is not observed, .*TypeError/)]);
+});
+
+test("whoever has wrapped it since goes on, and is no longer counted; it says what it needs", () => {
   const cache = { get: (key: string) => key };
   const undo = observeCache("wrapped", cache);
   const ours = cache.get;
@@ -161,6 +187,7 @@ test("whoever has wrapped it since goes on; it says what it needs", () => {
   cache.get = theirs;
   undo();
   expect(cache.get).toBe(theirs);
+  expect([cache.get("a"), lookups]).toEqual(["a", []]);
   for (const args of [["nothing", {}], ["", new Map()], [new Map(), "swapped"], ["none"]]) {
     expect(() => Reflect.apply(observeCache, undefined, args)).toThrow("observeCache needs a name and an object");
   }
