@@ -74,6 +74,22 @@ test.concurrent.each(WAYS)("telltale run %j", async (args, stdout) => {
   expect(lines).toContainEqual(expect.stringMatching(/pg \S+ loaded and instrumented/));
 });
 
+test.each([
+  ["a script that names no interpreter", 'echo "$1 of a shell"\nexit 3\n', 3, "x of a shell\n", ""],
+  ["one whose interpreter is missing", "#!/no/such/thing\n", 127, "", "telltale: "],
+])("telltale run: %s", async (_, text, code, stdout, stderr) => {
+  const bin = mkdtempSync(join(tmpdir(), "telltale-run-bin-"));
+  writeFileSync(join(bin, "odd-command"), text, { mode: 0o755 });
+  const run = await runProgram(CLI, {
+    cwd: folder,
+    env: { ...env, PATH: `${bin}:${process.env["PATH"]}` },
+    args: ["run", "odd-command", "x"],
+  });
+  rmSync(bin, { recursive: true });
+  expect({ code: run.code, signal: run.signal, stdout: run.stdout }).toEqual({ code, signal: null, stdout });
+  expect(run.stderr.slice(0, stderr.length)).toBe(stderr);
+});
+
 test("TypeScript without anything, where Node itself strips types", async () => {
   const run = await runProgram(CLI, { cwd: folder, env, args: ["run", "app.mts"] });
   const alone = await runProgram("app.mts", { cwd: folder });

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants as os } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -69,8 +69,32 @@ type Exec = (file: string, args: readonly string[], env: NodeJS.ProcessEnv) => n
 
 function become(file: string, args: readonly string[], env: NodeJS.ProcessEnv): void {
   const { execve } = process as { execve?: Exec };
-  if (execve === undefined || process.platform === "win32" || process.send !== undefined) runAsChild(file, args, env);
+  const isChild = execve === undefined || process.platform === "win32" || process.send !== undefined;
+  if (isChild || !isSystems(file)) runAsChild(file, args, env);
   else execve.call(process, file, args, env);
+}
+
+/**
+ * Whether the system itself runs a file: one that it refuses would abort this process. A script that does not say whose it is, a shell runs,
+ * and so does what starts a child.
+ */
+function isSystems(file: string): boolean {
+  const start = readStart(file);
+  const interpreter = /^#![ \t]*(\S+)/.exec(start)?.[1];
+  return interpreter === undefined ? start.includes("\0") : isExecutable(interpreter);
+}
+
+function readStart(file: string): string {
+  let open: number | undefined;
+  try {
+    open = openSync(file, "r");
+    const bytes = Buffer.alloc(256);
+    return bytes.toString("latin1", 0, readSync(open, bytes));
+  } catch {
+    return "";
+  } finally {
+    if (open !== undefined) closeSync(open);
+  }
 }
 
 const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"] as const;
