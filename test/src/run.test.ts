@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,6 +28,13 @@ beforeAll(() => {
     'import "pg"; const args: string[] = process.argv.slice(2); console.log("app", JSON.stringify(args));',
   );
   write("first.mjs", 'console.log("first");');
+  write(
+    "serves.cjs",
+    `process.on("message", (word, server) => {
+      server?.on("connection", (socket) => socket.end("served"));
+      process.on("disconnect", () => server?.close()).send(server ? "serving" : "no server");
+    });`,
+  );
   write("talks.cjs", 'process.on("message", (word) => { process.send(`heard ${word}`); process.disconnect(); });');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -101,6 +109,30 @@ test("a parent that talks to it talks to the program", async () => {
   const answer = once(child, "message");
   child.send("hello");
   expect((await answer)[0]).toBe("heard hello");
+  expect(await once(child, "exit")).toEqual([0, null]);
+});
+
+test("a server that a parent hands to it is served by the program alone", async () => {
+  const child = fork(CLI, ["run", join(folder, "serves.cjs")], {
+    env: { ...plainEnvironment(), ...env },
+    silent: true,
+  });
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const ready = once(child, "message");
+  child.send("serve", server);
+  expect((await ready)[0]).toBe("serving");
+  server.close();
+  const ask = async (): Promise<string> => {
+    const socket = connect(port, "127.0.0.1").setTimeout(2_000, () => socket.destroy());
+    let text = "";
+    socket.setEncoding("utf8").on("data", (part: string) => (text += part));
+    await once(socket, "close");
+    return text;
+  };
+  expect(await Promise.all(Array.from({ length: 20 }, ask))).toEqual(Array.from({ length: 20 }, () => "served"));
+  child.disconnect();
   expect(await once(child, "exit")).toEqual([0, null]);
 });
 

@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
+import { type SendHandle, spawn } from "node:child_process";
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
+import { Server } from "node:net";
 import { constants as os } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { type Command, UsageError } from "./command.js";
@@ -104,8 +105,10 @@ function runAsChild(file: string, [argv0, ...args]: readonly string[], env: Node
   const child = spawn(file, args, { argv0, env, stdio: typeof stdio === "string" ? stdio : [...stdio] });
   for (const signal of PASSED_ON) process.on(signal, () => child.kill(signal));
   if (process.send !== undefined) {
-    child.on("message", (message) => process.send?.(message));
-    process.on("message", (message: object) => child.connected && child.send(message));
+    child.on("message", (message, handle) => process.send?.(message, handle, () => letGo(handle)));
+    process.on("message", (message: object, handle?: SendHandle) => {
+      if (child.connected) child.send(message, handle, () => letGo(handle));
+    });
     process.on("disconnect", () => child.connected && child.disconnect());
     child.on("disconnect", () => process.connected && process.disconnect());
   }
@@ -120,4 +123,9 @@ function runAsChild(file: string, [argv0, ...args]: readonly string[], env: Node
     // One that Node handles itself, or that is caught: what a shell would say.
     setTimeout(() => process.exit(128 + os.signals[signal]), 1_000);
   });
+}
+
+/** A server that has come by IPC takes connections here, too, until it is closed. Sockets that were passed on are closed already. */
+function letGo(handle: unknown): void {
+  if (handle instanceof Server) handle.close();
 }
