@@ -287,8 +287,13 @@ export function endResponse(operation: HttpServerOperation): void {
 /** Marks an operation as failed; the first error stays. */
 export function failOperation(operation: Operation, error: unknown): void {
   if (operation.errorType !== undefined || operation.endMs !== 0) return;
-  operation.error = error;
-  operation.errorType = errorType(error);
+  try {
+    operation.errorType = errorType(error);
+    operation.error = error;
+  } catch {
+    // The app may throw what cannot even be read.
+    operation.errorType = "_OTHER";
+  }
 }
 
 /** `error.type` of anything thrown: its code if it is a short word, else its class, else `_OTHER`. */

@@ -35,7 +35,7 @@ export function placeOfPostgresql(
 /** Ends a query with what it failed with; the server's errors have a SQLSTATE. */
 export function failPostgresql(operation: DatabaseOperation, error: unknown): void {
   failOperation(operation, error);
-  const code = (error as { code?: unknown } | null | undefined)?.code;
+  const code = (operation.error as { code?: unknown } | null | undefined)?.code;
   if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) operation.statusCode = code;
   endOperation(operation);
 }

@@ -58,6 +58,17 @@ test("the first failure of an operation stays, and none comes after its end", ()
   expect(operation.errorType).toBe("ECONNRESET");
 });
 
+test("what was thrown and cannot be read fails its operation all the same", () => {
+  const stop = addListener({ name: "test" });
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const operation = startDatabaseOperation(template(), undefined, undefined);
+  failOperation(operation, proxy);
+  endOperation(operation);
+  stop();
+  expect([operation.errorType, operation.error]).toEqual(["_OTHER", undefined]);
+});
+
 test("a listener is told once that it is added, and once that it is removed; a failure there is its own", () => {
   const heard: string[] = [];
   const stop = addListener({

@@ -55,8 +55,8 @@ export function patchFactoryPool<Pool extends FactoryPool>(
       const beganMs = performance.now();
       const making: unknown = Reflect.apply(factory.create, factory, args);
       try {
-        // The pool has handlers of its own there: this one hides nothing.
-        if (making instanceof Promise) {
+        // The pool has handlers of its own there: this one hides nothing. A promise of the app's own kind may do something where it is awaited.
+        if (making instanceof Promise && making.constructor === Promise) {
           void making.then(
             (resource) => lending.made(pool, resource, performance.now() - beganMs),
             () => {},

@@ -146,6 +146,31 @@ describe.each(releases)("$name", ({ library, make }) => {
     stop();
   });
 
+  test("a promise of the app's own kind is awaited by the pool alone", async () => {
+    let awaited = 0;
+    class Lazy extends Promise<unknown> {
+      // oxlint-disable-next-line no-thenable
+      override then<A, B>(...on: Parameters<Promise<unknown>["then"]>): Promise<A | B> {
+        awaited += 1;
+        return super.then(...on) as Promise<A | B>;
+      }
+    }
+    const countAwaits = async (): Promise<number> => {
+      awaited = 0;
+      const pool = make({ max: 1, create: () => new Lazy((resolve) => setTimeout(resolve, 2, {})) });
+      pool.release(await pool.acquire());
+      await pool.end();
+      return awaited;
+    };
+    const { stop } = hear();
+    const heard = await countAwaits();
+    stop();
+    for (const instrumentation of instrumentations) instrumentation.disable();
+    const alone = await countAwaits();
+    for (const instrumentation of instrumentations) instrumentation.enable();
+    expect(heard).toBe(alone);
+  });
+
   test("who asks runs on in its own context, and is the one who holds", async () => {
     const { stop } = hear();
     const key = createContextKey("caller");

@@ -52,6 +52,16 @@ export class ConnectionState {
     this.giveBack(performance.now());
   }
 
+  /**
+   * A query on it has ended. The driver never tells a connection on which each query is described first; its queries are then all that is
+   * known of it.
+   */
+  hasRun(isOpen: boolean): void {
+    if (this.connection !== undefined || this.running > 0) return;
+    this.isIdle = isOpen;
+    this.giveBack(performance.now());
+  }
+
   /** The driver has put it elsewhere, or it was closed. */
   leaves(queue: object): void {
     const wasIdle = this.isIdle;

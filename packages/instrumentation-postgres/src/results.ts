@@ -15,6 +15,12 @@ export function isEnd(value: unknown): boolean {
   return typeof read === "function" && typeof write === "function";
 }
 
+/** The server's last words, an error of the socket's, or the driver's own for a connection that is gone. */
+export function losesConnection(error: unknown): boolean {
+  const { code, severity, syscall } = (error ?? {}) as { code?: unknown; severity?: unknown; syscall?: unknown };
+  return severity === "FATAL" || syscall !== undefined || (typeof code === "string" && code.startsWith("CONNECTION_"));
+}
+
 /** Returned or changed, of all statements. */
 export function countRows(value: unknown): number | undefined {
   const { count } = (value ?? {}) as Result;

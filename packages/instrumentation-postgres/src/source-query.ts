@@ -17,7 +17,7 @@ import type { Query } from "./driver.js";
 import type { OptionsSpy } from "./options-spy.js";
 import { type PoolState, poolOf } from "./pool-state.js";
 import { callOf, QueryCall, setCall } from "./query-call.js";
-import { callBackIn, countRows, isEnd } from "./results.js";
+import { callBackIn, countRows, isEnd, losesConnection } from "./results.js";
 import { watchSites } from "./sites.js";
 import { textOf } from "./query-text.js";
 
@@ -179,7 +179,9 @@ export function patchQuery(prototype: Query, spy: OptionsSpy, guard: Guard): () 
   }
 
   function succeed(call: QueryCall, value: unknown): void {
-    if (!ends(call) || call.operation === undefined) return;
+    if (!ends(call)) return;
+    call.connection?.hasRun(true);
+    if (call.operation === undefined) return;
     call.operation.rows = call.rows ?? countRows(value);
     endOperation(call.operation);
   }
@@ -197,6 +199,7 @@ export function patchQuery(prototype: Query, spy: OptionsSpy, guard: Guard): () 
       }
     }
     if (call.operation !== undefined) failPostgresql(call.operation, error);
+    call.connection?.hasRun(!losesConnection(error));
   }
 
   /** False for what has ended before. */

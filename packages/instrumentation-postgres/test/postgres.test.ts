@@ -409,6 +409,34 @@ describeWith(["postgres"], "postgres.js", () => {
       stop();
     });
 
+    test.runIf(tellsOptions)("a connection that the driver never tells is idle between its queries", async () => {
+      const uses: number[] = [];
+      const stop = addListener({
+        name: "test",
+        poolTimed: (_, what, ms) => void (what === "use" && uses.push(ms)),
+      });
+      const pool = connect({ max: 1, fetch_types: false, connection: { application_name: "untold" } });
+      const run = () => pool.unsafe("SELECT $1::int AS n, pg_sleep(0.05)", [1]);
+      await run();
+      const mine = readPools().at(-1)?.pool.name;
+      const reading = () => readPools().find((entry) => entry.pool.name === mine)?.reading;
+      expect(reading()).toEqual({ used: 0, idle: 1, pending: 0, limit: 1 });
+      await pause(300);
+      await Promise.all([run(), pause(25).then(() => expect(reading()).toMatchObject({ used: 1, idle: 0 }))]);
+      expect(uses).toHaveLength(2);
+      expect(Math.max(...uses)).toBeLessThan(200);
+      await pool.unsafe("SELECT $1::int / 0", [1]).catch(() => {});
+      expect(reading()).toMatchObject({ used: 0, idle: 1 });
+      const lost = pool.unsafe("SELECT pg_sleep($1::int)", [9]).catch(() => {});
+      await pause(25);
+      await admin`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'untold'`;
+      await lost;
+      expect(reading()).toMatchObject({ used: 0, idle: 0 });
+      // The driver waits for the lost one otherwise.
+      await pool.end({ timeout: 0 });
+      stop();
+    });
+
     test("disabled, the driver is itself again", async () => {
       const prototype = Object.getPrototypeOf(sql.unsafe("")) as { handle: unknown };
       const ours = prototype.handle;

@@ -79,7 +79,9 @@ function patchBetterSqlite3({ exports }: LoadedModule, guard: Guard, known: Set<
     };
   }
 
-  function meet(database: Database): void {
+  function meet(database: Database | null | undefined): void {
+    // Called on nothing, which is the driver's to refuse.
+    if (database === undefined || database === null) return;
     try {
       symbol ??= Object.getOwnPropertySymbols(database)[0];
       const native = symbol === undefined ? undefined : database[symbol];

@@ -18,8 +18,13 @@ interface SqliteError {
 }
 
 function isOfSqlite(error: unknown): error is SqliteError {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  return typeof message === "string" && typeof code === "string" && /^(SQLITE_|ERR_SQLITE_ERROR$)/.test(code);
+  try {
+    const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+    return typeof message === "string" && typeof code === "string" && /^(SQLITE_|ERR_SQLITE_ERROR$)/.test(code);
+  } catch {
+    // One of the app's functions threw what cannot even be read.
+    return false;
+  }
 }
 
 /** Ends a call with what it failed with. */

@@ -129,6 +129,46 @@ describe.each(libraries)("$name", ({ open, exists, isBetter }) => {
     expect(told).not.toContain("s3cret");
   });
 
+  test("what an app's function throws arrives as it is, also where it cannot be read", () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const unreadable = {
+      get code(): never {
+        throw new RangeError("not to be read");
+      },
+    };
+    for (const [name, mine] of Object.entries({ revoked: proxy, unreadable })) {
+      database.function(name, () => {
+        throw mine;
+      });
+      const statement = database.prepare(`SELECT ${name}()`);
+      const runs = [
+        () => statement.get(),
+        () => statement.all(),
+        () => [...statement.iterate()],
+        () => database.exec(`SELECT ${name}()`),
+      ];
+      for (const run of runs) {
+        let isMine = false;
+        try {
+          run();
+        } catch (error) {
+          isMine = error === mine;
+        }
+        expect(isMine).toBe(true);
+      }
+    }
+    expect(calls().map(({ errorType }) => errorType)).toEqual(Array.from({ length: 8 }, () => "_OTHER"));
+  });
+
+  test("called on nothing, the driver refuses, and is heard on", () => {
+    const { prepare } = database as { prepare: unknown };
+    for (let n = 0; n < 3; n += 1)
+      expect(() => Reflect.apply(prepare as () => void, undefined, ["SELECT 1"])).toThrow();
+    database.prepare("SELECT 1").get();
+    expect(calls().at(-1)).toMatchObject({ text: "SELECT 1", errorType: undefined });
+  });
+
   test("a call is below the span that is active, and knows where it is made", () => {
     const stop = takeAllSites();
     trace.getTracer("test").startActiveSpan("parent", (parent) => {
