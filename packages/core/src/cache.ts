@@ -1,3 +1,4 @@
+import { codeAt } from "./code-at.js";
 import { createLabelSet } from "./labels.js";
 import { cacheLooked, hearsKeys, keyUsed } from "./listeners.js";
 import type { DatabaseOperation } from "./operation.js";
@@ -105,6 +106,7 @@ export function nameCaches(byPattern: Readonly<Record<string, string>>): void {
  */
 export function cacheNameOf(key: string): string {
   for (const pattern of patterns) if (pattern.matches(key)) return pattern.name;
+  if (codeAt("" + key, lastWord.length) === COLON && key.startsWith(lastWord)) return lastWord;
   const end = key.indexOf(":");
   if (end <= 0 || end > 32) return "other";
   const segment = key.slice(0, end);
@@ -114,8 +116,14 @@ export function cacheNameOf(key: string): string {
     if (words.size < MAX_WORDS) words.set(segment, word);
     else unkept.total += 1;
   }
-  return word ? segment : "other";
+  if (!word) return "other";
+  lastWord = segment;
+  return segment;
 }
+
+/** Keys of one family come one after the other, in an MGET to begin with. */
+let lastWord = " ";
+const COLON = 58;
 
 /** Segments that were judged before: this runs for every key of every command (230 ns each without, 80 ns with). */
 const words = new Map<string, boolean>();
