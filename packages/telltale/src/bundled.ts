@@ -12,6 +12,7 @@ export const MARKS: Readonly<Record<string, string>> = {
   fastify: "Fastify has already been closed and cannot be reopened",
   hono: "This context has no FetchEvent",
   ioredis: "Reached the max retries per request limit (which is ",
+  mariadb: "cannot know if server is MariaDB until connection is established",
   memcached: "No servers where supplied in the arguments",
   memjs: "Memcached server authentication failed",
   mongodb: "Attempted to check out a connection from closed connection pool",
@@ -19,6 +20,7 @@ export const MARKS: Readonly<Record<string, string>> = {
   mysql2: "add new command when connection is in closed state",
   "node-cache": "The keys argument has to be an array.",
   pg: "Client has encountered a connection error and is not queryable",
+  postgres: "Query not called as a tagged template literal",
   redis: "One (or more) of the watched keys has been changed",
   tedious: "Columns cannot be added to bulk insert after execution has started.",
 };
