@@ -118,6 +118,7 @@ export {
 export { OuterLookup } from "./outer-lookup.js";
 export {
   allPools,
+  type HttpPlace,
   type Pool,
   type PoolReading,
   type PoolReporter,

@@ -29,7 +29,7 @@ async function bundle(name: string, from: string, text: string, minify: boolean)
     bundle: true,
     platform: "node",
     logLevel: "silent",
-    external: ["pg-native"],
+    external: ["pg-native", "@azure/*"],
     legalComments: "none",
     // The app has more in it than a small library.
     footer: { js: "//".padEnd(20_000) },
