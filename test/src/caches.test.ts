@@ -58,7 +58,7 @@ describeWith(["memcached"], "a service with caches", () => {
     expect([ratio("users"), ratio("settings"), ratio("menu")]).toEqual(
       Array.from({ length: 3 }, () => [REQUESTS - 1, 1]),
     );
-    if (way.program === "app.cjs") expect(ratio("tokens")).toEqual([0, REQUESTS]);
+    expect(ratio("tokens")).toEqual([0, REQUESTS]);
     expect(sumOf(page, "db_client_operation_duration_seconds_count", system)).toBe(2 * REQUESTS + 1);
 
     await receiver.waitForSpans((received) => received.length >= 3 * REQUESTS + 1);

@@ -1,7 +1,5 @@
 import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startFakeMongod } from "../../packages/instrumentation-mongodb/test/fake-mongod.js";
-import { startFakeSqlServer } from "../../packages/instrumentation-tedious/test/fake-sql-server.js";
 import { describeWith } from "./describe-with.js";
 import { fixture, programLines, type ProgramRun, REGISTER, runProgram } from "./run-program.js";
 import {
@@ -9,6 +7,8 @@ import {
   type MemcachedServer,
   type PostgresServer,
   type RedisServer,
+  startFakeMongod,
+  startFakeSqlServer,
   startMariadb,
   startMemcached,
   startPostgres,

@@ -23,6 +23,9 @@ const EXPECTED_EMPTY: Readonly<Record<string, string>> = {
   "Findings / What Telltale left out / A": "no label of the shop has too many values",
   "Findings / What Telltale left out / C": "the endpoint can show every metric of the shop",
   "Findings / What Telltale left out / D": "nothing in Telltale has failed",
+  "Pools / Connections to services / C": "the shop asks other services by fetch, which has no limit",
+  "Pools / Waiting for a service / A": "the shop asks other services by fetch, where nothing waits",
+  "Pools / Waiting for a service / B": "the shop asks other services by fetch, where nothing waits",
   "alert RequestP99Grew warn: job_route:telltale_request_duration_seconds:p99_1h offset 1d":
     "the shop has no yesterday",
   "alert RequestP99Grew warn: job_route:telltale_requests:rate1h offset 1d": "the shop has no yesterday",

@@ -63,11 +63,13 @@ describe.each(await testNodes())("a service that sends and streams, on Node $ver
     const each = ["  GET client 200", "    GET server 200"];
     expect(await traceOf("/pool", 7)).toBe(["GET server 200", ...each, ...each, ...each].join("\n"));
     const page = await scrape(metricsUrl);
-    const pool = [`db_client_connection_pool_name="${url}`];
-    expect(sumOf(page, "db_client_connection_limit", ...pool)).toBe(1);
-    expect(sumOf(page, "db_client_connection_pending_requests", ...pool)).toBe(0);
+    const server = [`server_address="127.0.0.1"`, `server_port="${new URL(url).port}"`];
+    expect(sumOf(page, "http_client_open_connections", ...server, `http_connection_state="active"`)).toBe(0);
+    expect(sumOf(page, "http_client_open_connections", ...server)).toBeGreaterThan(0);
+    expect(sumOf(page, "telltale_http_client_pending_requests", ...server)).toBe(0);
     // Those of the pool, and those of the agent before: two redirects and three retries are no more than three requests.
-    expect(sumOf(page, "db_client_connection_wait_time_seconds_count", ...pool)).toBe(6);
+    expect(sumOf(page, "telltale_http_client_connection_wait_time_seconds_count", ...server)).toBe(6);
+    expect([...page.keys()].filter((series) => series.startsWith("db_client_connection"))).toEqual([]);
   });
 
   test("HTTP/2 on both sides", async () => {

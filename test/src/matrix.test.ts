@@ -4,7 +4,15 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { libraries } from "../fixtures/matrix/libraries.mjs";
 import { describeWith } from "./describe-with.js";
 import { fixture, REGISTER, runProgram, telltaleLines } from "./run-program.js";
-import { startMariadb, startPostgres, startRedis, testNodes } from "./servers/index.js";
+import {
+  startFakeMongod,
+  startFakeSqlServer,
+  startMariadb,
+  startMemcached,
+  startPostgres,
+  startRedis,
+  testNodes,
+} from "./servers/index.js";
 
 interface Tried {
   readonly name: string;
@@ -21,20 +29,31 @@ const columns = nodes.flatMap(({ version, binary }) =>
 );
 const table = new Map<string, Map<string, string>>();
 
-describeWith(["postgres", "redis-server", "mariadb"], "every library, oldest and newest", () => {
-  const servers: { url: string; stop(): Promise<void> }[] = [];
+describeWith(["postgres", "redis-server", "mariadb", "memcached"], "every library, oldest and newest", () => {
+  const stops: (() => unknown)[] = [];
   let env: Record<string, string> = {};
   beforeAll(async () => {
-    const [postgres, redis, mariadb] = await Promise.all([startPostgres(), startRedis({ own: true }), startMariadb()]);
-    servers.push(postgres, redis, mariadb);
+    const servers = await Promise.all([startPostgres(), startRedis({ own: true }), startMariadb(), startMemcached()]);
+    // Of these two there are stand-ins only.
+    const fakes = await Promise.all([startFakeMongod(), startFakeSqlServer()]);
+    stops.push(...servers.map((server) => () => server.stop()), ...fakes.map((fake) => () => fake.close()));
+    const [postgres, redis, mariadb, memcached] = servers;
+    const [mongod, sqlServer] = fakes;
     env = {
-      SERVERS: JSON.stringify({ postgres: postgres.url, redis: redis.url, mariadb: mariadb.url }),
+      SERVERS: JSON.stringify({
+        postgres: postgres.url,
+        redis: redis.url,
+        mariadb: mariadb.url,
+        memcached: memcached.address,
+        mongod: `mongodb://127.0.0.1:${mongod.port}`,
+        sqlServer: `mssql://127.0.0.1:${sqlServer.port}`,
+      }),
       OTEL_TRACES_EXPORTER: "none",
       OTEL_EXPORTER_PROMETHEUS_PORT: "0",
     };
   });
   afterAll(async () => {
-    await Promise.all(servers.map((server) => server.stop()));
+    await Promise.all(stops.map((stop) => stop()));
     console.log(draw() + missing());
   });
 
@@ -92,7 +111,7 @@ function draw(): string {
 
 /** What is patched and not tried here, but for the parts that others of these bring along. */
 function missing(): string {
-  const parts = new Set(["router", "pg-pool"]);
+  const parts = new Set(["router", "pg-pool", "@redis/client"]);
   const tried = new Set(libraries.map(({ name }) => name));
   const page = readFileSync(new URL("../../docs/libraries.md", import.meta.url), "utf8");
   const supported = [...page.matchAll(/^\| `\w[\w-]*` +\| `(?:node:)?([^`]+)`/gm)].map(([, name = ""]) => name);

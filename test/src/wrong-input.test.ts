@@ -69,9 +69,15 @@ describe("the preload says what is wrong, and the app runs", () => {
     // By /proc; where there is none, how to ask.
     expect(lines[0]).toContain(process.platform === "linux" ? `process ${process.pid} (` : `lsof -i :${port}`);
     expect(lines[0]).toContain("OTEL_EXPORTER_PROMETHEUS_PORT");
-    expect(lines[1]).toContain(
-      " watches http, express, fastify, koa, hapi, hono, next, pg, mysql2, postgres, mariadb, sqlite, better-sqlite3, tedious, mongodb, ioredis, redis, memcached, memjs, keyv, node-cache, tarn, generic-pool, sequelize-pool",
-    );
+    expect(lines[1]).toContain(" watches all it knows ");
+  });
+
+  test.each([
+    ["OTEL_NODE_DISABLED_INSTRUMENTATIONS", "pg", "all but pg"],
+    ["OTEL_NODE_DISABLED_INSTRUMENTATIONS", "koa,pg", "all but koa, pg"],
+    ["OTEL_NODE_ENABLED_INSTRUMENTATIONS", "pg,http", "http, pg"],
+  ])("%s=%s: the line says %s", async (variable, value, watched) => {
+    expect(await run({ [variable]: value })).toEqual([expect.stringContaining(` watches ${watched} · `)]);
   });
 
   test("silent is silent", async () => {

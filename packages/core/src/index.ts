@@ -73,6 +73,7 @@ export {
 } from "./instrumentation.js";
 export { type InLine, Line } from "./line.js";
 export type { Loan, Waiter } from "./loans.js";
+export { type KeyCommand, KeyTemplates } from "./key-templates.js";
 export { createLabelSet, type LabelSet, OVERFLOW_LABEL } from "./labels.js";
 export {
   addListener,
@@ -118,6 +119,7 @@ export {
 export { OuterLookup } from "./outer-lookup.js";
 export {
   allPools,
+  type HttpPlace,
   type Pool,
   type PoolReading,
   type PoolReporter,

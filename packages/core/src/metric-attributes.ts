@@ -1,6 +1,7 @@
 import type { METRICS } from "./metric-names.js";
 
 const POOL = ["db.client.connection.pool.name", "db.system.name"] as const;
+const SERVER = ["server.address", "server.port"] as const;
 const HEAP_SPACE = ["v8js.heap.space.name"] as const;
 const NONE = [] as const;
 
@@ -26,6 +27,10 @@ export const METRIC_ATTRIBUTES = {
     "http.response.status_code",
     "error.type",
   ],
+  httpConnections: [...SERVER, "http.connection.state"],
+  httpPending: SERVER,
+  httpLimit: SERVER,
+  httpWait: SERVER,
   dbOperationDuration: [
     "db.system.name",
     "db.namespace",

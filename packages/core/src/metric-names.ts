@@ -59,6 +59,31 @@ export const METRICS = {
     "Duration of HTTP requests sent.",
     HTTP_BUCKETS,
   ),
+  httpConnections: metric(
+    "updowncounter",
+    "http.client.open_connections",
+    "{connection}",
+    "Connections that HTTP clients keep to a server, by state.",
+  ),
+  httpPending: metric(
+    "updowncounter",
+    "telltale.http.client.pending_requests",
+    "{request}",
+    "Requests waiting for a connection of their HTTP client now.",
+  ),
+  httpLimit: metric(
+    "updowncounter",
+    "telltale.http.client.connection.limit",
+    "{connection}",
+    "The most connections that HTTP clients may open to a server.",
+  ),
+  httpWait: metric(
+    "histogram",
+    "telltale.http.client.connection.wait_time",
+    "s",
+    "Time from sending a request to having a connection for it.",
+    DB_BUCKETS,
+  ),
   dbOperationDuration: metric(
     "histogram",
     "db.client.operation.duration",

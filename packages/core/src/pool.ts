@@ -20,12 +20,21 @@ export interface PoolReading {
   readonly idleMin?: number | undefined;
 }
 
+/** Where the connections of an HTTP client lead. */
+export interface HttpPlace {
+  /** `server.address`; the path of a socket. */
+  readonly address: string;
+  readonly port: number | undefined;
+}
+
 /** A pool of connections (or anything else that is lent and given back), as its owner shows it. */
 export interface PoolSource {
   /** `db.client.connection.pool.name`; unique in the process. */
   readonly name: string;
   /** `db.system.name`; undefined for pools of other things. */
   readonly system: string | undefined;
+  /** For connections of an HTTP client, which have metrics of their own: nobody may take them for connections to a database. */
+  readonly http?: HttpPlace | undefined;
   /** Undefined once the pool has ended or was collected: it then leaves the registry. */
   read(): PoolReading | undefined;
 }
@@ -85,6 +94,7 @@ export function registerPool(wanted: PoolSource): PoolReporter {
   const pool = {
     name,
     system: wanted.system,
+    http: wanted.http,
     read: () => wanted.read(),
     tellsLoans: false,
     openedMs: 0,

@@ -171,6 +171,7 @@ test("what has no threshold but the lowest is a plain quantity", () => {
     "Telltale / Service / In flight",
     "Telltale / Databases / Share of time by query",
     "Telltale / Pools / Connections",
+    "Telltale / Pools / Connections to services",
     "Telltale / Runtime / Processes",
     "Telltale / Runtime / CPU by mode",
     "Telltale / Runtime / What keeps the event loop alive",

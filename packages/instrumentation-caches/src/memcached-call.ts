@@ -13,7 +13,7 @@ import {
   takeSite,
 } from "@telltale/core";
 import type { CommandFacts } from "./memcached-commands.js";
-import { shapeOf, targetOf, templateOf } from "./memcached-target.js";
+import { shapeOf, targetOf } from "./memcached-target.js";
 
 /** One call of the app to Memcached, whichever client it has. */
 export class MemcachedCall {
@@ -45,7 +45,7 @@ export function beginCall(
   const shape = shapeOf(target, command, typeof keys === "object");
   const first = typeof keys === "object" ? keys[0] : keys;
   const cache = first === undefined ? "" : cacheNameOf(first);
-  const template = first === undefined ? shape.keyless : templateOf(target, shape, first, cache);
+  const template = first === undefined ? shape.templates.keyless : shape.templates.of(first, cache);
   const operation = startDatabaseOperation(template, undefined, keys, parent);
   if (siteWanted(template)) operation.takenSite = takeSite(template, below);
   return new MemcachedCall(operation, shape.facts, keys ?? [], cache);

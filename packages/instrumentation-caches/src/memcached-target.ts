@@ -1,4 +1,4 @@
-import { createLabelSet, type DatabaseTemplate, limitOf, OVERFLOW_LABEL } from "@telltale/core";
+import { createLabelSet, KeyTemplates, limitOf } from "@telltale/core";
 import { type CommandFacts, commandFacts } from "./memcached-commands.js";
 
 /** A server, as commands are sent to it; several where one call goes to several. */
@@ -9,14 +9,10 @@ export interface Target {
   readonly shapes: Map<string, CommandShape>;
 }
 
-/** One command on one server, with its templates: one for each family of keys. */
+/** One command on one server. */
 export interface CommandShape {
   readonly facts: CommandFacts;
-  readonly keyless: DatabaseTemplate;
-  /** By cache name, of keys that begin with it: their pattern is shown. */
-  readonly byPrefix: Map<string, DatabaseTemplate>;
-  /** By cache name, of all others: the user's pattern named them. */
-  readonly byName: Map<string, DatabaseTemplate>;
+  readonly templates: KeyTemplates;
 }
 
 const MAX_TARGETS = 1000;
@@ -48,55 +44,10 @@ export function shapeOf(target: Target, command: string, isMulti: boolean): Comm
   const known = target.shapes.get(name);
   if (known !== undefined) return known;
   const facts = commandFacts(command);
-  const keyless = createTemplate(target, facts, isMulti, facts.name, facts.name);
-  const shape: CommandShape = { facts, keyless, byPrefix: new Map(), byName: new Map() };
+  const { address: serverAddress, port: serverPort } = target;
+  const { name: operationName, effect } = facts;
+  const common = { system: "memcached", namespace: undefined, operationName, effect, serverAddress, serverPort };
+  const shape = { facts, templates: new KeyTemplates({ ...common, batch: isMulti }, families) };
   target.shapes.set(name, shape);
   return shape;
-}
-
-/** The template of a call whose first key belongs to a cache. */
-export function templateOf(target: Target, shape: CommandShape, key: string, cache: string): DatabaseTemplate {
-  const isPrefix = key.charCodeAt(cache.length) === COLON && key.startsWith(cache);
-  const known = isPrefix ? shape.byPrefix : shape.byName;
-  const template = known.get(cache);
-  if (template !== undefined) return template;
-  const family = families.bound(cache);
-  if (family !== cache) return templateOf(target, shape, "", OVERFLOW_LABEL);
-  const { facts, keyless } = shape;
-  const pattern = isPrefix ? `${cache}:?` : "?";
-  const created = createTemplate(
-    target,
-    facts,
-    keyless.batch === true,
-    `${facts.name} ${pattern}`,
-    `${facts.name} ${cache}`,
-  );
-  known.set(cache, created);
-  return created;
-}
-
-const COLON = 58;
-
-function createTemplate(
-  { address, port }: Target,
-  { name, effect }: CommandFacts,
-  batch: boolean,
-  queryText: string,
-  fingerprint: string,
-): DatabaseTemplate {
-  return {
-    system: "memcached",
-    namespace: undefined,
-    operationName: name,
-    collection: undefined,
-    querySummary: name,
-    queryText,
-    fingerprint,
-    effect,
-    batch,
-    serverAddress: address,
-    serverPort: port,
-    poolName: undefined,
-    slots: [],
-  };
 }

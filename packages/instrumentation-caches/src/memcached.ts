@@ -34,7 +34,7 @@ const memcached: InstrumentedModule = {
 
 /** Hears every call of memcached, and what its lookups found. */
 export function memcachedInstrumentation(): Instrumentation {
-  return defineInstrumentation({ name: "memcached", modules: [memcached] });
+  return defineInstrumentation({ name: "memcached", systems: ["memcached"], modules: [memcached] });
 }
 
 /** All commands go through here. One without a callback is not sent. */

@@ -26,7 +26,7 @@ const memjs: InstrumentedModule = {
 
 /** Hears every call of memjs for a key, and what its lookups found. */
 export function memjsInstrumentation(): Instrumentation {
-  return defineInstrumentation({ name: "memjs", modules: [memjs] });
+  return defineInstrumentation({ name: "memjs", systems: ["memcached"], modules: [memjs] });
 }
 
 /** By the request's opcode; `prepend` is sent as `append`. */

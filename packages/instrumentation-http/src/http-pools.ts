@@ -1,15 +1,16 @@
-import { limitOf, type PoolReading, type PoolReporter, registerPool } from "@telltale/core";
+import { type HttpPlace, limitOf, type PoolReading, type PoolReporter, registerPool } from "@telltale/core";
 
 /** A program that speaks to hosts without number (a crawler) has as many pools. */
 const MAX_POOLS = 100;
 const unheard = limitOf("http.pools");
 let registered = 0;
 
-/**
- * Connections that are kept to one server, as a pool of the same metrics as any other: the HTTP conventions have metrics of their own
- * for connections (`http.client.open_connections`), but none for what waits for one, nor for a limit. Undefined where there are too many.
- */
-export function registerHttpPool(origin: string, read: () => PoolReading | undefined): PoolReporter | undefined {
+/** Connections that are kept to one server. Undefined where there are too many. */
+export function registerHttpPool(
+  origin: string,
+  http: HttpPlace,
+  read: () => PoolReading | undefined,
+): PoolReporter | undefined {
   if (registered >= MAX_POOLS) {
     unheard.total += 1;
     return undefined;
@@ -19,6 +20,7 @@ export function registerHttpPool(origin: string, read: () => PoolReading | undef
   return registerPool({
     name: origin,
     system: undefined,
+    http,
     read() {
       const reading = read();
       if (reading === undefined && !isOver) {

@@ -98,6 +98,16 @@ export function defaultPort(protocol: string): number {
   return protocol === "https:" ? 443 : 80;
 }
 
+/** The parts of an origin. */
+export function partsOf(origin: string | URL): { protocol: string; host: string; port: number } {
+  const { protocol, hostname, port } = new URL(origin);
+  return {
+    protocol,
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: port === "" ? defaultPort(protocol) : Number(port),
+  };
+}
+
 /** `scheme://host[:port]`, as a URL's. */
 export function originOf(protocol: string, host: string, port: number | undefined): string {
   const bracketed = host.includes(":") ? `[${host}]` : host;

@@ -93,10 +93,13 @@ function poolOf(agent: Agent, options: SocketOptions): PoolReporter | undefined 
   if (known !== undefined) return known;
   const { protocol = "http:" } = agent as Agent & { readonly protocol?: string };
   const { host, hostname, port, socketPath } = options;
-  const origin =
-    socketPath ?? originOf(protocol, host ?? hostname ?? "localhost", Number(port ?? 0) || defaultPort(protocol));
+  const place =
+    socketPath == null
+      ? { address: host ?? hostname ?? "localhost", port: Number(port ?? 0) || defaultPort(protocol) }
+      : { address: socketPath, port: undefined };
+  const origin = socketPath ?? originOf(protocol, place.address, place.port);
   const ref = new WeakRef(agent);
-  const made = registerHttpPool(origin, () => {
+  const made = registerHttpPool(origin, place, () => {
     const living = ref.deref();
     if (living === undefined) return undefined;
     return {

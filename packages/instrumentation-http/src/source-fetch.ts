@@ -20,7 +20,7 @@ import {
 } from "@telltale/core";
 import { isEventStream } from "./event-stream.js";
 import { expectRedirect, resendOf } from "./redirects.js";
-import { defaultPort, describeOutgoing } from "./request-attributes.js";
+import { describeOutgoing, partsOf } from "./request-attributes.js";
 import { type Sending, takeSending } from "./sending.js";
 import { findGlobalPools, noteWait } from "./undici-pools.js";
 
@@ -185,9 +185,7 @@ let lastServer: Server | undefined;
 function serverOf(origin: string | URL): Server {
   // Often the same as for the request before (1 µs without).
   if (lastServer?.origin === origin) return lastServer;
-  const { protocol, hostname, port } = new URL(origin);
-  const host = hostname.replace(/^\[(.*)\]$/, "$1");
-  lastServer = { origin, protocol, host, port: port === "" ? defaultPort(protocol) : Number(port) };
+  lastServer = { origin, ...partsOf(origin) };
   return lastServer;
 }
 

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { Attached, type Guard, type PoolReporter, replaceMethod } from "@telltale/core";
 import { registerHttpPool } from "./http-pools.js";
+import { partsOf } from "./request-attributes.js";
 import type { Sending } from "./sending.js";
 
 /** What is used of undici's pools, equal in 5 to 8. */
@@ -88,9 +89,10 @@ function isA(client: object, Client: { readonly prototype: object }): boolean {
 function register(pool: UndiciPool): PoolReporter | undefined {
   const { origin } = (valueOf(pool, "url") ?? {}) as { readonly origin?: string };
   if (origin === undefined) return undefined;
+  const { host, port } = partsOf(origin);
   const limit = valueOf(pool, "connections");
   const ref = new WeakRef(pool);
-  return registerHttpPool(origin, () => {
+  return registerHttpPool(origin, { address: host, port }, () => {
     const living = ref.deref();
     if (living === undefined || living.destroyed) return undefined;
     const { connected, free, pending } = living.stats;

@@ -54,7 +54,11 @@ describe("a keep-alive agent is a pool for each place", () => {
     );
     // Five were sent; two have a connection each, as the server says.
     expect(onlyReading()).toEqual({ used: 2, idle: 0, pending: 3, limit: 2 });
-    expect(readings()[0]?.pool).toMatchObject({ name: running.url, system: undefined });
+    expect(readings()[0]?.pool).toMatchObject({
+      name: running.url,
+      system: undefined,
+      http: { address: "127.0.0.1", port: Number(new URL(running.url).port) },
+    });
     await all;
     await until(onlyReading, (reading) => reading?.idle === 2);
     expect(onlyReading()).toEqual({ used: 0, idle: 2, pending: 0, limit: 2 });

@@ -152,6 +152,7 @@ describe.each(releases)("undici $version", ({ major, undici }) => {
     );
     // What this pool says itself; and what arithmetic says: four were sent and one is on its way.
     expect(reading).toEqual({ used: 1, idle: 0, pending: 3, limit: 1 });
+    expect(readings()[0]?.pool.http).toEqual({ address: "127.0.0.1", port: Number(new URL(target.url).port) });
     expect(pool.stats).toMatchObject({ connected: 1, free: 0, pending: 3 });
     await Promise.all(running);
     // Free as soon as undici itself calls it so.

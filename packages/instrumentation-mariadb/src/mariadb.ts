@@ -8,6 +8,7 @@ import { patchPool } from "./source-pool.js";
 export function mariadbInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "mariadb",
+    systems: ["mariadb", "mysql"],
     modules: [
       {
         module: "mariadb",

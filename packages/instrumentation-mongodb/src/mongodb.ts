@@ -8,6 +8,7 @@ import { patchPool } from "./source-pool.js";
 export function mongodbInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "mongodb",
+    systems: ["mongodb"],
     modules: [
       {
         module: "mongodb",

@@ -1,9 +1,9 @@
 import { trace } from "@opentelemetry/api";
 import { addListener, type DatabaseOperation, readPools } from "@telltale/core";
+import { type FakeMongod, startFakeMongod } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
 import type { Collection as Things, MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type FakeMongod, startFakeMongod } from "./fake-mongod.js";
 import { instrumentation, releases } from "./mongodb.js";
 
 let server: FakeMongod;

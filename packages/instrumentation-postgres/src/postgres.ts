@@ -7,6 +7,7 @@ import { patchQuery } from "./source-query.js";
 export function postgresInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "postgres",
+    systems: ["postgresql"],
     modules: [
       {
         module: "postgres",

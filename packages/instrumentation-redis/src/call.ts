@@ -14,7 +14,7 @@ import { tellKeys } from "./key-use.js";
 import { askedFor, found, isLookup, type LookupKind, tallyByCache } from "./lookup.js";
 import { failCommand, isReplyError } from "./reply-error.js";
 import type { Connection } from "./target.js";
-import { shapeOf, templateOf } from "./templates.js";
+import { shapeOf } from "./templates.js";
 
 /** One command of the app, from its first call to its outcome, however often its driver sends it. */
 export class Call<Source extends object = object> {
@@ -63,7 +63,7 @@ export function startCall<Source extends object>(
   const shape = shapeOf(target, name, args);
   const key = firstKey(shape.facts, args);
   const cache = key === undefined ? "" : cacheNameOf(key);
-  const template = key === undefined ? shape.keyless : templateOf(target, shape, key, cache);
+  const template = key === undefined ? shape.templates.keyless : shape.templates.of(key, cache);
   const operation = startDatabaseOperation(template, undefined, args, caller, askedMs, waitMs);
   if (siteWanted(template)) operation.takenSite = takeSite(template, below);
   return new Call(operation, shape.facts, args, cache, source, connection);

@@ -1,15 +1,11 @@
-import { codeAt, createLabelSet, type DatabaseTemplate, OVERFLOW_LABEL } from "@telltale/core";
+import { createLabelSet, KeyTemplates, OVERFLOW_LABEL } from "@telltale/core";
 import { type Argument, type CommandFacts, factsOf, isBlocking, isKnown } from "./commands.js";
 import type { Target } from "./target.js";
 
-/** One command on one target, with its templates: one for each family of keys, so that reads of one family can be told apart. */
+/** One command on one target. */
 export interface CommandShape {
   readonly facts: CommandFacts;
-  readonly keyless: DatabaseTemplate;
-  /** By cache name, of keys that begin with it: their pattern is shown. */
-  readonly byPrefix: Map<string, DatabaseTemplate>;
-  /** By cache name, of all others: the user's pattern named them. */
-  readonly byName: Map<string, DatabaseTemplate>;
+  readonly templates: KeyTemplates;
   readonly blocking: CommandShape | undefined;
 }
 
@@ -34,50 +30,19 @@ function boundedName(name: string): string {
 }
 
 function createShape(target: Target, facts: CommandFacts): CommandShape {
-  return {
-    facts,
-    keyless: createTemplate(target, facts, facts.name, facts.name),
-    byPrefix: new Map(),
-    byName: new Map(),
-    blocking: facts.blocking && createShape(target, facts.blocking),
-  };
-}
-
-/** The template of a call whose first key belongs to a cache. */
-export function templateOf(target: Target, shape: CommandShape, key: string, cache: string): DatabaseTemplate {
-  const isPrefix = codeAt("" + key, ("" + cache).length) === COLON && key.startsWith(cache);
-  const known = isPrefix ? shape.byPrefix : shape.byName;
-  const template = known.get(cache);
-  if (template !== undefined) return template;
-  const family = families.bound(cache);
-  if (family !== cache) return templateOf(target, shape, "", OVERFLOW_LABEL);
-  const { name } = shape.facts;
-  const created = createTemplate(target, shape.facts, `${name} ${isPrefix ? `${cache}:?` : "?"}`, `${name} ${cache}`);
-  known.set(cache, created);
-  return created;
-}
-
-const COLON = 58;
-
-function createTemplate(
-  { address, port, namespace }: Target,
-  { name, effect }: CommandFacts,
-  queryText: string,
-  fingerprint: string,
-): DatabaseTemplate {
-  return {
+  const { name, effect } = facts;
+  const command = {
     system: "redis",
-    namespace,
+    namespace: target.namespace,
     operationName: name,
-    collection: undefined,
-    querySummary: name,
-    queryText,
-    fingerprint,
     effect,
     batch: name === "MGET" || name === "HMGET" || name === "JSON.MGET",
-    serverAddress: address,
-    serverPort: port,
-    poolName: undefined,
-    slots: [],
+    serverAddress: target.address,
+    serverPort: target.port,
+  };
+  return {
+    facts,
+    templates: new KeyTemplates(command, families),
+    blocking: facts.blocking && createShape(target, facts.blocking),
   };
 }

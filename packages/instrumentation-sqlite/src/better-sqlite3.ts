@@ -45,6 +45,7 @@ export function betterSqlite3Instrumentation(): Instrumentation {
   const known = new Set<object>();
   return defineInstrumentation({
     name: "better-sqlite3",
+    systems: ["sqlite"],
     modules: [
       {
         module: "better-sqlite3",

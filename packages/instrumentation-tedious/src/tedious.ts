@@ -1,4 +1,5 @@
 import { defineInstrumentation, type Instrumentation } from "@telltale/core";
+import { SYSTEM } from "./connection-state.js";
 import type { MssqlDriver, TediousDriver } from "./driver.js";
 import type { PoolLink } from "./link.js";
 import { patchConnection } from "./source-connection.js";
@@ -9,6 +10,7 @@ export function tediousInstrumentation(): Instrumentation {
   const link: PoolLink = { handedOver: undefined };
   return defineInstrumentation({
     name: "tedious",
+    systems: [SYSTEM],
     modules: [
       {
         module: "tedious",

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { context, trace } from "@opentelemetry/api";
 import { type DatabaseOperation, findConnection, readPools } from "@telltale/core";
+import { type FakeSqlServer, startFakeSqlServer } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
 import type { Connection, Request } from "tedious";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type FakeSqlServer, startFakeSqlServer } from "./fake-sql-server.js";
 import { instrumentation, type MssqlPool, releases } from "./tedious.js";
 
 let server: FakeSqlServer;

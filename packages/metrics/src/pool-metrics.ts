@@ -1,10 +1,9 @@
+import type { Attributes } from "@opentelemetry/api";
 import { count, type MetricDefinition, METRICS, type Pool, type PoolTiming, readPools } from "@telltale/core";
 import { HistogramSeries } from "./histogram-series.js";
 import { NumberSeries } from "./number-series.js";
 import type { Recorded } from "./recorded.js";
 import { known, OVERFLOW } from "./series-set.js";
-
-const HISTOGRAMS = { wait: METRICS.poolWait, create: METRICS.poolCreate, use: METRICS.poolUse };
 
 const BOUNDS = {
   wait: [...(METRICS.poolWait.buckets ?? [])],
@@ -12,8 +11,9 @@ const BOUNDS = {
   use: [...(METRICS.poolUse.buckets ?? [])],
 };
 
-/** The series of one pool. They live as long as the pool does, so that an ended pool leaves nothing behind. */
+/** The series of one pool, or of all HTTP connections to one server. They live as long as these do: what has ended leaves nothing behind. */
 interface PoolSeries {
+  readonly isHttp: boolean;
   readonly used: NumberSeries;
   readonly idle: NumberSeries;
   readonly pending: NumberSeries;
@@ -21,49 +21,54 @@ interface PoolSeries {
   readonly idleMin: NumberSeries;
   readonly timeouts: NumberSeries;
   readonly timings: Readonly<Record<PoolTiming, HistogramSeries>>;
-  /** False where no pool told its limit, or its idle minimum. */
-  hasLimit: boolean;
+  /** False where a pool has no limit. */
+  isLimited: boolean;
+  /** False where no pool told its idle minimum. */
   hasIdleMin: boolean;
 }
 
 export function createPoolMetrics(maxSeries: number) {
-  const byPool = new Map<Pool, PoolSeries>();
-  let overflow: PoolSeries | undefined;
-
-  function seriesOf(pool: Pool): PoolSeries {
-    const found = byPool.get(pool);
-    if (found !== undefined) return found;
-    const series = byPool.size < maxPools ? createPoolSeries(pool) : overflowSeries();
-    byPool.set(pool, series);
-    return series;
-  }
-
+  const all = new Map<Pool | string, PoolSeries>();
+  const overflows = new Map<boolean, PoolSeries>();
   // Two series a pool where the state is told, and one for all pools too many.
   const maxPools = Math.floor(maxSeries / 2) - 1;
 
-  function overflowSeries(): PoolSeries {
-    count("telltale.labels.overflow", "telltale.label", "db.client.connection.pool.name");
-    return (overflow ??= createPoolSeries(undefined));
+  function seriesOf(pool: Pool): PoolSeries {
+    const key = keyOf(pool);
+    const found = all.get(key);
+    if (found !== undefined) return found;
+    const series = all.size < maxPools ? createPoolSeries(pool, attributesOf(pool)) : overflowSeries(pool);
+    all.set(key, series);
+    return series;
+  }
+
+  function overflowSeries(pool: Pool): PoolSeries {
+    const isHttp = pool.http !== undefined;
+    count("telltale.labels.overflow", "telltale.label", isHttp ? "server.address" : "db.client.connection.pool.name");
+    const series = overflows.get(isHttp) ?? createPoolSeries(pool, OVERFLOW);
+    overflows.set(isHttp, series);
+    return series;
   }
 
   /** What every living pool says now. */
-  function readAll(): Set<PoolSeries> {
-    const living = new Map<Pool, PoolSeries>();
-    if (overflow !== undefined) reset(overflow);
+  function readAll(): PoolSeries[] {
+    const keys = new Set<Pool | string>();
+    const living = new Set<PoolSeries>();
     for (const { pool, reading } of readPools()) {
       const series = seriesOf(pool);
-      living.set(pool, series);
-      if (series !== overflow) reset(series);
+      keys.add(keyOf(pool));
+      if (!living.has(series)) reset(series);
+      living.add(series);
       series.used.value += reading.used;
       series.idle.value += reading.idle;
       series.pending.value += reading.pending;
       series.limit.value += reading.limit ?? 0;
-      series.hasLimit ||= reading.limit !== undefined;
+      series.isLimited &&= reading.limit !== undefined;
       series.idleMin.value += reading.idleMin ?? 0;
       series.hasIdleMin ||= reading.idleMin !== undefined;
     }
-    for (const pool of byPool.keys()) if (!living.has(pool)) byPool.delete(pool);
-    return new Set(living.values());
+    for (const key of all.keys()) if (!keys.has(key)) all.delete(key);
+    return [...living];
   }
 
   return {
@@ -74,50 +79,78 @@ export function createPoolMetrics(maxSeries: number) {
       seriesOf(pool).timeouts.value++;
     },
     read(): Recorded[] {
-      const all = [...readAll()];
-      const numbers = (definition: MetricDefinition, of: (pool: PoolSeries) => readonly NumberSeries[]): Recorded => ({
-        definition,
-        numbers: all.flatMap(of),
-        isObserved: true,
-      });
-      const timing = (what: PoolTiming): Recorded => ({
-        definition: HISTOGRAMS[what],
-        histograms: all.map(({ timings }) => timings[what]),
-      });
+      const living = readAll();
+      const http = living.filter(({ isHttp }) => isHttp);
+      const pools = living.filter(({ isHttp }) => !isHttp);
       return [
-        numbers(METRICS.poolConnections, ({ used, idle }) => [used, idle]),
-        numbers(METRICS.poolPending, ({ pending }) => [pending]),
-        numbers(METRICS.poolLimit, ({ limit, hasLimit }) => (hasLimit ? [limit] : [])),
-        numbers(METRICS.poolIdleMin, ({ idleMin, hasIdleMin }) => (hasIdleMin ? [idleMin] : [])),
-        { definition: METRICS.poolTimeouts, numbers: all.map(({ timeouts }) => timeouts), isObserved: false },
-        timing("wait"),
-        timing("create"),
-        timing("use"),
+        numbers(METRICS.poolConnections, pools, states),
+        numbers(METRICS.poolPending, pools, pending),
+        numbers(METRICS.poolLimit, pools, limit),
+        numbers(METRICS.poolIdleMin, pools, ({ idleMin, hasIdleMin }) => (hasIdleMin ? [idleMin] : [])),
+        { definition: METRICS.poolTimeouts, numbers: pools.map(({ timeouts }) => timeouts), isObserved: false },
+        timing(METRICS.poolWait, pools, "wait"),
+        timing(METRICS.poolCreate, pools, "create"),
+        timing(METRICS.poolUse, pools, "use"),
+        numbers(METRICS.httpConnections, http, states),
+        numbers(METRICS.httpPending, http, pending),
+        numbers(METRICS.httpLimit, http, limit),
+        timing(METRICS.httpWait, http, "wait"),
       ];
     },
   };
 }
 
-function reset({ used, idle, pending, limit, idleMin }: PoolSeries): void {
-  for (const series of [used, idle, pending, limit, idleMin]) series.value = 0;
+const states = ({ used, idle }: PoolSeries): NumberSeries[] => [used, idle];
+const pending = (series: PoolSeries): NumberSeries[] => [series.pending];
+const limit = (series: PoolSeries): NumberSeries[] => (series.isLimited ? [series.limit] : []);
+
+function numbers(
+  definition: MetricDefinition,
+  all: readonly PoolSeries[],
+  of: (series: PoolSeries) => readonly NumberSeries[],
+): Recorded {
+  return { definition, numbers: all.flatMap(of), isObserved: true };
 }
 
-function createPoolSeries(pool: Pool | undefined): PoolSeries {
-  const attributes = pool
-    ? known({ "db.client.connection.pool.name": pool.name, "db.system.name": pool.system })
-    : OVERFLOW;
-  const inState = (state: string) => new NumberSeries({ ...attributes, "db.client.connection.state": state });
+function timing(definition: MetricDefinition, all: readonly PoolSeries[], what: PoolTiming): Recorded {
+  return { definition, histograms: all.map(({ timings }) => timings[what]) };
+}
+
+function reset(series: PoolSeries): void {
+  const { used, idle, pending, limit, idleMin } = series;
+  for (const number of [used, idle, pending, limit, idleMin]) number.value = 0;
+  series.isLimited = true;
+}
+
+/** HTTP clients have no names: all that lead to one server are added up. */
+function keyOf(pool: Pool): Pool | string {
+  return pool.http === undefined ? pool : `${pool.http.address} ${pool.http.port}`;
+}
+
+function attributesOf({ name, system, http }: Pool): Attributes {
+  return known(
+    http === undefined
+      ? { "db.client.connection.pool.name": name, "db.system.name": system }
+      : { "server.address": http.address, "server.port": http.port },
+  );
+}
+
+function createPoolSeries({ http }: Pool, attributes: Attributes): PoolSeries {
+  const isHttp = http !== undefined;
+  const inState = (state: string) =>
+    new NumberSeries({ ...attributes, [isHttp ? "http.connection.state" : "db.client.connection.state"]: state });
   const number = () => new NumberSeries(attributes);
   const timing = (what: PoolTiming) => new HistogramSeries(attributes, BOUNDS[what]);
   return {
-    used: inState("used"),
+    isHttp,
+    used: inState(isHttp ? "active" : "used"),
     idle: inState("idle"),
     pending: number(),
     limit: number(),
     idleMin: number(),
     timeouts: number(),
     timings: { wait: timing("wait"), create: timing("create"), use: timing("use") },
-    hasLimit: false,
+    isLimited: true,
     hasIdleMin: false,
   };
 }

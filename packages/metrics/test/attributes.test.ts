@@ -18,7 +18,13 @@ beforeAll(async () => {
     system: "postgresql",
     read: () => ({ used: 1, idle: 1, pending: 0, limit: 5, idleMin: 1 }),
   });
-  undo.push(pool.close);
+  const http = registerPool({
+    name: "https://api.example",
+    system: undefined,
+    http: { address: "api.example", port: 443 },
+    read: () => ({ used: 1, idle: 1, pending: 0, limit: 5 }),
+  });
+  undo.push(pool.close, http.close);
   const libraries = defineInstrumentation({
     name: "test",
     modules: [{ module: "express", majors: [4, 5], patch: () => () => {} }],
@@ -28,6 +34,7 @@ beforeAll(async () => {
   createRequire(import.meta.url)("express");
   for (const what of ["wait", "create", "use"] as const) pool.timed(what, 1);
   pool.timedOut();
+  http.timed("wait", 1);
 
   // Everything that may be known of an operation is known of one of these.
   const request = served(5, "/orders", { statusCode: 500, errorType: "500" });

@@ -105,6 +105,45 @@ test("a pool that fails to answer hides no other", async () => {
   ]);
 });
 
+test("connections of HTTP clients are added up by server, and are no pool's of a database", async () => {
+  const metrics = start();
+  const http = (n: number, port: number | undefined, limit?: number) => {
+    const place = { address: "api.example", port };
+    const read = () => ({ used: n, idle: 2 * n, pending: 3 * n, limit });
+    const reporter = registerPool({ name: "https://api.example", system: undefined, http: place, read });
+    undo.push(reporter.close);
+    return reporter;
+  };
+  const [first, second] = [http(1, 443, 4), http(10, 443, 6)];
+  http(5, 8443);
+  first.timed("wait", 20);
+  second.timed("wait", 60);
+  const [server, other] = [443, 8443].map((port) => ({ "server.address": "api.example", "server.port": port }));
+  const connections = () => values(metrics, "http.client.open_connections");
+  expect(await connections()).toEqual([
+    [{ ...server, "http.connection.state": "active" }, 11],
+    [{ ...server, "http.connection.state": "idle" }, 22],
+    [{ ...other, "http.connection.state": "active" }, 5],
+    [{ ...other, "http.connection.state": "idle" }, 10],
+  ]);
+  expect(await values(metrics, "telltale.http.client.pending_requests")).toEqual([
+    [server, 33],
+    [other, 15],
+  ]);
+  expect(await values(metrics, "telltale.http.client.connection.limit")).toEqual([[server, 10]]);
+  expect(await values(metrics, "telltale.http.client.connection.wait_time")).toEqual([
+    [server, expect.objectContaining({ count: 2, sum: 0.08 })],
+  ]);
+  for (const name of ["count", "pending_requests", "limit", "timeouts", "wait_time"]) {
+    expect(await values(metrics, `db.client.connection.${name}`), name).toEqual([]);
+  }
+  second.close();
+  expect((await connections()).slice(0, 2).map(([, value]) => value)).toEqual([1, 2]);
+  // One that has no limit: then all together have none.
+  http(1, 443);
+  expect(await values(metrics, "telltale.http.client.connection.limit")).toEqual([]);
+});
+
 test("pools beyond the bound are added up in one", async () => {
   const metrics = start({ maxSeriesPerMetric: 8 });
   for (let n = 0; n < 5; n++) pool(`pool-${n}`, () => ({ used: 1, idle: 2, pending: 3, limit: 4 }), undefined);

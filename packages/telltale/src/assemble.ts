@@ -119,6 +119,7 @@ export const INSTRUMENTATIONS: Readonly<
   "generic-pool": () => genericPoolInstrumentation(),
   "sequelize-pool": () => sequelizePoolInstrumentation(),
 };
+const NAMES = Object.keys(INSTRUMENTATIONS) as InstrumentationName[];
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */
 export function assemble(given: Config, ended: () => void): Telltale {
@@ -220,7 +221,7 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
 
   void readers.url.then((url) => {
     const news = [
-      `${VERSION} watches ${watched.join(", ") || "nothing"}`,
+      `${VERSION} watches ${sayWatched(watched)}`,
       `metrics: ${url ?? readers.destination}`,
       `traces: ${tracing.destination}`,
     ];
@@ -232,15 +233,20 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
 /** The names of those that are enabled. */
 function enableInstrumentations(config: Config, serviceName: string, undo: Assembly["undo"]): InstrumentationName[] {
   const { instrumentations = {} } = config;
-  const names = (Object.keys(INSTRUMENTATIONS) as InstrumentationName[]).filter(
-    (name) => instrumentations[name] !== false,
-  );
+  const names = NAMES.filter((name) => instrumentations[name] !== false);
   for (const name of names) {
     const instrumentation = INSTRUMENTATIONS[name](config, serviceName);
     undo.push(() => instrumentation.disable());
     instrumentation.enable();
   }
   return names;
+}
+
+/** For a person: the shorter of what is on and what is off. */
+function sayWatched(on: readonly InstrumentationName[]): string {
+  const off = NAMES.filter((name) => !on.includes(name));
+  if (off.length === 0) return "all it knows";
+  return off.length < on.length ? `all but ${off.join(", ")}` : on.join(", ") || "nothing";
 }
 
 async function takeApart({ parts, undo }: Assembly): Promise<void> {

@@ -5,10 +5,24 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
  * `packages/telltale/test/bundled.test.ts` bundles each library that is installed and compares.
  */
 export const MARKS: Readonly<Record<string, string>> = {
+  "@hapi/hapi": "Authentication scheme must have a name",
+  "@koa/router": "You have to provide a path when adding an all handler",
+  "better-sqlite3": "Virtual table module name cannot be an empty string",
   express: "No default engine was specified and no extension was provided.",
+  fastify: "Fastify has already been closed and cannot be reopened",
+  hono: "This context has no FetchEvent",
   ioredis: "Reached the max retries per request limit (which is ",
+  mariadb: "cannot know if server is MariaDB until connection is established",
+  memcached: "No servers where supplied in the arguments",
+  memjs: "Memcached server authentication failed",
+  mongodb: "Attempted to check out a connection from closed connection pool",
+  mssql: "Cannot close a pool while it is connecting",
   mysql2: "add new command when connection is in closed state",
+  "node-cache": "The keys argument has to be an array.",
   pg: "Client has encountered a connection error and is not queryable",
+  postgres: "Query not called as a tagged template literal",
+  redis: "One (or more) of the watched keys has been changed",
+  tedious: "Columns cannot be added to bulk insert after execution has started.",
 };
 
 /** Whoever has a bundle has more than this in it; and more than that nobody reads at the start of a program. */

@@ -1,5 +1,9 @@
 export { startAlertmanager } from "./alertmanager.js";
 export type { AlertmanagerServer } from "./alertmanager.js";
+export { startFakeMongod } from "./fake-mongod.js";
+export type { FakeMongod } from "./fake-mongod.js";
+export { startFakeSqlServer } from "./fake-sql-server.js";
+export type { FakeSqlServer } from "./fake-sql-server.js";
 export { findServer, serverAvailable, whyUnavailable } from "./find-server.js";
 export type { ServerName } from "./find-server.js";
 export { freePort } from "./free-port.js";

@@ -3,6 +3,7 @@ import { percent } from "../percent.js";
 import type { Label } from "../promql.js";
 
 const POOL: readonly Label[] = ["instance", "db.client.connection.pool.name"];
+const SERVER: readonly Label[] = ["instance", "server.address", "server.port"];
 const USED = { "db.client.connection.state": "=used" } as const;
 const IDLE = { "db.client.connection.state": "=idle" } as const;
 
@@ -12,6 +13,9 @@ export function planPools({ q, slo }: Material): DashboardPlan {
   const pool = `{{${q.label("db.client.connection.pool.name")}}} {{instance}}`;
   const used = q.sum(POOL, q.value("poolConnections", USED));
   const limit = q.sum(POOL, q.value("poolLimit"));
+  const server = `{{${q.label("server.address")}}}:{{${q.label("server.port")}}} {{instance}}`;
+  const connected = (state: string): string =>
+    q.sum(SERVER, q.value("httpConnections", { "http.connection.state": `=${state}` }));
   const range = q.over("$__range");
   const waits = atMost(0.01, 0.1);
 
@@ -182,6 +186,53 @@ export function planPools({ q, slo }: Material): DashboardPlan {
             steps: atMost(0.1, 0.5),
             width: 24,
             queries: [{ expression: q.quantile(0.95, "poolCreate", POOL), legend: pool }],
+          },
+        ],
+      },
+      {
+        title: "HTTP",
+        panels: [
+          {
+            type: "time",
+            title: "Connections to services",
+            shows: "Connections that HTTP clients keep to each server, and the most there may be.",
+            good: "Some are idle.",
+            otherwise:
+              "Active lies on the limit: requests queue, raise maxSockets or connections. None is ever idle: each request opens one, see keepAlive.",
+            unit: "short",
+            steps: plain,
+            width: 8,
+            queries: [
+              { expression: connected("active"), legend: `active ${server}` },
+              { expression: connected("idle"), legend: `idle ${server}` },
+              { expression: q.sum(SERVER, q.value("httpLimit")), legend: `limit ${server}` },
+            ],
+          },
+          {
+            type: "time",
+            title: "Requests waiting",
+            shows: "Requests that wait for a connection, at each scrape.",
+            good: "0; a short peak in a rush does no harm.",
+            otherwise:
+              "The service asked is slow, or asked too much at once, or the client may open too few connections.",
+            unit: "short",
+            steps: atMost(1, 10),
+            width: 8,
+            queries: [{ expression: q.sum(SERVER, q.value("httpPending")), legend: server }],
+          },
+          {
+            type: "time",
+            title: "Waiting for a service",
+            shows: "p95 and p99 of the time from sending a request to having a connection for it.",
+            good: "About a millisecond, where connections are kept.",
+            otherwise: "This is no time of the service asked: the request had not left yet.",
+            unit: "s",
+            steps: waits,
+            width: 8,
+            queries: [
+              { expression: q.quantile(0.95, "httpWait", SERVER), legend: `p95 ${server}` },
+              { expression: q.quantile(0.99, "httpWait", SERVER), legend: `p99 ${server}` },
+            ],
           },
         ],
       },
