@@ -33,8 +33,8 @@ export function hookEsModules(isEntry: (file: string) => boolean, hear: Hear, gu
     if (result.format !== "module" || !guard.on || !url.startsWith("file:")) return result;
     try {
       if (!isEntry(fileURLToPath(url))) return result;
-      const source = textOf(result.source);
-      return source === undefined ? result : { ...result, source: source + epilogue(name, url) };
+      const { source } = result;
+      return source === undefined ? result : { ...result, source: append(source, epilogue(name, url)) };
     } catch (error) {
       guard.failed(error);
       return result;
@@ -91,8 +91,11 @@ function importItself(own: string): void {
   });
 }
 
-function textOf(source: Module.ModuleSource | undefined): string | undefined {
-  return source === undefined || typeof source === "string" ? source : new TextDecoder().decode(source);
+/** Bytes stay bytes: that is what other hooks are given by Node, and may expect. */
+function append(source: Module.ModuleSource, text: string): Module.ModuleSource {
+  if (typeof source === "string") return source + text;
+  const bytes = source instanceof ArrayBuffer ? new Uint8Array(source) : source;
+  return Buffer.concat([bytes as Uint8Array, Buffer.from(text)]);
 }
 
 /**
