@@ -99,6 +99,17 @@ describe("the preload says what is wrong, and the app runs", () => {
   });
 });
 
+test("an app that may read its own files only has no configuration, and is instrumented", async () => {
+  const file = join(folder, "app.cjs");
+  const readable = [join(REGISTER, "../../.."), file].map((path) => `--allow-fs-read=${path}`);
+  const result = await runProgram(file, {
+    nodeOptions: ["--permission", ...readable, "--require", REGISTER],
+    env: { OTEL_EXPORTER_PROMETHEUS_PORT: "0", TELLTALE_KNOWN_FINDINGS: "" },
+  });
+  expect(result).toMatchObject({ code: 0, stdout: "app ran\n" });
+  expect(telltaleLines(result.stderr).at(-1)).toContain(" watches ");
+});
+
 // The machine's own Node may be the old one; the preload's own file is what must cope, so any that is too old will do.
 test("an old Node is told what is needed", async () => {
   const old = join(folder, "old.cjs");

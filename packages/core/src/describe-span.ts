@@ -124,6 +124,16 @@ function describeSite(site: CallSite | undefined, sink: AttributeSink): void {
   put(sink, "code.function.name", site?.function);
 }
 
+/** What the span's status says of a failure. The app's own errors may not even be readable. */
+export function errorMessageOf({ error }: Operation): { readonly message?: string } {
+  try {
+    const message: unknown = error instanceof Error ? error.message : undefined;
+    return typeof message === "string" ? { message } : {};
+  } catch {
+    return {};
+  }
+}
+
 function put(sink: AttributeSink, name: string, value: AttributeValue | undefined): void {
   if (value !== undefined) sink.setAttribute(name, value);
 }

@@ -34,6 +34,7 @@ export {
   describeStart,
   describeTarget,
   describeTemplate,
+  errorMessageOf,
   spanKindOf,
   spanNameOf,
   startAttributesOf,

@@ -1,6 +1,6 @@
 import { type Span, SpanStatusCode, type Tracer, type TracerProvider } from "@opentelemetry/api";
 import { toEpochMs } from "./clock.js";
-import { describeEnd, spanKindOf, spanNameOf, startAttributesOf } from "./describe-span.js";
+import { describeEnd, errorMessageOf, spanKindOf, spanNameOf, startAttributesOf } from "./describe-span.js";
 import { addListener, type Listener } from "./listeners.js";
 import type { Operation } from "./operation.js";
 import { VERSION } from "./version.js";
@@ -60,8 +60,7 @@ function endSpan(span: Span, operation: Operation): void {
       span.updateName(spanNameOf(operation));
     describeEnd(operation, span);
     if (operation.errorType !== undefined) {
-      const { error } = operation;
-      span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error && { message: error.message }) });
+      span.setStatus({ code: SpanStatusCode.ERROR, ...errorMessageOf(operation) });
     }
   }
   span.end(toEpochMs(operation.endMs));

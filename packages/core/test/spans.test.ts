@@ -44,3 +44,24 @@ test("a query is a client span with the names of the conventions", () => {
   const startedMs = (spans[0]?.startTime[0] ?? 0) * 1000 + (spans[0]?.startTime[1] ?? 0) / 1e6;
   expect(Math.abs(startedMs - before)).toBeLessThan(100);
 });
+
+test("an error whose message cannot be read, or is no text, fails a span without one", () => {
+  const unreadable = Object.defineProperty(new Error("never"), "message", {
+    get() {
+      throw new Error("not to be read");
+    },
+  });
+  const noText = Object.assign(new Error("never"), { message: 42 });
+  const exporter = new InMemorySpanExporter();
+  const stop = addSpanListener(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
+  for (const error of [unreadable, noText]) {
+    const operation = startDatabaseOperation(template(), undefined, undefined);
+    failOperation(operation, error);
+    endOperation(operation);
+  }
+  stop();
+  expect(exporter.getFinishedSpans().map(({ status }) => status)).toEqual([
+    { code: SpanStatusCode.ERROR },
+    { code: SpanStatusCode.ERROR },
+  ]);
+});

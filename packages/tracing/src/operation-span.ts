@@ -1,5 +1,12 @@
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
-import { type DatabaseOperation, describeEnd, type Operation, spanKindOf, spanNameOf } from "@telltale/core";
+import {
+  type DatabaseOperation,
+  describeEnd,
+  errorMessageOf,
+  type Operation,
+  spanKindOf,
+  spanNameOf,
+} from "@telltale/core";
 import type { Pipeline } from "./pipeline.js";
 import { EngineSpan, type Parent } from "./span.js";
 import { hold } from "./tracer.js";
@@ -37,8 +44,7 @@ export function endOperationSpan(span: EngineSpan, operation: Operation): void {
   // span there is one, which the end must be added to.
   if (span.bounded !== undefined || operation.attributes !== undefined) describeEnd(operation, span);
   if (operation.errorType !== undefined) {
-    const { error } = operation;
-    span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error && { message: error.message }) });
+    span.setStatus({ code: SpanStatusCode.ERROR, ...errorMessageOf(operation) });
   }
   span.endAt(operation.endMs);
 }

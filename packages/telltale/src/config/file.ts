@@ -9,8 +9,17 @@ const NAMES = ["telltale.config.json", "telltale.config.js", "telltale.config.mj
 /** The folder of the app: where the nearest package.json above its main script is, else the working directory. */
 export function findAppFolder(script: string | undefined, workingDirectory: string): string {
   for (let folder = script === undefined ? workingDirectory : dirname(script); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, "package.json"))) return folder;
+    if (isThere(join(folder, "package.json"))) return folder;
     if (folder === dirname(folder)) return workingDirectory;
+  }
+}
+
+/** What may not be read (`--permission`) is not there; Node throws for it. */
+function isThere(path: string): boolean {
+  try {
+    return existsSync(path);
+  } catch {
+    return false;
   }
 }
 
@@ -26,7 +35,7 @@ export function readPackageName(appFolder: string): string | undefined {
 
 /** The options of the app's configuration file, if there is one. */
 export function readConfigFile(appFolder: string): { options: FileOptions; problems: string[] } {
-  const found = NAMES.filter((name) => existsSync(join(appFolder, name)));
+  const found = NAMES.filter((name) => isThere(join(appFolder, name)));
   const [name] = found;
   if (name === undefined) return { options: {}, problems: [] };
   if (found.length > 1) return { options: {}, problems: [`found ${found.join(" and ")}; keep one of them`] };
