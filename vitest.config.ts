@@ -12,15 +12,18 @@ const everything = [
   "examples/*/test/**/*.test.ts",
   "bench/test/**/*.test.ts",
 ];
-/** They hold against the clock how late timers fire and how long others wait: nothing else may run meanwhile. */
+/** They hold the clock against how late timers fire, how long others wait and what a page costs: nothing else may run meanwhile. */
 const alone = [
   "packages/insights/test/event-loop.test.ts",
   "packages/metrics/test/runtime-metrics.test.ts",
+  "packages/telltale/test/metrics-page.test.ts",
   "packages/tracing/test/event-loop.test.ts",
+  "test/src/baseline.test.ts",
   "test/src/insights/holders.test.ts",
   "test/src/insights/mariadb.test.ts",
   "test/src/insights/why.test.ts",
   "test/src/insights/why-mariadb.test.ts",
+  "test/src/span-processor.test.ts",
   "test/src/startup.test.ts",
 ];
 /** With TELLTALE_NODES, those that start programs on these Nodes: to all others it makes no difference. */
