@@ -19,6 +19,7 @@ const alone = [
   "packages/telltale/test/metrics-page.test.ts",
   "packages/tracing/test/event-loop.test.ts",
   "test/src/baseline.test.ts",
+  "test/src/insights/caches.test.ts",
   "test/src/insights/holders.test.ts",
   "test/src/insights/mariadb.test.ts",
   "test/src/insights/why.test.ts",
