@@ -139,7 +139,7 @@ export async function bundle() {
   const api = share("@opentelemetry/api");
   await bundlePackage("core", ["index"], [api]);
   const core = share("@telltale/core", `${packages}core/dist/index.cjs`);
-  await bundlePackage("telltale", ["index", "register", "bundler/index"], [api, core, sources]);
+  await bundlePackage("telltale", ["index", "register", "bundler/index", "lambda/index"], [api, core, sources]);
   // Jest's own require reads no ES modules.
   await bundlePackage("testkit", ["jest"], [api, core]);
   const inputs = await bundlePackage(
