@@ -22,6 +22,7 @@ const sources = {
     onResolve({ filter: /^\.\/index\.js$/ }, ({ importer }) =>
       importer.endsWith("register.ts") ? { path: "./index.cjs", external: true } : undefined,
     );
+    onResolve({ filter: /^\.\.\/index\.js$/ }, () => ({ path: "../index.cjs", external: true }));
     onResolve({ filter: /^\.\/[a-z]+\.js$/ }, ({ kind, path }) =>
       kind === "dynamic-import" ? { path: path.replace(/js$/, "cjs"), external: true } : undefined,
     );

@@ -33,7 +33,10 @@ export function isPm2Daemon(script: string): boolean {
 function parseVariables(json: string | undefined): Environment {
   try {
     const all = Object.entries(JSON.parse(json ?? "{}") as Record<string, unknown>);
-    return Object.fromEntries(all.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+    // Numbers of an ecosystem file become texts in the program's environment.
+    return Object.fromEntries(
+      all.filter(([, value]) => typeof value !== "object").map(([name, value]) => [name, String(value)]),
+    );
   } catch {
     return {};
   }

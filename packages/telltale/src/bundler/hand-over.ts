@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { installedFolder, type SupportedModule, targetsOf } from "@telltale/core";
-import { INSTRUMENTATIONS } from "../assemble.js";
+import { instrumentedLibraries } from "../index.js";
 
 interface Manifest {
   readonly name?: string;
@@ -102,9 +102,7 @@ function findLibrary(folder: string): Library | undefined {
 let all: readonly SupportedModule[] | undefined;
 
 function supported(): readonly SupportedModule[] {
-  return (all ??= Object.values(INSTRUMENTATIONS).flatMap(
-    (create) => create({ packageName: undefined }, "").state.supports,
-  ));
+  return (all ??= instrumentedLibraries());
 }
 
 function readManifest(folder: string): Manifest | undefined {
