@@ -10,14 +10,10 @@ import { fixture, REGISTER, runProgram, telltaleLines } from "./run-program.js";
 import { type PostgresServer, type RedisServer, startPostgres, startRedis } from "./servers/index.js";
 import { startProgram } from "./start-program.js";
 
-type Plugin = import("rollup").Plugin;
 const require = createRequire(import.meta.url);
 const { Client } = require("pg") as typeof import("pg");
 const esbuild = require("esbuild") as typeof import("esbuild");
-const { rollup } = require("rollup") as typeof import("rollup");
 const { webpack } = require("webpack") as typeof import("webpack");
-/** Plugins without which Rollup can bundle no package. */
-const ROLLUP_PLUGINS = ["node-resolve", "commonjs", "json"].map((name) => `@rollup/plugin-${name}`);
 const external = ["pg-native"];
 
 let folder = "";
@@ -56,11 +52,7 @@ const BUNDLERS: Readonly<Record<string, (entry: string, file: string) => Promise
         },
       );
     }),
-  async rollup(input, file) {
-    const plugins = ROLLUP_PLUGINS.map((name) => (require(name) as () => Plugin)());
-    const made = await rollup({ input, external, plugins: [telltaleRollup(), ...plugins], logLevel: "silent" });
-    await made.write({ file: join(folder, file), format: "cjs", inlineDynamicImports: true });
-  },
+  /** Its builds are Rolldown's, which takes the plugins of Rollup. */
   async vite(ssr, file) {
     const { build } = (await import(require.resolve("vite"))) as typeof import("vite");
     await build({
