@@ -22,6 +22,7 @@ const sources = {
     onResolve({ filter: /^\.\/index\.js$/ }, ({ importer }) =>
       importer.endsWith("register.ts") ? { path: "./index.cjs", external: true } : undefined,
     );
+    onResolve({ filter: /^\.\.\/index\.js$/ }, () => ({ path: "../index.cjs", external: true }));
     onResolve({ filter: /^\.\/[a-z]+\.js$/ }, ({ kind, path }) =>
       kind === "dynamic-import" ? { path: path.replace(/js$/, "cjs"), external: true } : undefined,
     );
@@ -139,7 +140,7 @@ export async function bundle() {
   const api = share("@opentelemetry/api");
   await bundlePackage("core", ["index"], [api]);
   const core = share("@telltale/core", `${packages}core/dist/index.cjs`);
-  await bundlePackage("telltale", ["index", "register"], [api, core, sources]);
+  await bundlePackage("telltale", ["index", "register", "bundler/index", "lambda/index"], [api, core, sources]);
   // Jest's own require reads no ES modules.
   await bundlePackage("testkit", ["jest"], [api, core]);
   const inputs = await bundlePackage(

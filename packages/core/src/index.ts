@@ -98,7 +98,7 @@ export {
   type MysqlSystem,
   placeOfMysql,
 } from "./mysql.js";
-export { announceModule, type LoadedModule, onModuleLoad } from "./module-hook.js";
+export { announceModule, type LoadedModule, onModuleLoad, requireInner } from "./module-hook.js";
 export {
   annotateOperation,
   contextOf,
@@ -118,6 +118,7 @@ export {
   startHttpServerOperation,
 } from "./operation.js";
 export { OuterLookup } from "./outer-lookup.js";
+export { installedFolder, targetsOf } from "./package-files.js";
 export {
   allPools,
   type HttpPlace,

@@ -17,7 +17,9 @@ export interface InstrumentedModule {
   /**
    * What `patch` changes, by which a copy is known: a main module that is loaded again may hand out the same one. Default: its exports.
    */
-  target?(exports: unknown, file: string): object;
+  target?(exports: unknown, loaded: LoadedModule): object;
+  /** What `patch` takes with `requireInner`: a bundler has to be told of it. Not every version needs to have all of them. */
+  readonly inner?: readonly string[];
   /**
    * Patches the library in place (prototypes, not the exports object: importers of ES modules have already bound that).
    * Returns what undoes it.
@@ -37,8 +39,8 @@ export interface InstrumentationDefinition {
   enable?(guard: Guard): () => void;
 }
 
-/** A library and the majors that are instrumented, oldest and newest. */
-export type SupportedModule = Pick<InstrumentedModule, "module" | "majors">;
+/** A library, the majors that are instrumented, oldest and newest, and its files that matter. */
+export type SupportedModule = Pick<InstrumentedModule, "module" | "majors" | "others" | "inner">;
 
 /** A library of this process, and what became of it. */
 export interface SeenModule {
@@ -130,7 +132,7 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
     name: definition.name,
     modules: definition.modules.map(({ module }) => module),
     systems: definition.systems ?? [],
-    supports: definition.modules.map(({ module, majors }) => ({ module, majors })),
+    supports: definition.modules,
     seen,
   };
   let undo: (() => void)[] | undefined;
@@ -174,7 +176,7 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
           return;
         }
         try {
-          const target = wanted.target?.(loaded.exports, loaded.file) ?? (loaded.exports as object);
+          const target = wanted.target?.(loaded.exports, loaded) ?? (loaded.exports as object);
           if (patched.has(target)) return;
           patched.add(target);
           steps.push(wanted.patch(loaded, guard));

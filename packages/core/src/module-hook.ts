@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 import { types } from "node:util";
 import { type EsModuleHook, hookEsModules } from "./es-module-hook.js";
 import { createGuard } from "./guard.js";
+import { hearBundles } from "./bundle-hook.js";
+import { installedFolder, targetsOf } from "./package-files.js";
 import { replaceMethod } from "./replace-method.js";
 import { sayOnce } from "./say.js";
 import { limitOf } from "./self.js";
@@ -20,6 +22,13 @@ export interface LoadedModule {
   readonly exports: unknown;
   /** The file that was loaded. */
   readonly file: string;
+  /** Of one that is part of a bundle: what stands for its inner files there, see `requireInner`. */
+  require?(path: string): unknown;
+}
+
+/** What a library does not hand out: an inner file of it (`./cmap/connection.js`, from its main module) or what it is made with. */
+export function requireInner(loaded: LoadedModule, path: string): unknown {
+  return loaded.require === undefined ? createRequire(loaded.file)(path) : loaded.require(path);
 }
 
 type Load = (this: { readonly exports: unknown }, file: string) => unknown;
@@ -49,6 +58,7 @@ export function onModuleLoad(
   callback: (loaded: LoadedModule) => void,
   others: readonly string[] = [],
 ): () => void {
+  uninstall ??= install();
   const callbacks = hooks.get(name) ?? new Set();
   callbacks.add(callback);
   // It may have been passed over.
@@ -56,7 +66,6 @@ export function onModuleLoad(
   hooks.set(name, callbacks);
   if (others.length > 0) otherEntries.set(name, others);
   mayBeHooked = new RegExp(`"name"\\s*:\\s*"(?:${[...hooks.keys()].join("|").replaceAll(".", "\\.")})"`);
-  uninstall ??= install();
   for (const module of loaded) if (module.name === name) callback(module);
   return () => {
     callbacks.delete(callback);
@@ -93,9 +102,11 @@ function install(): () => void {
     };
   const esModules = (esModuleHook = hookEsModules(isEsEntry, hearEsModule, guard));
   const restore = replaceMethod(Module.prototype, "load", wrapLoad);
+  const endBundles = hearBundles(hearBundled, guard);
   return () => {
     on = false;
     restore();
+    endBundles();
     esModules.uninstall();
     esModuleHook = undefined;
   };
@@ -124,6 +135,12 @@ function hearEsModule(exports: object, url: string): void {
   }
 }
 
+/** An ES module of a bundle is no namespace that Node knows. */
+function hearBundled(module: LoadedModule): void {
+  const { default: passedOn } = module.exports as { readonly default?: unknown };
+  if (!loaded.some(({ exports }) => exports === module.exports || exports === passedOn)) announce(module);
+}
+
 /**
  * True when one of the two hands out what the other does: an ES module whose default export is what a CommonJS module of the package
  * exports, or what other hooks (import-in-the-middle) have put around an ES module.
@@ -142,7 +159,7 @@ function isNamespace(exports: unknown): exports is Readonly<Record<string, unkno
 
 /** Copies of the packages that are waited for which `require` or `import` has loaded before, so that nobody was called back for them. */
 export function modulesLoadedEarlier(): LoadedModule[] {
-  const names = [...hooks.keys()].map((name) => `${MODULES}${name.replaceAll("/", sep)}${sep}`);
+  const names = [...hooks.keys()].map((name) => `${sep}node_modules${sep}${name.replaceAll("/", sep)}${sep}`);
   const found: LoadedModule[] = [];
   for (const [file, module] of Object.entries(cache)) {
     if (module === undefined || !module.loaded || !names.some((name) => file.includes(name))) continue;
@@ -231,27 +248,6 @@ function findPackage(folder: string): Package | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The files that `exports` gives for the package itself. */
-function targetsOf(exports: unknown): readonly string[] {
-  if (typeof exports === "string") return [exports];
-  if (typeof exports !== "object" || exports === null) return [];
-  const entries = Object.entries(exports);
-  const inner = entries.some(([key]) => key.startsWith("./")) ? (exports as Record<string, unknown>)["."] : undefined;
-  if (inner !== undefined) return targetsOf(inner);
-  return entries.filter(([key]) => !key.startsWith("./")).flatMap(([, target]) => targetsOf(target));
-}
-
-const MODULES = `${sep}node_modules${sep}`;
-
-/** Where the package of a folder was installed; undefined for one that lies elsewhere, as the app does and what is linked to it. */
-function installedFolder(folder: string): string | undefined {
-  const at = folder.lastIndexOf(MODULES);
-  if (at < 0) return undefined;
-  const inside = at + MODULES.length;
-  const [first = "", second = ""] = folder.slice(inside).split(sep, 2);
-  return folder.slice(0, inside) + (first.startsWith("@") ? first + sep + second : first);
 }
 
 function resolved(resolve: NodeJS.RequireResolve, request: string): string | undefined {

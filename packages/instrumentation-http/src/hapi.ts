@@ -5,15 +5,15 @@ import {
   type Instrumentation,
   type LoadedModule,
   replaceMethod,
+  requireInner,
 } from "@telltale/core";
-import { createRequire } from "node:module";
 import { nameRoute } from "./name-route.js";
 
 /** Names the route of each request that hapi 20 and 21 handle. Needs the http instrumentation. */
 export function hapiInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "hapi",
-    modules: [{ module: "@hapi/hapi", majors: [20, 21], patch: patchRequests }],
+    modules: [{ module: "@hapi/hapi", majors: [20, 21], inner: ["./request"], patch: patchRequests }],
   });
 }
 
@@ -22,10 +22,10 @@ interface Request {
   readonly route: { readonly method: string; readonly path: string };
 }
 
-function patchRequests({ file }: LoadedModule, guard: Guard): () => void {
+function patchRequests(loaded: LoadedModule, guard: Guard): () => void {
   const state = { on: true };
   // It is no export, but loaded by now.
-  const { prototype } = createRequire(file)("./request") as { prototype: object };
+  const { prototype } = requireInner(loaded, "./request") as { prototype: object };
   const restore = replaceMethod<(this: Request, ...args: unknown[]) => unknown>(
     prototype,
     "_lookup",

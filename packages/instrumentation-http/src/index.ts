@@ -5,4 +5,5 @@ export { honoInstrumentation } from "./hono.js";
 export { httpInstrumentation, type HttpInstrumentationOptions } from "./http.js";
 export { koaInstrumentation } from "./koa.js";
 export { nextInstrumentation } from "./next.js";
+export { type Incoming, IncomingDescription } from "./request-attributes.js";
 export { ignoreServer } from "./source-server.js";

@@ -1,5 +1,4 @@
-import { createRequire } from "node:module";
-import { defineInstrumentation, type Instrumentation, undoAll } from "@telltale/core";
+import { defineInstrumentation, type Instrumentation, type LoadedModule, requireInner, undoAll } from "@telltale/core";
 import type { Driver } from "./driver.js";
 import type { PoolLink } from "./pool-call.js";
 import { createExplainers } from "./explain.js";
@@ -24,9 +23,10 @@ export function mysql2Instrumentation({ explain = false }: Mysql2Options = {}): 
         majors: [3, 3],
         // In newer releases `mysql2/promise` does without the main module, and hands out none of the classes below its own.
         others: ["promise.js"],
-        target: (_, file) => ownerOf(driverAt(file).Connection.prototype, "addCommand"),
-        patch({ file }, guard) {
-          const { Connection, Pool, PoolCluster } = driverAt(file);
+        inner: [MAIN],
+        target: (_, loaded) => ownerOf(driverOf(loaded).Connection.prototype, "addCommand"),
+        patch(loaded, guard) {
+          const { Connection, Pool, PoolCluster } = driverOf(loaded);
           const link: PoolLink = { handedOver: undefined, nameOf: () => undefined };
           const query = Connection.createQuery("", undefined, undefined, {});
           const { prototype } = Connection;
@@ -50,8 +50,10 @@ export function mysql2Instrumentation({ explain = false }: Mysql2Options = {}): 
   });
 }
 
-function driverAt(file: string): Driver {
-  return createRequire(file)("./index.js") as Driver;
+const MAIN = "./index.js";
+
+function driverOf(loaded: LoadedModule): Driver {
+  return requireInner(loaded, MAIN) as Driver;
 }
 
 /** The prototype that a method is on: newer releases have their classes in two parts. */

@@ -1,5 +1,11 @@
-import { createRequire } from "node:module";
-import { defineInstrumentation, type Guard, type Instrumentation, replaceMethod, undoAll } from "@telltale/core";
+import {
+  defineInstrumentation,
+  type Guard,
+  type Instrumentation,
+  replaceMethod,
+  undoAll,
+  requireInner,
+} from "@telltale/core";
 import { type FactoryPool, patchFactoryPool } from "./factory-pool.js";
 import { createLending } from "./lending.js";
 import { hearRequests, type Request } from "./requests.js";
@@ -37,14 +43,15 @@ export function genericPoolInstrumentation(): Instrumentation {
         module: "generic-pool",
         majors: [3, 3],
         target: (exports) => (exports as { Pool: ClassOf<Pool> }).Pool.prototype,
-        patch({ exports, file }, guard) {
-          const require = createRequire(file);
+        inner: ["./lib/PriorityQueue", "./lib/ResourceRequest", "./lib/errors"],
+        patch(loaded, guard) {
+          const inner = (path: string): unknown => requireInner(loaded, path);
           return patchPool(
-            (exports as { Pool: ClassOf<Pool> }).Pool.prototype,
+            (loaded.exports as { Pool: ClassOf<Pool> }).Pool.prototype,
             {
-              PriorityQueue: require("./lib/PriorityQueue") as ClassOf<Queue>,
-              ResourceRequest: require("./lib/ResourceRequest") as ClassOf<Request>,
-              TimeoutError: (require("./lib/errors") as { TimeoutError: new () => Error }).TimeoutError,
+              PriorityQueue: inner("./lib/PriorityQueue") as ClassOf<Queue>,
+              ResourceRequest: inner("./lib/ResourceRequest") as ClassOf<Request>,
+              TimeoutError: (inner("./lib/errors") as { TimeoutError: new () => Error }).TimeoutError,
             },
             guard,
           );

@@ -1,5 +1,11 @@
-import { createRequire } from "node:module";
-import { defineInstrumentation, type Guard, type Instrumentation, replaceMethod, undoAll } from "@telltale/core";
+import {
+  defineInstrumentation,
+  type Guard,
+  type Instrumentation,
+  replaceMethod,
+  undoAll,
+  requireInner,
+} from "@telltale/core";
 import { type FactoryPool, patchFactoryPool } from "./factory-pool.js";
 import { createLending } from "./lending.js";
 import { hearRequests, type Request } from "./requests.js";
@@ -34,9 +40,10 @@ export function sequelizePoolInstrumentation(): Instrumentation {
         module: "sequelize-pool",
         majors: [6, 8],
         target: (exports) => (exports as Exports).Pool.prototype,
-        patch({ exports, file }, guard) {
-          const { Deferred } = createRequire(file)("./Deferred") as { Deferred: { readonly prototype: Deferred } };
-          return patchPool(exports as Exports, Deferred.prototype, guard);
+        inner: ["./Deferred"],
+        patch(loaded, guard) {
+          const { Deferred } = requireInner(loaded, "./Deferred") as { Deferred: { readonly prototype: Deferred } };
+          return patchPool(loaded.exports as Exports, Deferred.prototype, guard);
         },
       },
     ],

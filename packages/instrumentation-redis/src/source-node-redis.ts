@@ -1,10 +1,10 @@
-import { createRequire } from "node:module";
 import {
   type Guard,
   hasListeners,
   type InstrumentedModule,
   type LoadedModule,
   replaceMethod,
+  requireInner,
   sayOnce,
   undoAll,
 } from "@telltale/core";
@@ -40,6 +40,14 @@ export const nodeRedis: InstrumentedModule = {
 export const nodeRedisClient: InstrumentedModule = {
   module: "@redis/client",
   majors: [1, 6],
+  inner: [
+    "./lib/client",
+    "./lib/client/commands-queue",
+    "./lib/client/linked-list",
+    "./lib/client/pool",
+    "./lib/cluster/cluster-slots",
+    "yallist",
+  ],
   patch(loaded, guard) {
     const undo: (() => void)[] = [];
     try {
@@ -51,9 +59,9 @@ export const nodeRedisClient: InstrumentedModule = {
   },
 };
 
-function patchClient({ exports, file, version }: LoadedModule, guard: Guard, undo: (() => void)[]): () => void {
-  const require = createRequire(file);
-  const inner = <T>(path: string): T => require(path) as T;
+function patchClient(loaded: LoadedModule, guard: Guard, undo: (() => void)[]): () => void {
+  const { exports, version } = loaded;
+  const inner = <T>(path: string): T => requireInner(loaded, path) as T;
   const { create, prototype: client } = inner<{ default: Class & { readonly create: unknown } }>(
     "./lib/client",
   ).default;
@@ -87,7 +95,7 @@ function patchClient({ exports, file, version }: LoadedModule, guard: Guard, und
     undo.push(patchClientSideCache(exports as object, hears, guard));
   } else {
     // Others may share this list: what is replaced there costs them one comparison.
-    const { prototype: list } = createRequire(require.resolve("./lib/client/commands-queue"))("yallist") as Class;
+    const { prototype: list } = inner<Class>("yallist");
     const valueOf = (node: unknown): unknown => (node as { value?: unknown } | undefined)?.value;
     hearList(list, "pushNode", valueOf);
     hearList(list, "unshiftNode", valueOf);

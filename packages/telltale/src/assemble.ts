@@ -44,7 +44,7 @@ import type { InstrumentationName } from "./config/options.js";
 import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
 import { createFindingsPage } from "./findings/findings-page.js";
-import { flushBeforeExit, flushOnSignals } from "./lifecycle.js";
+import { type Ending, flushBeforeExit, flushOnSignals, flushWithin } from "./lifecycle.js";
 import { tellLibraries } from "./library-news.js";
 import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
 import { createLoggerProvider } from "./logger-provider.js";
@@ -66,8 +66,10 @@ import { createTracing } from "./tracing.js";
 export interface Telltale {
   /** Where Prometheus can read, once the endpoint listens; undefined when there is none in this process. */
   metricsUrl(): Promise<string | undefined>;
-  /** Delivers what has been recorded so far; holds the process open for that, 30 s at most, and then rejects. */
-  forceFlush(): Promise<void>;
+  /** Delivers what has been recorded so far; holds the process open for that, 30 s at most, and then rejects. With `limitMs`: for so
+   * long at most, without a second try, and without a rejection; for what is about to be frozen, or killed.
+   */
+  forceFlush(options?: { readonly limitMs?: number }): Promise<void>;
   /**
    * Restores every patched function, delivers, stops listening. The app goes on uninstrumented. Waits and rejects as `forceFlush` does;
    * a second call changes nothing and waits for the first.
@@ -85,6 +87,7 @@ interface Part {
 interface Assembly {
   readonly parts: Part[];
   readonly undo: (() => void)[];
+  ending: Ending | undefined;
 }
 
 const DELIVERY_LIMIT_MS = 30_000;
@@ -128,7 +131,7 @@ export function assemble(given: Config, ended: () => void): Telltale {
     say("info", "switched off by the configuration; the app runs without instrumentation");
     return { metricsUrl: async () => undefined, forceFlush: async () => {}, shutdown: async () => ended() };
   }
-  const assembly: Assembly = { parts: [], undo: [] };
+  const assembly: Assembly = { parts: [], undo: [], ending: undefined };
   let stopped: Promise<void> | undefined;
   async function stop(): Promise<void> {
     try {
@@ -140,7 +143,10 @@ export function assemble(given: Config, ended: () => void): Telltale {
   try {
     return {
       metricsUrl: putTogether(assembly, leaveOutMissing(given), findRole(process.argv[1])),
-      forceFlush: () => deliver(assembly.parts.map((part) => part.forceFlush())),
+      forceFlush: ({ limitMs } = {}) =>
+        limitMs === undefined
+          ? deliver(assembly.parts.map((part) => part.forceFlush()))
+          : deliverWithin(assembly.ending, limitMs),
       shutdown: () => (stopped ??= stop()),
     };
   } catch (error) {
@@ -151,7 +157,8 @@ export function assemble(given: Config, ended: () => void): Telltale {
 }
 
 /** Returns how to learn where Prometheus can read. */
-function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Telltale["metricsUrl"] {
+function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["metricsUrl"] {
+  const { parts, undo } = assembly;
   const { sdk = {} } = config;
   showDiagnostics();
   nameCaches(config.caches ?? {});
@@ -209,6 +216,7 @@ function putTogether({ parts, undo }: Assembly, config: Config, role: Role): Tel
   parts.unshift({ forceFlush: async () => running.tellHeld(), shutdown: async () => {} });
 
   const ending = endingOf([...tracing.outlets, ...readers.outlets]);
+  assembly.ending = ending;
   undo.push(flushBeforeExit(ending));
   undo.push(
     atExit(() => {
@@ -259,6 +267,11 @@ async function takeApart({ parts, undo }: Assembly): Promise<void> {
     }
   }
   await deliver(parts.map((part) => part.shutdown()));
+}
+
+/** Without a second try, and no longer than the end of a process would be held back for it. */
+async function deliverWithin(ending: Ending | undefined, limitMs: number): Promise<void> {
+  if (ending?.pending()) await flushWithin(ending, Math.min(limitMs, ending.limitMs()));
 }
 
 /** Waits for deliveries. What is sent holds no process open, so this does: the app waits for it, too. */

@@ -44,12 +44,13 @@ export function findBundled(file: string, libraries: readonly string[]): string[
     const mark = Object.hasOwn(MARKS, name) ? MARKS[name] : undefined;
     if (mark !== undefined && text.includes(mark)) found.add(name);
   }
-  return [...found].sort();
+  // Made with `telltale/bundler`, it hands them over by itself.
+  return [...found].filter((name) => !text.includes(`bundle:${name}@`)).sort();
 }
 
 /** What to do about it, for the start-up lines and `telltale doctor`. */
 export function cureOf(bundled: readonly string[]): string {
-  return `leave ${bundled.join(", ")} out of the bundle (external: in esbuild, rollup and vite; externals: in webpack) and install what is left out beside it`;
+  return `build it with the plugin of telltale/bundler, or leave ${bundled.join(", ")} out of the bundle (external: in esbuild, rollup and vite; externals: in webpack) and install what is left out beside it`;
 }
 
 function readBundle(file: string): string | undefined {

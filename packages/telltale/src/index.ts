@@ -21,6 +21,7 @@ export {
   type TracesExporterName,
   type TracesOptions,
 } from "./config/options.js";
+export { instrumentedLibraries } from "./instrumented-libraries.js";
 export { onFinding } from "./on-finding.js";
 export {
   cacheLookup,

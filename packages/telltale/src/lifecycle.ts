@@ -61,10 +61,10 @@ export function flushOnSignals(ending: Ending): () => void {
 }
 
 /** Flushes, for a bounded time; the timer is what keeps the loop alive, as everything that is sent is unref'd. */
-async function flushWithin(ending: Ending): Promise<boolean> {
+export async function flushWithin(ending: Ending, limitMs = ending.limitMs()): Promise<boolean> {
   let release = (): void => {};
   const limit = new Promise<boolean>((resolve) => {
-    const timer = startTimer(() => resolve(false), ending.limitMs());
+    const timer = startTimer(() => resolve(false), limitMs);
     release = () => stopTimer(timer);
   });
   const flushed = ending.flush().then(

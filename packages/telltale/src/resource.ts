@@ -36,6 +36,23 @@ const DETECTORS: Readonly<Record<string, ResourceDetector>> = {
     "host.id": readHostId(),
   })),
   os: osDetector,
+  // AWS Lambda only. Functions are deployed together, with one package.json, and are services of their own.
+  aws: detector(() => {
+    const { env } = process;
+    const name = env["AWS_LAMBDA_FUNCTION_NAME"];
+    if (name === undefined) return {};
+    const memory = Number(env["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) * 1024 * 1024;
+    return {
+      "service.name": name,
+      "cloud.provider": "aws",
+      "cloud.platform": "aws_lambda",
+      "cloud.region": env["AWS_REGION"],
+      "faas.name": name,
+      "faas.version": env["AWS_LAMBDA_FUNCTION_VERSION"],
+      "faas.instance": env["AWS_LAMBDA_LOG_STREAM_NAME"],
+      "faas.max_memory": Number.isNaN(memory) ? undefined : memory,
+    };
+  }),
   env: envDetector,
 };
 

@@ -2,10 +2,8 @@ import { assemble, type Telltale } from "./assemble.js";
 import type { TelltaleOptions } from "./config/options.js";
 import { resolveConfig } from "./config/resolve.js";
 import { findProgram } from "./pm2.js";
+import { running, setRunning } from "./running.js";
 import { findScript } from "./script.js";
-
-const runningKey = Symbol.for("telltale.running");
-const global = globalThis as { [runningKey]?: Telltale };
 
 /**
  * Starts Telltale in this process; the preload does the same with no options. Call it before the libraries it should see are
@@ -15,13 +13,11 @@ const global = globalThis as { [runningKey]?: Telltale };
  * @throws ConfigError with every problem found, when any source has a wrong option; nothing is then started.
  */
 export function start(options: TelltaleOptions = {}): Telltale {
-  const running = global[runningKey];
-  if (running !== undefined) return running;
+  const already = running();
+  if (already !== undefined) return already;
   const { script, env } = findProgram(findScript(), process.env);
   const config = resolveConfig(options, env, script, process.cwd());
-  const telltale = assemble(config, () => {
-    delete global[runningKey];
-  });
-  global[runningKey] = telltale;
+  const telltale = assemble(config, () => setRunning(undefined));
+  setRunning(telltale);
   return telltale;
 }

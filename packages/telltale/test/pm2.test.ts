@@ -11,15 +11,20 @@ describe("the program that PM2 runs", () => {
   });
 
   test("cluster mode: script and variables come later, and stand in one variable until then", () => {
-    const pm2 = { pm_exec_path: "/srv/shop/app.js", OTEL_SERVICE_NAME: "shop", instances: 2, axm_options: {} };
+    const pm2 = {
+      pm_exec_path: "/srv/shop/app.js",
+      OTEL_SERVICE_NAME: "shop",
+      OTEL_EXPORTER_PROMETHEUS_PORT: 9500,
+      axm_options: {},
+    };
     const { script, env } = findProgram(`${lib}/ProcessContainer.js`, {
       OTEL_SERVICE_NAME: "daemon's",
       HOME: "/root",
       pm2_env: JSON.stringify(pm2),
     });
     expect(script).toBe("/srv/shop/app.js");
-    expect(env).toMatchObject({ OTEL_SERVICE_NAME: "shop", HOME: "/root" });
-    expect(env["instances"]).toBe(undefined);
+    expect(env).toMatchObject({ OTEL_SERVICE_NAME: "shop", OTEL_EXPORTER_PROMETHEUS_PORT: "9500", HOME: "/root" });
+    expect(env["axm_options"]).toBe(undefined);
   });
 
   test("without what PM2 leaves, the script is what it is", () => {

@@ -1,0 +1,9 @@
+export { handOver } from "./hand-over.js";
+export {
+  type EsbuildPlugin,
+  type RollupPlugin,
+  telltaleEsbuild,
+  telltaleRollup,
+  telltaleWebpack,
+  type WebpackPlugin,
+} from "./plugins.js";

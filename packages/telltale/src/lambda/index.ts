@@ -1,0 +1,2 @@
+export { loadHandler } from "./load-handler.js";
+export { wrapHandler } from "./wrap-handler.js";
