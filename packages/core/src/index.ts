@@ -98,7 +98,14 @@ export {
   type MysqlSystem,
   placeOfMysql,
 } from "./mysql.js";
-export { announceModule, type LoadedModule, onModuleLoad } from "./module-hook.js";
+export {
+  announceModule,
+  type FileHook,
+  type LoadedModule,
+  type LoadingModule,
+  onFileLoad,
+  onModuleLoad,
+} from "./module-hook.js";
 export {
   annotateOperation,
   contextOf,

@@ -7,6 +7,7 @@ export {
   type HttpOptions,
   type InstrumentationName,
   type KeepReason,
+  type LogCorrelationName,
   type LogLevel,
   type MetricsExporterName,
   type MetricsOptions,
@@ -21,6 +22,7 @@ export {
   type TracesExporterName,
   type TracesOptions,
 } from "./config/options.js";
+export type { UpstreamName } from "./upstream/known.js";
 export { onFinding } from "./on-finding.js";
 export {
   cacheLookup,
