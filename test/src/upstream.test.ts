@@ -6,10 +6,11 @@ import { drawTrace, type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } fr
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeWith } from "./describe-with.js";
 import { fixture, type ProgramRun, REGISTER, runProgram, telltaleLines } from "./run-program.js";
-import { type RedisServer, startRedis } from "./servers/index.js";
+import { type RedisServer, startRedis, testNodes } from "./servers/index.js";
 
 // Apps that have upstream instrumentations installed: each is a folder of its own, with links to what the repository has.
 
+const nodes = await testNodes();
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const folders: string[] = [];
 afterAll(() => {
@@ -53,17 +54,20 @@ describeWith(["redis-server"], "libraries with upstream instrumentations", () =>
   const newest = { graphql: "16.15.0", bullmq: "6.7.0", from: "node_modules", env: { BULLMQ_OTEL: "1" } };
   const oldest = { graphql: "14.0.0", bullmq: "5.30.0", from: ".old-majors/node_modules", env: {} };
   const apps = [
-    { ...newest, program: "app.cjs", name: "newest-cjs" },
-    { ...newest, program: "app.mjs", name: "newest-mjs" },
-    { ...oldest, program: "app.cjs", name: "oldest-cjs" },
+    { ...newest, program: "app.cjs", name: "newest-cjs", node: process.execPath },
+    { ...oldest, program: "app.cjs", name: "oldest-cjs", node: process.execPath },
+    ...nodes.map(({ version, binary }) =>
+      Object.assign({ program: "app.mjs", name: `newest-mjs-${version}`, node: binary }, newest),
+    ),
   ];
   const runs = new Map<string, ProgramRun>();
   beforeAll(async () => {
     [redis, receiver] = await Promise.all([startRedis({ own: true }), startOtlpReceiver()]);
     await Promise.all(
-      apps.map(async ({ name, program, from, env }) => {
+      apps.map(async ({ name, node, program, from, env }) => {
         const folder = app({ ...installed, graphql: `${from}/graphql`, bullmq: `${from}/bullmq` });
         const run = await runProgram(join(folder, program), {
+          node,
           nodeOptions: ["--require", REGISTER],
           env: {
             REDIS_PORT: String(redis.port),
@@ -82,7 +86,7 @@ describeWith(["redis-server"], "libraries with upstream instrumentations", () =>
     await Promise.all([receiver?.close(), redis?.stop()]);
   });
 
-  describe.each(apps)("graphql $graphql and bullmq $bullmq in $program", ({ name, graphql, bullmq }) => {
+  describe.each(apps)("graphql $graphql and bullmq $bullmq, $name", ({ name, graphql, bullmq }) => {
     let run: ProgramRun;
     let spans: readonly ReceivedSpan[];
     beforeAll(() => {
