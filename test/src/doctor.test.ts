@@ -133,7 +133,9 @@ test("an app of which all is seen: what it has, and exit code 0; it is not run",
 });
 
 test("versions that are not supported, twice installed, and what is not heard at all", async () => {
-  write("package.json", { name: "app", dependencies: { ioredis: "4", orm: "1", kafkajs: "2" } });
+  write("package.json", { name: "app", dependencies: { graphql: "16", ioredis: "4", orm: "1", kafkajs: "2" } });
+  install("graphql", "16.0.0");
+  install("@opentelemetry/instrumentation-graphql", "0.72.0");
   install("ioredis", "4.28.5");
   install("kafkajs", "2.2.4");
   install("orm", "1.0.0", { dependencies: { ioredis: "6" } });
@@ -149,8 +151,15 @@ test("versions that are not supported, twice installed, and what is not heard at
     },
   ]);
   expect(of(diagnosis, "heard")[0]?.text).toContain("ioredis 6.0.0");
+  expect(of(diagnosis, "heard")[0]?.text).toContain(
+    "graphql 16.0.0 (through @opentelemetry/instrumentation-graphql 0.72.0)",
+  );
   expect(of(diagnosis, "not heard")).toMatchObject([
-    { status: "note", text: expect.stringContaining("kafkajs 2.2.4") },
+    {
+      status: "note",
+      text: expect.stringMatching(/^kafkajs 2\.2\.4: /),
+      cure: expect.stringContaining("npm install @opentelemetry/instrumentation-kafkajs"),
+    },
   ]);
 });
 

@@ -98,7 +98,14 @@ export {
   type MysqlSystem,
   placeOfMysql,
 } from "./mysql.js";
-export { announceModule, type LoadedModule, onModuleLoad, requireInner } from "./module-hook.js";
+export {
+  announceModule,
+  type FileHook,
+  type LoadedModule,
+ onModuleLoad, requireInner type LoadingModule,
+  onFileLoad,
+  onModuleLoad,
+} from "./module-hook.js";
 export {
   annotateOperation,
   contextOf,

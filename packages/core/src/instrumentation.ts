@@ -22,9 +22,9 @@ export interface InstrumentedModule {
   readonly inner?: readonly string[];
   /**
    * Patches the library in place (prototypes, not the exports object: importers of ES modules have already bound that).
-   * Returns what undoes it.
+   * Returns what undoes it. Whoever finds, then or later, that this copy is not heard calls `refuse` with the line that says why.
    */
-  patch(loaded: LoadedModule, guard: Guard): () => void;
+  patch(loaded: LoadedModule, guard: Guard, refuse: (why: string) => void): () => void;
 }
 
 /** One driver family that Telltale hears. */
@@ -169,20 +169,28 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
     for (const wanted of definition.modules) {
       const hear = (loaded: LoadedModule): void => {
         if (undo !== steps) return;
-        const why = whyUnsupported(wanted, loaded.version);
-        seen.set(wanted.module, { version: loaded.version, patched: why === undefined, ...(why && { why }) });
-        if (why !== undefined) {
+        const { version } = loaded;
+        const see = (why?: string): void => {
+          seen.set(wanted.module, { version, patched: why === undefined, ...(why !== undefined && { why }) });
+        };
+        const refuse = (why: string): void => {
+          see(why);
           sayOnce("info", why);
+        };
+        const why = whyUnsupported(wanted, version);
+        if (why !== undefined) {
+          refuse(why);
           return;
         }
+        see();
         try {
           const target = wanted.target?.(loaded.exports, loaded) ?? (loaded.exports as object);
           if (patched.has(target)) return;
           patched.add(target);
-          steps.push(wanted.patch(loaded, guard));
-          say("debug", `${wanted.module} ${loaded.version} loaded and instrumented`);
+          steps.push(wanted.patch(loaded, guard, refuse));
+          say("debug", `${wanted.module} ${version} loaded and instrumented`);
         } catch (error) {
-          seen.set(wanted.module, { version: loaded.version, patched: false, why: FAILED });
+          see(FAILED);
           guard.failed(error);
         }
       };

@@ -31,11 +31,25 @@ export function requireInner(loaded: LoadedModule, path: string): unknown {
   return loaded.require === undefined ? createRequire(loaded.file)(path) : loaded.require(path);
 }
 
-type Load = (this: { readonly exports: unknown }, file: string) => unknown;
+/** A CommonJS module, whose `exports` are what `require` and `import` are about to hand out. */
+export interface LoadingModule {
+  exports: unknown;
+}
+
+/** What is done when a file of a package is loaded, be it its main module or an inner one. */
+export interface FileHook {
+  /** It is about to run. */
+  before(): void;
+  /** It has run. */
+  after(module: LoadingModule, file: string): void;
+}
+
+type Load = (this: LoadingModule, file: string) => unknown;
 
 /** A program that loads a library over and over keeps each copy alive by itself (`module.children`); this is for one that does not. */
 const MAX_LOADED = 1000;
 const hooks = new Map<string, Set<(loaded: LoadedModule) => void>>();
+const fileHooks = new Map<string, FileHook>();
 /** By package, the files that are loaded instead of its main module. */
 const otherEntries = new Map<string, readonly string[]>();
 const loaded: LoadedModule[] = [];
@@ -61,19 +75,42 @@ export function onModuleLoad(
   uninstall ??= install();
   const callbacks = hooks.get(name) ?? new Set();
   callbacks.add(callback);
-  // It may have been passed over.
-  if (!hooks.has(name)) packages.clear();
+  const isNew = !hooks.has(name);
   hooks.set(name, callbacks);
   if (others.length > 0) otherEntries.set(name, others);
-  mayBeHooked = new RegExp(`"name"\\s*:\\s*"(?:${[...hooks.keys()].join("|").replaceAll(".", "\\.")})"`);
+  if (isNew)"` waitForPackages();
   for (const module of loaded) if (module.name === name) callback(module);
   return () => {
     callbacks.delete(callback);
     if (callbacks.size === 0) hooks.delete(name);
-    if (hooks.size > 0) return;
-    uninstall?.();
-    uninstall = undefined;
+    stopWaiting();
   };
+}
+
+/**
+ * For instrumentations that set hooks of their own: the CommonJS files of a package as they load. One per package, the last that was given.
+ */
+export function onFileLoad(name: string, hook: FileHook): () => void {
+  fileHooks.set(name, hook);
+  waitForPackages();
+  return () => {
+    if (fileHooks.get(name) === hook) fileHooks.delete(name);
+    stopWaiting();
+  };
+}
+
+function waitForPackages(): void {
+  // Some may have been passed over.
+  packages.clear();
+  const names = [...hooks.keys(), ...fileHooks.keys()].join("|").replaceAll(".", "\\.");
+  mayBeHooked = new RegExp(`"name"\\s*:\\s*"(?:${names})"`);
+  uninstall ??= install();
+}
+
+function stopWaiting(): void {
+  if (hooks.size > 0 || fileHooks.size > 0) return;
+  uninstall?.();
+  uninstall = undefined;
 }
 
 function install(): () => void {
@@ -81,10 +118,13 @@ function install(): () => void {
   const wrapLoad = (find: () => Load): Load =>
     function load(file) {
       let found: Package | undefined;
+      let around: FileHook | undefined;
       if (on && guard.on) {
         try {
           found = packageOf(dirname(file));
           if (file.endsWith(".mjs")) esModules.needed();
+          if (found !== undefined) around = fileHooks.get(found.name);
+          around?.before();
         } catch (error) {
           guard.failed(error);
         }
@@ -92,6 +132,7 @@ function install(): () => void {
       const result = Reflect.apply(find(), this, arguments);
       if (found === undefined || !on || !guard.on) return result;
       try {
+        around?.after(this, file);
         if (found.entries.has(file) && !heardAsEsModule(file)) {
           announce({ name: found.name, version: found.version, exports: this.exports, file });
         }
@@ -238,7 +279,7 @@ function findPackage(folder: string): Package | undefined {
       version = "0.0.0",
       exports,
     } = JSON.parse(text) as { name: string; version?: string; exports?: unknown };
-    if (!hooks.has(name)) return undefined;
+    if (!hooks.has(name) && !fileHooks.has(name)) return undefined;
     const { resolve } = createRequire(path);
     const others = (otherEntries.get(name) ?? []).map((entry) => join(folder, entry));
     // `main`, and what `exports` gives to `require`.

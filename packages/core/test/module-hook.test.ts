@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type LoadedModule, onModuleLoad } from "../src/module-hook.js";
+import { type LoadedModule, onFileLoad, onModuleLoad } from "../src/module-hook.js";
 
 let folder = "";
 beforeAll(() => {
@@ -19,6 +19,9 @@ beforeAll(() => {
   write("node_modules/fruit/lib/inner.js", "module.exports = 1;");
   write("node_modules/@scope/fruit/package.json", '{"name":"@scope/fruit","version":"1.0.0"}');
   write("node_modules/@scope/fruit/index.js", "");
+  write("node_modules/@scope/files/package.json", '{"name":"@scope/files","version":"1.0.0"}');
+  write("node_modules/@scope/files/index.js", 'exports.inner = require("./inner.js");');
+  write("node_modules/@scope/files/inner.js", "module.exports = 1;");
   write("node_modules/other/node_modules/fruit/package.json", '{"name":"fruit","version":"1.0.0"}');
   write("node_modules/other/node_modules/fruit/index.js", "");
   write("node_modules/other/index.js", 'require("fruit");');
@@ -54,6 +57,24 @@ test("a file that is loaded instead of the main module is announced as well, whe
     "/node_modules/sides/index.js",
   ]);
   stop();
+});
+
+test("the files of a package are told before they run and when they have, and what is put in their place is handed out", () => {
+  const told: string[] = [];
+  const stop = onFileLoad("@scope/files", {
+    before: () => void told.push("before"),
+    after(module, file) {
+      told.push(file.slice(join(folder, "node_modules/@scope/files").length + 1));
+      module.exports = { was: module.exports };
+    },
+  });
+  const require = createRequire(join(folder, "app.cjs"));
+  expect(require("@scope/files")).toEqual({ was: { inner: { was: 1 } } });
+  expect(require("@scope/files/inner.js")).toEqual({ was: 1 });
+  stop();
+  delete require.cache[require.resolve("@scope/files/inner.js")];
+  expect(require("@scope/files/inner.js")).toBe(1);
+  expect(told).toEqual(["before", "before", "inner.js", "index.js"]);
 });
 
 test("each copy of a package is announced once, with its version; inner files and namesakes are not", () => {

@@ -40,13 +40,15 @@ import { betterSqlite3Instrumentation, sqliteInstrumentation } from "@telltale/i
 import { tediousInstrumentation } from "@telltale/instrumentation-tedious";
 import { createMetrics } from "@telltale/metrics";
 import { atExit } from "./at-exit.js";
-import type { InstrumentationName } from "./config/options.js";
+import { findAppFolder } from "./config/file.js";
+import type { ForeignInstrumentation, InstrumentationName } from "./config/options.js";
 import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
 import { createFindingsPage } from "./findings/findings-page.js";
 import { type Ending, flushBeforeExit, flushOnSignals, flushWithin } from "./lifecycle.js";
 import { tellLibraries } from "./library-news.js";
 import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
+import { correlateLogs } from "./log-correlation/loggers.js";
 import { createLoggerProvider } from "./logger-provider.js";
 import { createMeterProvider } from "./meter-provider.js";
 import { createMetricReaders } from "./metric-readers.js";
@@ -61,6 +63,9 @@ import { findRole, type Role } from "./role.js";
 import { findScript } from "./script.js";
 import { createSay, writeLine } from "./stderr.js";
 import { createTracing } from "./tracing.js";
+import { findUpstream } from "./upstream/find.js";
+import { upstreamInstrumentation } from "./upstream/instrumentation.js";
+import type { UpstreamName } from "./upstream/known.js";
 
 /** A running Telltale. */
 export interface Telltale {
@@ -191,10 +196,13 @@ function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["
       loggerProvider,
     }),
   );
-  for (const foreign of sdk.instrumentations?.flat() ?? []) {
+  const connect = (foreign: ForeignInstrumentation): void => {
     if (tracing.provider !== undefined) foreign.setTracerProvider(tracing.provider);
     foreign.setMeterProvider(meterProvider);
     if (loggerProvider !== undefined) foreign.setLoggerProvider?.(loggerProvider);
+  };
+  for (const foreign of sdk.instrumentations?.flat() ?? []) {
+    connect(foreign);
     undo.push(() => foreign.disable());
     foreign.enable();
   }
@@ -210,6 +218,8 @@ function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));
   if (tracing.provider !== undefined) undo.push(addSpanListener(tracing.provider));
   const watched = enableInstrumentations(config, serviceName, undo);
+  const upstream = enableUpstream(config, connect, undo);
+  undo.push(...correlateLogs(config.logCorrelation ?? []));
   if (role !== "thread") undo.push(tellLibraries(findProgram(findScript(), process.env).script, metrics.systems));
   // A finding that waits for its plan is told before its listeners go, and before the last metrics are read.
   undo.push(running.tellHeld);
@@ -232,6 +242,7 @@ function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["
       `${VERSION} watches ${sayWatched(watched)}`,
       `metrics: ${url ?? readers.destination}`,
       `traces: ${tracing.destination}`,
+      ...(upstream.length > 0 ? [`when they load, through OpenTelemetry's: ${upstream.join(", ")}`] : []),
     ];
     if (role !== "thread") say("info", news.join(" · "));
   });
@@ -255,6 +266,24 @@ function sayWatched(on: readonly InstrumentationName[]): string {
   const off = NAMES.filter((name) => !on.includes(name));
   if (off.length === 0) return "all it knows";
   return off.length < on.length ? `all but ${off.join(", ")}` : on.join(", ") || "nothing";
+}
+
+/** The names of those that the app has installed, and not enabled by itself. */
+function enableUpstream(
+  { instrumentations = {}, sdk = {} }: Config,
+  connect: (foreign: ForeignInstrumentation) => void,
+  undo: Assembly["undo"],
+): UpstreamName[] {
+  const own = new Set(sdk.instrumentations?.flat().map(({ instrumentationName }) => instrumentationName));
+  const installed = findUpstream(findAppFolder(findProgram(findScript(), process.env).script, process.cwd())).filter(
+    ({ name, package: upstream }) => instrumentations[name] !== false && !own.has(upstream),
+  );
+  for (const each of installed) {
+    const instrumentation = upstreamInstrumentation(each, connect);
+    undo.push(() => instrumentation.disable());
+    instrumentation.enable();
+  }
+  return installed.map(({ name }) => name);
 }
 
 async function takeApart({ parts, undo }: Assembly): Promise<void> {

@@ -7,6 +7,7 @@ export {
   type HttpOptions,
   type InstrumentationName,
   type KeepReason,
+  type LogCorrelationName,
   type LogLevel,
   type MetricsExporterName,
   type MetricsOptions,
@@ -22,6 +23,7 @@ export {
   type TracesOptions,
 } from "./config/options.js";
 export { instrumentedLibraries } from "./instrumented-libraries.js";
+export type { UpstreamName } from "./upstream/known.js";
 export { onFinding } from "./on-finding.js";
 export {
   cacheLookup,

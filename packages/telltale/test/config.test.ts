@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { readEnvironment } from "../src/config/environment.js";
 import { ConfigError, type TelltaleOptions } from "../src/config/options.js";
 import { resolveConfig } from "../src/config/resolve.js";
+import { UPSTREAM_NAMES } from "../src/upstream/known.js";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -106,6 +107,7 @@ function every(on: boolean) {
     "tarn",
     "generic-pool",
     "sequelize-pool",
+    ...UPSTREAM_NAMES,
   ];
   return Object.fromEntries(names.map((name) => [name, on]));
 }
@@ -116,6 +118,7 @@ describe("the environment", () => {
     [{ OTEL_SDK_DISABLED: "1" }, {}],
     [{ OTEL_TRACES_EXPORTER: "otlp, console" }, { traces: { exporters: ["otlp", "console"] } }],
     [{ TELLTALE_ENGINE: "sdk" }, { engine: "sdk" }],
+    [{ TELLTALE_LOG_CORRELATION: "pino, Console" }, { logCorrelation: ["pino", "console"] }],
     [{ OTEL_METRICS_EXPORTER: "none" }, { metrics: { exporters: ["none"] } }],
     [
       { OTEL_EXPORTER_PROMETHEUS_PORT: "0", OTEL_EXPORTER_PROMETHEUS_HOST: "::1" },

@@ -4,6 +4,7 @@ import { METRICS } from "@telltale/core";
 import { describe, expect, test } from "vitest";
 import { INSTRUMENTATIONS } from "../src/assemble.js";
 import type { InstrumentationName } from "../src/config/options.js";
+import { UPSTREAM, UPSTREAM_NAMES } from "../src/upstream/known.js";
 
 // docs/libraries.md is compared with the code: a new instrumentation needs a row for each library that it patches, and a section.
 
@@ -58,6 +59,19 @@ test("there is a row and a section for nothing else", () => {
   expect(rows.filter(({ name }) => !names.includes(name as InstrumentationName))).toEqual([]);
   const sections = [...page.matchAll(/^## `(.+)`$/gm)].map(([, name]) => name);
   expect(sections).toEqual([...new Set(rows.map(({ name }) => name))]);
+});
+
+test("every instrumentation of OpenTelemetry's that is used is on the page, and none for what is heard here", () => {
+  const [, section = ""] = page.split("\n## Through OpenTelemetry's instrumentations\n");
+  const named = [...section.matchAll(/^\| `([\w.-]+)` +\|.*\| `(@[\w./-]+)` +\|$/gm)].map(([, name, upstream]) => [
+    name,
+    upstream,
+  ]);
+  expect(named).toEqual(UPSTREAM_NAMES.map((name) => [name, UPSTREAM[name].package]));
+  const own = new Set(names.flatMap((name) => INSTRUMENTATIONS[name]({ packageName: undefined }, "").state.modules));
+  const libraries = UPSTREAM_NAMES.flatMap((name): readonly string[] => UPSTREAM[name].libraries);
+  expect(libraries.filter((library) => own.has(library))).toEqual([]);
+  expect(UPSTREAM_NAMES.filter((name) => names.includes(name as never))).toEqual([]);
 });
 
 test("the metrics that the page names are recorded", () => {

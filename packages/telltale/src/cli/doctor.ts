@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { VERSION } from "@telltale/core";
+import { findUpstream } from "../upstream/find.js";
 import { type Command, UsageError } from "./command.js";
 import type { Check, Library } from "./doctor/check.js";
 import { checkConfig } from "./doctor/check-config.js";
@@ -81,7 +82,14 @@ async function examine(app: App): Promise<{ checks: Check[]; libraries: readonly
   const installed = findInstalled(app.folder, names);
   const ofStart = checkStart(app, files, [...supported.keys()]);
   const late = new Set(ofStart.filter(({ status }) => status === "problem").map(({ subject }) => subject));
-  const { checks: ofLibraries, libraries } = checkLibraries(app, files, installed, supported, late);
+  const { checks: ofLibraries, libraries } = checkLibraries(
+    app,
+    files,
+    installed,
+    supported,
+    late,
+    findUpstream(app.folder).filter(({ name }) => config.instrumentations?.[name] !== false),
+  );
   const service = config.serviceName ?? config.packageName;
   return {
     checks: [

@@ -1,5 +1,6 @@
 import { parseKeyPairsIntoRecord } from "@opentelemetry/core";
 import type { FileOptions, InstrumentationName, SourceOptions } from "./options.js";
+import type { UpstreamName } from "../upstream/known.js";
 import { FILE_SCHEMA, isGroup, readableFile, type Schema, show, url } from "./schema.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -23,6 +24,7 @@ const asHeaders: Parse = (text) => parseKeyPairsIntoRecord(text);
 const VARIABLES: readonly (readonly [variable: string, option: string, parse: Parse])[] = [
   ["TELLTALE_LOG", "log", asWord],
   ["TELLTALE_ENGINE", "engine", asWord],
+  ["TELLTALE_LOG_CORRELATION", "logCorrelation", asWords],
   ["TELLTALE_SLOW_QUERY_MS", "slowQueryMs", asNumber],
   ["TELLTALE_FINDINGS_LOG", "findingsLog", asFlag],
   ["TELLTALE_KNOWN_FINDINGS", "knownFindings", asText],
@@ -127,10 +129,10 @@ function readResource(env: Environment, options: Record<string, unknown>): void 
 
 /**
  * The variables of upstream's auto-instrumentation: a list of names to enable (all others are off) and one to disable. Names
- * of libraries that Telltale has no instrumentation for are not its business.
+ * that stand for nothing here are not its business.
  */
 function readInstrumentations(env: Environment): FileOptions["instrumentations"] | undefined {
-  const names = Object.keys(FILE_SCHEMA["instrumentations"] as Schema) as InstrumentationName[];
+  const names = Object.keys(FILE_SCHEMA["instrumentations"] as Schema) as (InstrumentationName | UpstreamName)[];
   const enabled = asWords(env["OTEL_NODE_ENABLED_INSTRUMENTATIONS"] ?? "");
   const disabled = asWords(env["OTEL_NODE_DISABLED_INSTRUMENTATIONS"] ?? "");
   if (enabled.length === 0 && disabled.length === 0) return undefined;

@@ -4,6 +4,7 @@ import type { Resource, ResourceDetector } from "@opentelemetry/resources";
 import type { LogRecordProcessor } from "@opentelemetry/sdk-logs";
 import type { IMetricReader, ViewOptions } from "@opentelemetry/sdk-metrics";
 import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelemetry/sdk-trace";
+import type { UpstreamName } from "../upstream/known.js";
 
 /** How much Telltale says on stderr. */
 export type LogLevel = "silent" | "info" | "debug";
@@ -33,6 +34,8 @@ export type InstrumentationName =
   | "tarn"
   | "generic-pool"
   | "sequelize-pool";
+/** Where trace ids can be added to what the app logs. */
+export type LogCorrelationName = "pino" | "winston" | "console";
 export type TracesExporterName = "otlp" | "console" | "zipkin" | "none";
 export type MetricsExporterName = "prometheus" | "otlp" | "console" | "none";
 export type OtlpProtocol = "http/protobuf" | "http/json" | "grpc";
@@ -192,6 +195,7 @@ export type EngineName = "telltale" | "sdk";
 
 /** An instrumentation as OpenTelemetry's own are. */
 export interface ForeignInstrumentation {
+  readonly instrumentationName?: string;
   enable(): void;
   disable(): void;
   setTracerProvider(provider: unknown): void;
@@ -238,8 +242,13 @@ export interface FileOptions {
   resourceAttributes?: Record<string, string | number | boolean>;
   /** Default `info`: one line at the start, and what went wrong. */
   log?: LogLevel;
-  /** What to leave alone: `{ "pg": false }`. Default: all on. */
-  instrumentations?: Partial<Record<InstrumentationName, boolean>>;
+  /** What to leave alone: `{ "pg": false }`. Default: all on; OpenTelemetry's own, where they are installed. */
+  instrumentations?: Partial<Record<InstrumentationName | UpstreamName, boolean>>;
+  /**
+   * Loggers whose lines get `trace_id`, `span_id` and `trace_flags` of the active span. Default `["none"]`: what the app writes is read by
+   * others, who may know these fields as little as the app does.
+   */
+  logCorrelation?: (LogCorrelationName | "none")[];
   /** Default `telltale`; the telemetry is the same. */
   engine?: EngineName;
   http?: HttpOptions;

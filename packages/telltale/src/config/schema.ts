@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { namings } from "@telltale/core";
+import { UPSTREAM_NAMES } from "../upstream/known.js";
 
 /** Says what is expected when a value does not fit; undefined when it does. */
 type Check = (value: unknown) => string | undefined;
@@ -103,7 +104,9 @@ export const FILE_SCHEMA: Schema = {
     tarn: flag,
     "generic-pool": flag,
     "sequelize-pool": flag,
+    ...Object.fromEntries(UPSTREAM_NAMES.map((name) => [name, flag])),
   },
+  logCorrelation: listOf(oneOf("pino", "winston", "console", "none")),
   engine: oneOf("telltale", "sdk"),
   http: { ignoreIncomingPaths: listOf(text), trustForwarded: flag },
   traces: {

@@ -5,6 +5,8 @@ import { INSTRUMENTATIONS } from "../../assemble.js";
 import { cureOf, findBundled } from "../../bundled.js";
 import type { InstrumentationName } from "../../config/options.js";
 import type { Config } from "../../config/resolve.js";
+import { type InstalledUpstream, isReached } from "../../upstream/find.js";
+import { UPSTREAM, UPSTREAM_NAMES, type UpstreamName } from "../../upstream/known.js";
 import type { Check, Library } from "./check.js";
 import { type App, readManifest } from "./find-app.js";
 import { findPackage, type Installed } from "./installed.js";
@@ -48,6 +50,7 @@ export function checkLibraries(
   installed: readonly Installed[],
   supported: ReadonlyMap<string, Supported>,
   late: ReadonlySet<string>,
+  upstream: readonly InstalledUpstream[],
 ): { checks: Check[]; libraries: Library[] } {
   const checks: Check[] = [];
   const libraries: Library[] = [];
@@ -55,7 +58,11 @@ export function checkLibraries(
   for (const { name, version, folder } of installed) {
     const known = supported.get(name);
     if (known === undefined) {
-      if (UNHEARD.has(name)) libraries.push({ name, version, folder, state: "unknown" });
+      const through = upstream.find((each) => each.name === upstreamOf(name));
+      if (through !== undefined) {
+        libraries.push({ name, version, folder, state: "heard" });
+        heard.push(`${name} ${version} (through ${through.package} ${through.version})`);
+      } else if (UNHEARD.has(name)) libraries.push({ name, version, folder, state: "unknown" });
       continue;
     }
     const why = whyUnsupported(known, version);
@@ -84,16 +91,28 @@ export function checkLibraries(
       cure: cureOf(bundled),
     });
   }
-  const unknown = libraries.filter(({ state }) => state === "unknown").map(({ name, version }) => `${name} ${version}`);
+  const unknown = libraries.filter(({ state }) => state === "unknown");
   if (unknown.length > 0) {
+    const packages = unknown.flatMap(({ name }) => {
+      const known = upstreamOf(name);
+      return known === undefined ? [] : [UPSTREAM[known].package];
+    });
     checks.push({
       subject: "not heard",
       status: "note",
-      text: `${unknown.join(", ")}: Telltale has no instrumentation for ${unknown.length === 1 ? "it" : "them"}`,
-      cure: "OpenTelemetry's own instrumentations, by start({ sdk: { instrumentations } })",
+      text: `${unknown.map(({ name, version }) => `${name} ${version}`).join(", ")}: Telltale has no instrumentation for ${unknown.length === 1 ? "it" : "them"}`,
+      cure:
+        packages.length > 0
+          ? `npm install ${[...new Set(packages)].join(" ")}, through which Telltale hears it`
+          : "OpenTelemetry's own instrumentations, by start({ sdk: { instrumentations } })",
     });
   }
   return { checks, libraries };
+}
+
+/** The instrumentation that Telltale would use for a library. */
+function upstreamOf(library: string): UpstreamName | undefined {
+  return UPSTREAM_NAMES.find((name) => (UPSTREAM[name].libraries as readonly string[]).includes(library));
 }
 
 function heardOr(isLate: boolean): Library["state"] {
@@ -143,11 +162,4 @@ function ownApi(): string {
     dirname(createRequire(import.meta.url).resolve("@opentelemetry/api")),
   );
   return (folder === undefined ? undefined : readManifest(folder)?.version) ?? "0.0.0";
-}
-
-/** An API finds what was registered by its own major version, and by none that is older than itself. */
-function isReached(version: string, own: string): boolean {
-  const [major, minor = 0] = version.split(".").map(Number);
-  const [ownMajor, ownMinor = 0] = own.split(".").map(Number);
-  return major === ownMajor && minor <= ownMinor;
 }
