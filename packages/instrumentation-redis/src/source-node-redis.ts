@@ -40,6 +40,12 @@ export const nodeRedis: InstrumentedModule = {
 export const nodeRedisClient: InstrumentedModule = {
   module: "@redis/client",
   majors: [1, 6],
+  target(exports, file) {
+    const { default: client } = createRequire(file)("./lib/client") as { default: { readonly create: unknown } };
+    return (exports as { readonly createClient?: unknown }).createClient === client.create
+      ? client
+      : (exports as object);
+  },
   patch(loaded, guard) {
     const undo: (() => void)[] = [];
     try {
