@@ -108,15 +108,16 @@ function exitState(code, results) {
   return code === 0 || results.some((test) => test.state === "failed") ? "passed" : "failed";
 }
 
-/** Tests that ended worse with Telltale in one run at least; what is missing has not passed. */
+/** Tests that ended worse with Telltale in one run at least. A hook is named only where it fails; a test that is gone has not passed. */
 function suspects() {
   const names = new Set(runs.without.concat(runs.with).flatMap((tests) => Array.from(tests.keys())));
   return Array.from(names)
     .map((name) => {
       const states = (side) => runs[side].map((tests) => tests.get(name)?.state ?? "missing");
-      const bad = (side) => states(side).filter((state) => state === "failed" || state === "missing").length;
+      const count = (side, state) => states(side).filter((each) => each === state).length;
+      const gone = count("without", "missing") === 0 ? count("with", "missing") : 0;
       const error = runs.with.map((tests) => tests.get(name)?.error).find((text) => text);
-      return { name, without: bad("without"), with: bad("with"), error };
+      return { name, without: count("without", "failed"), with: count("with", "failed") + gone, error };
     })
     .filter((test) => test.with > test.without);
 }
