@@ -277,13 +277,15 @@ function findPackage(folder: string): Package | undefined {
     const {
       name,
       version = "0.0.0",
+      main = "",
       exports,
-    } = JSON.parse(text) as { name: string; version?: string; exports?: unknown };
+    } = JSON.parse(text) as { name: string; version?: string; main?: unknown; exports?: unknown };
     if (!hooks.has(name) && !fileHooks.has(name)) return undefined;
     const { resolve } = createRequire(path);
     const others = (otherEntries.get(name) ?? []).map((entry) => join(folder, entry));
-    // `main`, and what `exports` gives to `require`.
-    const entries = new Set([resolved(resolve, "./"), resolved(resolve, name), ...others]);
+    // `main`, not by way of "./": of one that names no file, as in a manifest copied into `dist`, Node would warn. And what `exports` gives to `require`.
+    const own = resolved(resolve, `./${main as string}`) ?? resolved(resolve, "./index");
+    const entries = new Set([own, resolved(resolve, name), ...others]);
     const esEntries = new Set(targetsOf(exports).map((target) => join(folder, target)));
     return { name, version, entries, esEntries };
   } catch {

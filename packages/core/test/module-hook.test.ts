@@ -39,6 +39,9 @@ beforeAll(() => {
   write("elsewhere/fruit/package.json", '{"name":"fruit","version":"5.0.0","main":"src/index.js"}');
   write("elsewhere/fruit/src/package.json", '{"type":"commonjs"}');
   write("elsewhere/fruit/src/index.js", "");
+  write("elsewhere/copied/package.json", '{"name":"fruit","version":"6.0.0","main":"dist/index.js"}');
+  write("elsewhere/copied/dist/package.json", '{"name":"fruit","version":"6.0.0","main":"dist/index.js"}');
+  write("elsewhere/copied/dist/index.js", "");
   mkdirSync(join(folder, "linked/node_modules"), { recursive: true });
   symlinkSync(join(folder, "elsewhere/fruit"), join(folder, "linked/node_modules/fruit"), "junction");
   write("app.mjs", 'import fruit from "fruit"; console.log(fruit.kind);');
@@ -102,6 +105,21 @@ test("a copy that was installed under another name is known by the name in its p
   createRequire(join(folder, "alias.cjs"))("fruit-old");
   stop();
   expect(seen).toMatchObject([{ name: "fruit", version: "0.9.0", file: expect.stringContaining("fruit-old") }]);
+});
+
+test("a manifest copied beside what was built, whose main module is then nowhere, is one of Node's warnings only to who asks for it", async () => {
+  const warnings: string[] = [];
+  const hear = ({ message }: Error): void => void warnings.push(message);
+  process.on("warning", hear);
+  const seen: string[] = [];
+  const stop = onModuleLoad("fruit", ({ version }) => seen.push(version));
+  seen.length = 0;
+  createRequire(join(folder, "copied.cjs"))(join(folder, "elsewhere/copied/dist/index.js"));
+  await new Promise((resolve) => setImmediate(resolve));
+  stop();
+  process.off("warning", hear);
+  expect(seen).toEqual(["6.0.0"]);
+  expect(warnings).toEqual([]);
 });
 
 test("a copy that is loaded again is announced again, and every copy to who comes late", () => {

@@ -1,75 +1,86 @@
+import { createRequire } from "node:module";
 import {
   defineInstrumentation,
   type Guard,
   hasListeners,
   type Instrumentation,
   type LoadedModule,
+  replaceMethod,
+  undoAll,
 } from "@telltale/core";
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { nameRoute } from "./name-route.js";
 
 /** Names the route of each request that Fastify 4 and 5 handle, NestJS's adapter for it too. Needs the http instrumentation. */
 export function fastifyInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "fastify",
-    modules: [{ module: "fastify", majors: [4, 5], patch: hearFastify }],
+    modules: [{ module: "fastify", majors: [4, 5], target: (_, file) => routerOf(file), patch: hearRouter }],
   });
 }
 
-interface Fastify {
-  readonly version: string;
-  addHook(name: "onRequest", hook: (request: Request, reply: unknown, done: () => void) => void): unknown;
+interface Found {
+  /** What Fastify keeps with a route. */
+  readonly store?: { readonly config?: { readonly url?: string } } | undefined;
 }
+type CallHandler = (this: object, found: Found | null, message: object, ...others: never[]) => unknown;
+type Lookup = (this: object, message: object, ...others: never[]) => unknown;
+type Find = (this: object, ...others: never[]) => Found | null;
 
-interface Request {
-  readonly raw: object;
-  readonly routeOptions: { readonly url?: string };
-  /** Its route. */
-  readonly [context: symbol]: { readonly config?: { readonly url?: string } } | undefined;
+/** Copies of Fastify may share it. */
+function routerOf(file: string): { readonly prototype: object } {
+  return createRequire(file)("find-my-way") as { readonly prototype: object };
 }
-
-/** Several copies of one version publish on the same channel. */
-const hooked = new WeakSet<Fastify>();
-/** A hook stays in its app; it notes nothing while there is none. */
-let active: Guard | undefined;
 
 /**
- * Fastify publishes each app that is made. The first of its hooks is ours: from there on the route is known, also where a later one
- * refuses the request.
+ * Fastify's router hands each request to the route that it has found, before any hook runs, which may refuse the request. A hook would tell
+ * the same, but is seen by the app: in `printRoutes({ includeHooks: true })`, and by tests that count hooks.
  */
-function hearFastify({ version }: LoadedModule, guard: Guard): () => void {
-  active = guard;
-  const hear = (message: unknown): void => {
-    const { fastify } = message as { fastify: Fastify };
-    if (!guard.on || fastify.version !== version || hooked.has(fastify)) return;
+function hearRouter({ file }: LoadedModule, guard: Guard): () => void {
+  const router = routerOf(file).prototype;
+  const note = (found: Found | null, message: object): void => {
+    if (!guard.on || found === null || !hasListeners()) return;
     try {
-      hooked.add(fastify);
-      let context: symbol | undefined;
-      fastify.addHook("onRequest", function noteRoute(request, _reply, done) {
-        if (active?.on === true && hasListeners()) {
-          try {
-            context ??= contextOf(request);
-            const url = context === undefined ? request.routeOptions.url : request[context]?.config?.url;
-            // Undefined where nothing has matched.
-            nameRoute(request.raw, url);
-          } catch (error) {
-            active.failed(error);
-          }
-        }
-        done();
-      });
+      // Undefined where nothing has matched.
+      nameRoute(message, found.store?.config?.url);
     } catch (error) {
       guard.failed(error);
     }
   };
-  subscribe("fastify.initialization", hear);
-  return () => {
-    active = undefined;
-    unsubscribe("fastify.initialization", hear);
-  };
+  if (!Object.hasOwn(router, "callHandler")) return hearOldRouter(router, note);
+  return replaceMethod<CallHandler>(router, "callHandler", (find) => {
+    const original = find();
+    return function callHandler(this: object, found, message, response, context) {
+      note(found, message);
+      return original.call(this, found, message, response, context);
+    };
+  });
 }
 
-/** Where Fastify itself keeps what `routeOptions` is made of anew each time, frozen: 5 µs in Fastify 4. */
-function contextOf(request: Request): symbol | undefined {
-  return Object.getOwnPropertySymbols(request).find(({ description }) => description === "fastify.context");
+/** That of the first releases of Fastify 4 finds a route and calls it in one: what it finds first is for who asked last. */
+function hearOldRouter(router: object, note: (found: Found | null, message: object) => void): () => void {
+  let asking: object | undefined;
+  const undo = [
+    replaceMethod<Lookup>(router, "lookup", (find) => {
+      const original = find();
+      return function lookup(this: object, message) {
+        asking = message;
+        try {
+          return Reflect.apply(original, this, arguments) as unknown;
+        } finally {
+          asking = undefined;
+        }
+      };
+    }),
+    replaceMethod<Find>(router, "find", (find) => {
+      const original = find();
+      return function (this: object) {
+        const message = asking;
+        asking = undefined;
+        const found = Reflect.apply(original, this, arguments) as Found | null;
+        if (message !== undefined) note(found, message);
+        return found;
+      };
+    }),
+  ];
+  return () => undoAll(undo);
 }

@@ -10,7 +10,7 @@ import {
   httpInstrumentation,
   koaInstrumentation,
 } from "../src/index.js";
-import { frameworks } from "./frameworks.js";
+import { frameworks, mainOf } from "./frameworks.js";
 import { hear } from "./hear.js";
 import { listen, until } from "./serve.js";
 
@@ -22,6 +22,21 @@ const instrumentations = [
   honoInstrumentation(),
   koaInstrumentation(),
 ];
+
+test.each(frameworks.filter(({ name }) => name === "fastify"))(
+  "the hooks of Fastify $version are the app's alone",
+  async ({ load }) => {
+    const heard = hear(...instrumentations);
+    try {
+      const app = mainOf(await load("fastify"))();
+      app.get("/", async () => "ok");
+      await app.ready();
+      expect(app.printRoutes({ includeHooks: true })).not.toContain("(onRequest)");
+    } finally {
+      heard.stop();
+    }
+  },
+);
 
 describe.each(frameworks)("$name $version", ({ create, load, name, parameter, rest, version }) => {
   const [id, item, tenant] = [parameter("id"), parameter("item"), parameter("tenant")];

@@ -31,7 +31,7 @@ const newest: Load = async (name) => import(/* @vite-ignore */ name);
 const oldest: Load = async (name) => old(name) as Exports;
 
 /** Of an ES module or of CommonJS. */
-const mainOf = (exports: Exports): Exports => exports.default ?? exports;
+export const mainOf = (exports: Exports): Exports => exports.default ?? exports;
 
 async function createExpress(load: Load, rest: string): Promise<Server> {
   const express = mainOf(await load("express"));

@@ -48,6 +48,12 @@ export const nodeRedisClient: InstrumentedModule = {
     "./lib/cluster/cluster-slots",
     "yallist",
   ],
+  target(exports, file) {
+    const { default: client } = createRequire(file)("./lib/client") as { default: { readonly create: unknown } };
+    return (exports as { readonly createClient?: unknown }).createClient === client.create
+      ? client
+      : (exports as object);
+  },
   patch(loaded, guard) {
     const undo: (() => void)[] = [];
     try {

@@ -20,6 +20,7 @@ function load(major: number, require: NodeJS.Require, name: string) {
     major,
     version,
     folder: dirname(manifest),
+    inside,
     /** A file of the client's. */
     inner: <T>(path: string) => inside(`@redis/client/dist/${path}`) as T,
     /** `redis` brings the client along, but 5.0 hands out only part of its exports. */

@@ -41,7 +41,7 @@ describeWith(["redis-server"], "node-redis", () => {
     heard.ended.map(({ template, context }) => `${template.operationName} ${context.getValue(caller)}`);
   const errors = () => heard.ended.map(({ template, errorType }) => `${template.operationName} ${errorType ?? ""}`);
 
-  describe.each(nodeRedisDrivers)("$version", ({ load, major, inner }) => {
+  describe.each(nodeRedisDrivers)("$version", ({ load, major, inner, inside }) => {
     const prototypesOf = () =>
       ["lib/client", "lib/client/commands-queue", "lib/cluster/cluster-slots"]
         .map((path) => inner<{ default: { prototype: object } }>(path).default.prototype)
@@ -277,6 +277,16 @@ describeWith(["redis-server"], "node-redis", () => {
       }
       await client.get("user:1");
       expect(heard.names()).toEqual(["GET"]);
+    });
+
+    test("a main module that is loaded again has the same clients, and a command stays one operation", async () => {
+      const main = inside.resolve("@redis/client");
+      inside(main);
+      delete inside.cache[main];
+      inside(main);
+      const client = await ready();
+      await as("a", () => client.get("user:1"));
+      expect(parents()).toEqual(["GET a"]);
     });
 
     if (major === 4) {
