@@ -102,9 +102,10 @@ export {
   announceModule,
   type FileHook,
   type LoadedModule,
- onModuleLoad, requireInner type LoadingModule,
+  type LoadingModule,
   onFileLoad,
   onModuleLoad,
+  requireInner,
 } from "./module-hook.js";
 export {
   annotateOperation,

@@ -78,7 +78,7 @@ export function onModuleLoad(
   const isNew = !hooks.has(name);
   hooks.set(name, callbacks);
   if (others.length > 0) otherEntries.set(name, others);
-  if (isNew)"` waitForPackages();
+  if (isNew) waitForPackages();
   for (const module of loaded) if (module.name === name) callback(module);
   return () => {
     callbacks.delete(callback);

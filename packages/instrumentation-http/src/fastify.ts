@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import {
   defineInstrumentation,
   type Guard,
@@ -6,6 +5,7 @@ import {
   type Instrumentation,
   type LoadedModule,
   replaceMethod,
+  requireInner,
   undoAll,
 } from "@telltale/core";
 import { nameRoute } from "./name-route.js";
@@ -14,7 +14,15 @@ import { nameRoute } from "./name-route.js";
 export function fastifyInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "fastify",
-    modules: [{ module: "fastify", majors: [4, 5], target: (_, file) => routerOf(file), patch: hearRouter }],
+    modules: [
+      {
+        module: "fastify",
+        majors: [4, 5],
+        inner: ["find-my-way"],
+        target: (_, loaded) => routerOf(loaded),
+        patch: hearRouter,
+      },
+    ],
   });
 }
 
@@ -27,16 +35,16 @@ type Lookup = (this: object, message: object, ...others: never[]) => unknown;
 type Find = (this: object, ...others: never[]) => Found | null;
 
 /** Copies of Fastify may share it. */
-function routerOf(file: string): { readonly prototype: object } {
-  return createRequire(file)("find-my-way") as { readonly prototype: object };
+function routerOf(loaded: LoadedModule): { readonly prototype: object } {
+  return requireInner(loaded, "find-my-way") as { readonly prototype: object };
 }
 
 /**
  * Fastify's router hands each request to the route that it has found, before any hook runs, which may refuse the request. A hook would tell
  * the same, but is seen by the app: in `printRoutes({ includeHooks: true })`, and by tests that count hooks.
  */
-function hearRouter({ file }: LoadedModule, guard: Guard): () => void {
-  const router = routerOf(file).prototype;
+function hearRouter(loaded: LoadedModule, guard: Guard): () => void {
+  const router = routerOf(loaded).prototype;
   const note = (found: Found | null, message: object): void => {
     if (!guard.on || found === null || !hasListeners()) return;
     try {

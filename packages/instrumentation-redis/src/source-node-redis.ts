@@ -48,8 +48,8 @@ export const nodeRedisClient: InstrumentedModule = {
     "./lib/cluster/cluster-slots",
     "yallist",
   ],
-  target(exports, file) {
-    const { default: client } = createRequire(file)("./lib/client") as { default: { readonly create: unknown } };
+  target(exports, loaded) {
+    const { default: client } = requireInner(loaded, "./lib/client") as { default: { readonly create: unknown } };
     return (exports as { readonly createClient?: unknown }).createClient === client.create
       ? client
       : (exports as object);
