@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { readFileSync, realpathSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { UPSTREAM, UPSTREAM_NAMES, type UpstreamName } from "./known.js";
@@ -21,16 +21,14 @@ export function findUpstream(appFolder: string): InstalledUpstream[] {
   const folders = createRequire(join(appFolder, "app.js")).resolve.paths("app") ?? [];
   const roots = folders.flatMap((folder) => {
     const auto = join(folder, AUTO);
-    if (!existsSync(auto)) return [folder];
+    if (!isThere(auto)) return [folder];
     // What it depends on lies inside of it, or, as pnpm has it, beside where its link leads to.
     return [folder, join(auto, "node_modules"), join(realpathSync(auto), "../..")];
   });
-  const withScope = roots.filter(
-    (root) => existsSync(join(root, "@opentelemetry")) || existsSync(join(root, "@appsignal")),
-  );
+  const withScope = roots.filter((root) => isThere(join(root, "@opentelemetry")) || isThere(join(root, "@appsignal")));
   return UPSTREAM_NAMES.flatMap((name) => {
     const { package: wanted } = UPSTREAM[name];
-    const root = withScope.find((each) => existsSync(join(each, wanted, "package.json")));
+    const root = withScope.find((each) => isThere(join(each, wanted, "package.json")));
     if (root === undefined) return [];
     const folder = realpathSync(join(root, wanted));
     return [{ name, package: wanted, folder, version: readManifest(folder)?.version ?? "0.0.0" }];
@@ -66,6 +64,15 @@ export function isReached(version: string, own: string): boolean {
   const [major, minor = 0] = version.split(".").map(Number);
   const [ownMajor, ownMinor = 0] = own.split(".").map(Number);
   return major === ownMajor && minor <= ownMinor;
+}
+
+/** Where files may not be read, asking throws. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 interface Manifest {
