@@ -150,8 +150,6 @@ export async function bundle() {
     {
       banner: { js: "/*! Telltale, Apache-2.0; with packages whose licences are in LICENSES.txt */" },
       sourcemap: false,
-      // It is loaded when somebody asks for it, and says in comments what it is made of.
-      minifyWhitespace: false,
     },
   );
   writeLicenses(`${packages}telltale/dist/cli/LICENSES.txt`, inputs);

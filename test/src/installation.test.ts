@@ -68,7 +68,7 @@ test("a production install is small", () => {
   const others = folders.filter((folder) => folder.startsWith(modules)).map(bytesIn);
   const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
   expect(folders.length).toBeGreaterThan(5);
-  expect(sum(own) / MB).toBeLessThan(3.5);
+  expect(sum(own) / MB).toBeLessThan(3);
   expect((sum(own) + sum(others)) / MB).toBeLessThan(45);
 });
 
