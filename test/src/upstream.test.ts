@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,20 +39,25 @@ function writeNew(file: string, text: string): void {
 const news = ({ stderr }: ProgramRun): string[] => telltaleLines(stderr).filter((line) => !line.includes(" watches "));
 
 const OPENTELEMETRY = "@opentelemetry/instrumentation";
+/** Where npm has put what a workspace depends on: there, or at the root. */
+function installedBy(workspace: "test" | ".old-majors", name: string): string {
+  const own = `${workspace}/node_modules/${name}`;
+  return existsSync(join(root, own)) ? own : `node_modules/${name}`;
+}
 const installed = {
-  [`${OPENTELEMETRY}-graphql`]: "node_modules/upstream-graphql",
-  [`${OPENTELEMETRY}-kafkajs`]: "node_modules/upstream-kafkajs",
-  "@appsignal/opentelemetry-instrumentation-bullmq": ".old-majors/node_modules/upstream-bullmq",
-  "bullmq-otel": "node_modules/bullmq-otel",
-  kafkajs: "node_modules/kafkajs",
+  [`${OPENTELEMETRY}-graphql`]: installedBy("test", "upstream-graphql"),
+  [`${OPENTELEMETRY}-kafkajs`]: installedBy("test", "upstream-kafkajs"),
+  "@appsignal/opentelemetry-instrumentation-bullmq": installedBy(".old-majors", "upstream-bullmq"),
+  "bullmq-otel": installedBy("test", "bullmq-otel"),
+  kafkajs: installedBy("test", "kafkajs"),
 };
 
 describeWith(["redis-server"], "libraries with upstream instrumentations", () => {
   let redis: RedisServer;
   let receiver: OtlpReceiver;
   // Newer BullMQ has telemetry of its own, which the app turns on.
-  const newest = { graphql: "16.15.0", bullmq: "6.7.0", from: "node_modules", env: { BULLMQ_OTEL: "1" } };
-  const oldest = { graphql: "14.0.0", bullmq: "5.30.0", from: ".old-majors/node_modules", env: {} };
+  const newest = { graphql: "16.15.0", bullmq: "6.7.0", from: "test" as const, env: { BULLMQ_OTEL: "1" } };
+  const oldest = { graphql: "14.0.0", bullmq: "5.30.0", from: ".old-majors" as const, env: {} };
   const apps = [
     { ...newest, program: "app.cjs", name: "newest-cjs", node: process.execPath },
     { ...oldest, program: "app.cjs", name: "oldest-cjs", node: process.execPath },
@@ -65,7 +70,11 @@ describeWith(["redis-server"], "libraries with upstream instrumentations", () =>
     [redis, receiver] = await Promise.all([startRedis({ own: true }), startOtlpReceiver()]);
     await Promise.all(
       apps.map(async ({ name, node, program, from, env }) => {
-        const folder = app({ ...installed, graphql: `${from}/graphql`, bullmq: `${from}/bullmq` });
+        const folder = app({
+          ...installed,
+          graphql: installedBy(from, "graphql"),
+          bullmq: installedBy(from, "bullmq"),
+        });
         const run = await runProgram(join(folder, program), {
           node,
           nodeOptions: ["--require", REGISTER],
