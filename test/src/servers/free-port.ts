@@ -10,7 +10,9 @@ let last = (process.pid % 100) * 100;
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < COUNT; tries++) {
     last = (last + 1) % COUNT;
-    if (await isFree(FIRST + last)) return FIRST + last;
+    // Others may ask meanwhile.
+    const port = FIRST + last;
+    if (await isFree(port)) return port;
   }
   throw new Error(`no free port from ${FIRST} to ${FIRST + COUNT - 1}`);
 }

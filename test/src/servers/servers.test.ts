@@ -285,6 +285,11 @@ describeWith(["postgres", "mariadb", "redis-server", "prometheus"], "however the
 });
 
 describe("freePort", () => {
+  test("gives each of those who ask at once another port", async () => {
+    const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));
+    expect(new Set(ports).size).toBe(20);
+  });
+
   test("gives ports that can be listened on", async () => {
     const port = await freePort();
     const server = createServer().listen(port, "127.0.0.1");
