@@ -251,7 +251,9 @@ describeWith(["postgres"], "postgres.js", () => {
       // Not by its own `cancel`: where the server resets the connection that asks for it, the driver leaves a rejection that nobody can handle.
       await admin`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE ${"SELECT pg_sleep(10)%"} AND pid <> pg_backend_pid()`;
       await expect(slow).rejects.toMatchObject({ code: "57014" });
-      expect(calls()[0]).toMatchObject({ errorType: "57014", statusCode: "57014" });
+      expect(calls().filter(({ errorType }) => errorType !== undefined)).toMatchObject([
+        { errorType: "57014", statusCode: "57014" },
+      ]);
       const single = connect({ max: 1 });
       await single`SELECT 1`;
       collected.reset();
