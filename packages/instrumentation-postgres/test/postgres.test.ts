@@ -249,8 +249,9 @@ describeWith(["postgres"], "postgres.js", () => {
         .toBe(1);
       collected.reset();
       // Not by its own `cancel`: where the server resets the connection that asks for it, the driver leaves a rejection that nobody can handle.
+      const refused = expect(slow).rejects.toMatchObject({ code: "57014" });
       await admin`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE ${"SELECT pg_sleep(10)%"} AND pid <> pg_backend_pid()`;
-      await expect(slow).rejects.toMatchObject({ code: "57014" });
+      await refused;
       expect(calls().filter(({ errorType }) => errorType !== undefined)).toMatchObject([
         { errorType: "57014", statusCode: "57014" },
       ]);
