@@ -70,7 +70,8 @@ interface OperationBase {
 /** One query or command. */
 export class DatabaseOperation implements OperationBase {
   readonly kind = "database";
-  readonly template: DatabaseTemplate;
+  /** A driver that learns the server only when the call is sent replaces it then. */
+  template: DatabaseTemplate;
   readonly context: Context;
   readonly request: Request | undefined;
   readonly startMs: number;

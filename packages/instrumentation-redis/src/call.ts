@@ -69,6 +69,15 @@ export function startCall<Source extends object>(
   return new Call(operation, shape.facts, args, cache, source, connection);
 }
 
+/** A call that began before its driver knew the server, or whose server has failed over, is sent to the one of `connection`. */
+export function sendTo(call: Call, connection: Connection, name: string): void {
+  const { operation, args, cache } = call;
+  const { facts, templates } = shapeOf(connection.target, name, args);
+  const key = firstKey(facts, args);
+  operation.template = key === undefined ? templates.keyless : templates.of(key, cache);
+  call.connection = connection;
+}
+
 /** `isChained`: it was sent together with the MULTI and the EXEC around it. */
 export function answered(call: Call, reply: unknown, isChained: boolean): void {
   const { operation, facts, connection } = call;

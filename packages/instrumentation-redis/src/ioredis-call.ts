@@ -1,6 +1,6 @@
 import { type Context, context } from "@opentelemetry/api";
 import { endOperation, type Guard, isSuppressed } from "@telltale/core";
-import { answered, Call, dropTransaction, endFailed, startCall } from "./call.js";
+import { answered, Call, dropTransaction, endFailed, sendTo, startCall } from "./call.js";
 import type { Client, Command, Pipeline } from "./ioredis.js";
 import { connectionOf } from "./ioredis-connection.js";
 import { know, knownOf, nobodys } from "./ioredis-known.js";
@@ -34,7 +34,9 @@ export function beginCall(client: Client, command: Command, guard: Guard, automa
   const known = knownOf(command);
   if (known === nobodys) return;
   if (known instanceof Call) {
-    known.connection = connectionOf(client);
+    const connection = connectionOf(client);
+    if (client.options.sentinels) sendTo(known, connection, command.name);
+    else known.connection = connection;
     return;
   }
   const caller = known?.caller ?? context.active();

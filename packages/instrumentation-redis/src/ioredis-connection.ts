@@ -1,7 +1,7 @@
 import type { Client } from "./ioredis.js";
 import { type Connection, findTarget, type Target } from "./target.js";
 
-/** What is kept of one client. */
+/** What is kept of one client: what its target was found from. */
 interface ClientConnection extends Connection {
   select: number;
   stream: unknown;
@@ -12,7 +12,7 @@ const connections = new WeakMap<Client, ClientConnection>();
 /** The state of a client, brought up to date: SELECT changes the database, a sentinel the server. */
 export function connectionOf(client: Client): Connection {
   const select = client.condition?.select ?? client.options.db ?? 0;
-  const { stream } = client;
+  const stream = connectedStream(client);
   const known = connections.get(client);
   if (known === undefined) {
     const connection = { target: targetOf(client, select), select, stream, queued: undefined };
@@ -27,10 +27,18 @@ export function connectionOf(client: Client): Connection {
   return known;
 }
 
-function targetOf({ options, stream, isCluster }: Client, select: number): Target {
+/** The options name the sentinels; the server that they chose is known once connected. */
+function connectedStream({ options, stream }: Client): Client["stream"] {
+  return options.sentinels && stream?.remotePort !== undefined ? stream : undefined;
+}
+
+function targetOf(client: Client, select: number): Target {
+  const { options, isCluster } = client;
   if (options.path) return findTarget(options.path, undefined, select);
-  // The options name the sentinels; the server that they chose is known once connected.
-  if (options.sentinels) return findTarget(stream?.remoteAddress, stream?.remotePort, select);
+  if (options.sentinels) {
+    const stream = connectedStream(client);
+    return findTarget(stream?.remoteAddress, stream?.remotePort, select);
+  }
   if (isCluster === true) return findTarget(undefined, undefined, select);
   return findTarget(options.host ?? "localhost", options.port ?? 6379, select);
 }

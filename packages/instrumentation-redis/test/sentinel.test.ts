@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { context, createContextKey, ROOT_CONTEXT } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { describeWith } from "@telltale/test/describe-with";
@@ -128,4 +129,27 @@ describeWith(["redis-server"], "a primary behind a sentinel", () => {
       for (const { client } of clients) client.stop();
     }
   });
+
+  test.each(drivers)(
+    "ioredis $version: a command sent while the socket connects is on the server as well",
+    async ({ load }) => {
+      const name = "early";
+      const client = new (load())({ sentinels: sentinels(), name: "shop" });
+      try {
+        while (client.stream === undefined) await new Promise((resolve) => setImmediate(resolve));
+        heard.clear();
+        const { connecting } = client.stream as Socket;
+        await as(name, () => client.get("user:1"));
+        await as(name, () => client.get("user:2"));
+        const port = (client.stream as Socket).remotePort;
+        const heardOfIt = heard.ended.filter((operation) => operation.context.getValue(caller) === name);
+        expect({ connecting, ports: heardOfIt.map(({ template }) => template.serverPort) }).toEqual({
+          connecting: true,
+          ports: [port, port],
+        });
+      } finally {
+        client.disconnect();
+      }
+    },
+  );
 });
