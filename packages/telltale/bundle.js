@@ -44,6 +44,39 @@ function share(name, entry = name) {
   };
 }
 
+/** The instrumentations whose code is read when one of their libraries loads; those of every program are in the preload's one file. */
+const DEFERRED = ["mariadb", "mongodb", "mysql2", "pg", "pools", "postgres", "redis", "tedious"];
+
+/** In place of such a package: what its instrumentations wait for, as they say themselves, and from where the rest is read, seen from `folder`. */
+function defer(folder) {
+  return {
+    name: "defer",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: new RegExp(`^@telltale/instrumentation-(${DEFERRED.join("|")})$`) }, ({ path }) => ({
+        path: path.slice("@telltale/instrumentation-".length),
+        namespace: "deferred",
+      }));
+      onResolve({ filter: /./, namespace: "deferred" }, ({ kind, path }) =>
+        kind === "require-call" ? { path, external: true } : undefined,
+      );
+      onLoad({ filter: /./, namespace: "deferred" }, ({ path: name }) => {
+        const instrumentations = Object.entries(require(`${packages}telltale/dist/instrumentations/${name}.cjs`));
+        const lines = instrumentations.map(([create, instrumentation]) => {
+          const { name, systems, supports } = instrumentation().state;
+          const outline = JSON.stringify({ name, systems, supports });
+          return `export const ${create} = (...options) => deferInstrumentation(${outline}, () => read().${create}(...options));`;
+        });
+        return {
+          contents: `import { deferInstrumentation } from "@telltale/core";
+const read = () => require("${folder}/instrumentations/${name}.cjs");
+${lines.join("\n")}`,
+          resolveDir: packages,
+        };
+      });
+    },
+  };
+}
+
 function namesOf(entry) {
   return Object.keys(require(entry)).filter((name) => name !== "default");
 }
@@ -76,9 +109,10 @@ const grafanaSdk = {
 async function bundlePackage(name, entries, plugins, options = {}) {
   const folder = `${packages}${name}`;
   const { outputFiles, metafile } = await build({
-    entryPoints: entries.map((entry) => `${folder}/src/${entry}.ts`),
+    entryPoints: entries.map((entry) =>
+      typeof entry === "string" ? { in: `${folder}/src/${entry}.ts`, out: entry } : entry,
+    ),
     outdir: `${folder}/dist`,
-    outbase: `${folder}/src`,
     outExtension: { ".js": ".cjs" },
     bundle: true,
     write: false,
@@ -140,13 +174,22 @@ export async function bundle() {
   const api = share("@opentelemetry/api");
   await bundlePackage("core", ["index"], [api]);
   const core = share("@telltale/core", `${packages}core/dist/index.cjs`);
-  await bundlePackage("telltale", ["index", "register", "bundler/index", "lambda/index"], [api, core, sources]);
+  const deferred = DEFERRED.map((name) => ({
+    in: `${packages}instrumentation-${name}/src/index.ts`,
+    out: `instrumentations/${name}`,
+  }));
+  await bundlePackage("telltale", deferred, [api, core, sources]);
+  await bundlePackage(
+    "telltale",
+    ["index", "register", "bundler/index", "lambda/index"],
+    [api, core, defer("."), sources],
+  );
   // Jest's own require reads no ES modules.
   await bundlePackage("testkit", ["jest"], [api, core]);
   const inputs = await bundlePackage(
     "telltale",
     ["cli/main", "cli/baseline", "cli/doctor", "cli/grafana", "cli/report", "cli/run"],
-    [api, core, sources, grafanaSdk],
+    [api, core, defer(".."), sources, grafanaSdk],
     {
       banner: { js: "/*! Telltale, Apache-2.0; with packages whose licences are in LICENSES.txt */" },
       sourcemap: false,

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fixture, REGISTER, runProgram } from "./run-program.js";
 
@@ -34,6 +34,14 @@ describe("what the preload loads", () => {
     // register.cjs, its bundle, the library's, core's.
     expect(own.length).toBeLessThanOrEqual(4);
     expect(api.length).toBeLessThanOrEqual(60);
+  });
+
+  test("of the drivers' instrumentations those whose driver the program loads", async () => {
+    const pg = JSON.stringify(createRequire(import.meta.url).resolve("pg"));
+    writeFileSync(join(folder, "driver.cjs"), `require(${pg});`);
+    const files = await filesOf("driver.cjs");
+    const read = files.filter((url) => url.includes("/telltale/dist/instrumentations/"));
+    expect(read.map((url) => basename(url))).toEqual(["pg.cjs"]);
   });
 
   test("and no part of Node.js for encrypted connections, compression or the heap", async () => {

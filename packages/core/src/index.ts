@@ -60,10 +60,12 @@ export {
 } from "./known-findings.js";
 export { createGuard, type Guard } from "./guard.js";
 export {
+  deferInstrumentation,
   defineInstrumentation,
   enabledInstrumentations,
   type Instrumentation,
   type InstrumentationDefinition,
+  type InstrumentationOutline,
   type InstrumentationState,
   type InstrumentedModule,
   sayLateModules,

@@ -58,8 +58,8 @@ export interface InstrumentationState {
   /** Libraries that it patches. */
   readonly modules: readonly string[];
   readonly systems: readonly string[];
-  /** The same libraries, with their supported major versions. */
-  readonly supports: readonly SupportedModule[];
+  /** The same libraries, with their supported major versions and how they are patched. */
+  readonly supports: readonly InstrumentedModule[];
   /** Libraries seen so far, with their version and whether they were patched. */
   readonly seen: ReadonlyMap<string, { readonly version: string; readonly patched: boolean; readonly why?: string }>;
 }
@@ -216,4 +216,30 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
     },
     getConfig: () => ({ enabled: undo !== undefined }),
   };
+}
+
+/** What has to be known of an instrumentation to wait for its libraries. */
+export interface InstrumentationOutline extends Pick<InstrumentationState, "name" | "systems"> {
+  readonly supports: readonly SupportedModule[];
+}
+
+/** An instrumentation whose code is read, by `load`, when a library loads that it patches. */
+export function deferInstrumentation(outline: InstrumentationOutline, load: () => Instrumentation): Instrumentation {
+  let read: readonly InstrumentedModule[] | undefined;
+  const find = (name: string): InstrumentedModule => {
+    const found = (read ??= load().state.supports).find(({ module }) => module === name);
+    if (found === undefined) throw new Error(`${outline.name} does not patch ${name}`);
+    return found;
+  };
+  return defineInstrumentation({
+    ...outline,
+    modules: outline.supports.map((supported) => ({
+      ...supported,
+      target(exports, loaded) {
+        const { target } = find(supported.module);
+        return target === undefined ? (exports as object) : target(exports, loaded);
+      },
+      patch: (...hears) => find(supported.module).patch(...hears),
+    })),
+  });
 }

@@ -1,7 +1,7 @@
 import { describeWith } from "@telltale/test/describe-with";
 import { type RedisServer, startRedis } from "@telltale/test/servers";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { redisInstrumentation } from "../src/index.js";
+import { nodeRedisInstrumentation } from "../src/index.js";
 import { hear, type Heard } from "./hear.js";
 import { type NodeRedis, type NodeRedisClient, nodeRedisDrivers } from "./node-redis-drivers.js";
 
@@ -100,7 +100,7 @@ for (const { major, version, load } of nodeRedisDrivers) {
 }
 
 describeWith(["redis-server"], "commands and lookups of node-redis beside the server's INFO", () => {
-  const instrumentation = redisInstrumentation("redis");
+  const instrumentation = nodeRedisInstrumentation();
   let server: RedisServer;
   let heard: Heard;
   beforeAll(async () => {

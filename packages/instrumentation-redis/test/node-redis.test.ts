@@ -5,7 +5,7 @@ import { addListener, type PoolTiming, readPools } from "@telltale/core";
 import { describeWith } from "@telltale/test/describe-with";
 import { type RedisServer, startRedis } from "@telltale/test/servers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { redisInstrumentation } from "../src/index.js";
+import { nodeRedisInstrumentation } from "../src/index.js";
 import { hear, type Heard } from "./hear.js";
 import { type NodeRedisClient, nodeRedisDrivers } from "./node-redis-drivers.js";
 
@@ -14,7 +14,7 @@ const as = <T>(name: string, run: () => T): T => context.with(ROOT_CONTEXT.setVa
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describeWith(["redis-server"], "node-redis", () => {
-  const instrumentation = redisInstrumentation("redis");
+  const instrumentation = nodeRedisInstrumentation();
   let server: RedisServer;
   let heard: Heard;
   const open: { disconnect(): unknown }[] = [];

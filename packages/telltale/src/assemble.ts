@@ -1,43 +1,5 @@
-import {
-  addListener,
-  addSpanListener,
-  type Instrumentation,
-  nameCaches,
-  say,
-  setSay,
-  startTimer,
-  stopTimer,
-  VERSION,
-} from "@telltale/core";
+import { addListener, addSpanListener, nameCaches, say, setSay, startTimer, stopTimer, VERSION } from "@telltale/core";
 import { createFindingEvents, createFindingLog, createInsights, type Insights } from "@telltale/insights";
-import {
-  keyvInstrumentation,
-  memcachedInstrumentation,
-  memjsInstrumentation,
-  nodeCacheInstrumentation,
-} from "@telltale/instrumentation-caches";
-import {
-  expressInstrumentation,
-  fastifyInstrumentation,
-  hapiInstrumentation,
-  honoInstrumentation,
-  httpInstrumentation,
-  koaInstrumentation,
-  nextInstrumentation,
-} from "@telltale/instrumentation-http";
-import { mariadbInstrumentation } from "@telltale/instrumentation-mariadb";
-import { mongodbInstrumentation } from "@telltale/instrumentation-mongodb";
-import { mysql2Instrumentation } from "@telltale/instrumentation-mysql2";
-import { pgInstrumentation } from "@telltale/instrumentation-pg";
-import {
-  genericPoolInstrumentation,
-  sequelizePoolInstrumentation,
-  tarnInstrumentation,
-} from "@telltale/instrumentation-pools";
-import { postgresInstrumentation } from "@telltale/instrumentation-postgres";
-import { redisInstrumentation } from "@telltale/instrumentation-redis";
-import { betterSqlite3Instrumentation, sqliteInstrumentation } from "@telltale/instrumentation-sqlite";
-import { tediousInstrumentation } from "@telltale/instrumentation-tedious";
 import { createMetrics } from "@telltale/metrics";
 import { atExit } from "./at-exit.js";
 import { findAppFolder } from "./config/file.js";
@@ -47,6 +9,7 @@ import { showDiagnostics } from "./diagnostics.js";
 import { createFindingsPage } from "./findings/findings-page.js";
 import { type Ending, flushBeforeExit, flushOnSignals, flushWithin } from "./lifecycle.js";
 import { tellLibraries } from "./library-news.js";
+import { INSTRUMENTATIONS } from "./instrumentations.js";
 import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
 import { correlateLogs } from "./log-correlation/loggers.js";
 import { createLoggerProvider } from "./logger-provider.js";
@@ -97,36 +60,6 @@ interface Assembly {
 
 const DELIVERY_LIMIT_MS = 30_000;
 
-/** What there is, by the words of the configuration; `docs/libraries.md` has a row for each. */
-export const INSTRUMENTATIONS: Readonly<
-  Record<InstrumentationName, (config: Config, serviceName: string) => Instrumentation>
-> = {
-  http: ({ http = {} }) => httpInstrumentation(http),
-  express: () => expressInstrumentation(),
-  fastify: () => fastifyInstrumentation(),
-  koa: () => koaInstrumentation(),
-  hapi: () => hapiInstrumentation(),
-  hono: () => honoInstrumentation(),
-  next: () => nextInstrumentation(),
-  pg: ({ explain, sqlcommenter = false }, serviceName) =>
-    pgInstrumentation({ explain, ...(sqlcommenter && { sqlTags: { application: serviceName, db_driver: "pg" } }) }),
-  mysql2: ({ explain }) => mysql2Instrumentation({ explain }),
-  postgres: () => postgresInstrumentation(),
-  mariadb: () => mariadbInstrumentation(),
-  sqlite: () => sqliteInstrumentation(),
-  "better-sqlite3": () => betterSqlite3Instrumentation(),
-  tedious: () => tediousInstrumentation(),
-  mongodb: () => mongodbInstrumentation(),
-  ioredis: () => redisInstrumentation("ioredis"),
-  redis: () => redisInstrumentation("redis"),
-  memcached: () => memcachedInstrumentation(),
-  memjs: () => memjsInstrumentation(),
-  keyv: () => keyvInstrumentation(),
-  "node-cache": () => nodeCacheInstrumentation(),
-  tarn: () => tarnInstrumentation(),
-  "generic-pool": () => genericPoolInstrumentation(),
-  "sequelize-pool": () => sequelizePoolInstrumentation(),
-};
 const NAMES = Object.keys(INSTRUMENTATIONS) as InstrumentationName[];
 
 /** Puts the parts together as a configuration says; `ended` is called when they have been taken apart. */

@@ -1,5 +1,5 @@
 import type { SupportedModule } from "@telltale/core";
-import { INSTRUMENTATIONS } from "./assemble.js";
+import { INSTRUMENTATIONS } from "./instrumentations.js";
 
 /** The libraries that Telltale instruments, with their versions; for tools that build programs. Starts nothing. */
 export function instrumentedLibraries(): readonly SupportedModule[] {

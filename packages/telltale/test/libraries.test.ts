@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { METRICS } from "@telltale/core";
 import { describe, expect, test } from "vitest";
-import { INSTRUMENTATIONS } from "../src/assemble.js";
+import { INSTRUMENTATIONS } from "../src/instrumentations.js";
 import type { InstrumentationName } from "../src/config/options.js";
 import { UPSTREAM, UPSTREAM_NAMES } from "../src/upstream/known.js";
 

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { dirname, relative } from "node:path";
 import { type SupportedModule, whyUnsupported } from "@telltale/core";
-import { INSTRUMENTATIONS } from "../../assemble.js";
+import { INSTRUMENTATIONS } from "../../instrumentations.js";
 import { cureOf, findBundled } from "../../bundled.js";
 import type { InstrumentationName } from "../../config/options.js";
 import type { Config } from "../../config/resolve.js";
