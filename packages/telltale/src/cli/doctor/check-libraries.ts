@@ -12,14 +12,14 @@ import { type App, readManifest } from "./find-app.js";
 import { findPackage, type Installed } from "./installed.js";
 import type { Source } from "./read-sources.js";
 
-/** What talks to others and has no instrumentation here, so that nobody looks for it in vain. */
+/** What talks to others and is heard by nothing here, so that nobody looks for it in vain. */
 const UNHEARD = new Set(
-  `@apollo/server @clickhouse/client @confluentinc/kafka-javascript @elastic/elasticsearch @grpc/grpc-js @hapi/hapi @libsql/client
-  @nestjs/core @opensearch-project/opensearch @prisma/client amqplib aws-sdk better-sqlite3 bullmq cassandra-driver fastify graphql hono
-  kafkajs koa mariadb memcached memjs mongodb mssql mysql nats neo4j-driver next oracledb pg-native postgres redis restify sqlite3 tedious`.split(
-    /\s+/,
-  ),
+  `@apollo/server @clickhouse/client @confluentinc/kafka-javascript @elastic/elasticsearch @grpc/grpc-js @libsql/client
+  @opensearch-project/opensearch amqplib aws-sdk bullmq cassandra-driver graphql kafkajs mysql nats neo4j-driver oracledb pg-native
+  restify sqlite3`.split(/\s+/),
 );
+/** From here on Prisma runs on a driver, which is heard; before, on an engine of its own. */
+const PRISMA_WITH_DRIVERS = 7;
 const AGENTS = new Set(
   `@elastic/opentelemetry-node @opentelemetry/auto-instrumentations-node @opentelemetry/sdk-node @sentry/node @splunk/otel appdynamics
   dd-trace elastic-apm-node newrelic`.split(/\s+/),
@@ -62,7 +62,7 @@ export function checkLibraries(
       if (through !== undefined) {
         libraries.push({ name, version, folder, state: "heard" });
         heard.push(`${name} ${version} (through ${through.package} ${through.version})`);
-      } else if (UNHEARD.has(name)) libraries.push({ name, version, folder, state: "unknown" });
+      } else if (isUnheard(name, version)) libraries.push({ name, version, folder, state: "unknown" });
       continue;
     }
     const why = whyUnsupported(known, version);
@@ -108,6 +108,10 @@ export function checkLibraries(
     });
   }
   return { checks, libraries };
+}
+
+function isUnheard(name: string, version: string): boolean {
+  return UNHEARD.has(name) || (name === "@prisma/client" && Number.parseInt(version, 10) < PRISMA_WITH_DRIVERS);
 }
 
 /** The instrumentation that Telltale would use for a library. */
