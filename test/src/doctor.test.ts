@@ -180,6 +180,14 @@ test("a library that the configuration switches off", async () => {
   write("package.json", { name: "app", dependencies: { pg: "8" } });
   install("pg", "8.1.0");
   expect(of(await diagnose([]), "pg")).toMatchObject([{ status: "note" }]);
+  expect(of(await diagnose([]), "heard")[0]?.text).toBe("node:http, fetch");
+});
+
+test("HTTP that the configuration switches off", async () => {
+  write("telltale.config.json", { instrumentations: { http: false } });
+  write("package.json", { name: "app", dependencies: { pg: "8" } });
+  install("pg", "8.1.0");
+  expect(of(await diagnose([]), "heard")[0]?.text).toBe("pg 8.1.0");
 });
 
 test("a driver that is part of the app's file", async () => {
