@@ -75,6 +75,7 @@ export {
 export { type InLine, Line } from "./line.js";
 export type { Loan, Waiter } from "./loans.js";
 export { type KeyCommand, KeyTemplates } from "./key-templates.js";
+export { KnownPools } from "./known-pools.js";
 export { createLabelSet, type LabelSet, OVERFLOW_LABEL } from "./labels.js";
 export {
   addListener,

@@ -5,10 +5,10 @@ import {
   findMysqlTarget,
   type Guard,
   hasListeners,
+  KnownPools,
   mysqlPoolName,
   PoolCall,
   type PoolReporter,
-  registerPool,
   replaceMethod,
   sitesWanted,
   undoAll,
@@ -40,9 +40,7 @@ class Ask {
  */
 export function patchPool(prototype: Pool, guard: Guard): () => void {
   let active = true;
-  const pools = new WeakMap<Pool, PoolReporter>();
-  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
-  const open = new Set<PoolReporter>();
+  const pools = new KnownPools(readingOf);
 
   const patchGet = (find: () => GetConnection): GetConnection =>
     function patchedGetConnection(this: Pool, parameters, callback) {
@@ -146,29 +144,10 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
     const known = pools.get(pool);
     if (known !== undefined) return known;
     const { connOptions } = pool.opts;
-    const reference = new WeakRef(pool);
-    const reporter: PoolReporter = registerPool({
+    return pools.register(pool, {
       name: mysqlPoolName(connOptions, connOptions.database),
       system: connection === undefined ? "mariadb" : systemOf(connection.info),
-      read() {
-        const living = reference.deref();
-        if (living === undefined || living.closed) {
-          open.delete(reporter);
-          return undefined;
-        }
-        const { connectionLimit, minimumIdle } = living.opts;
-        return {
-          used: living.activeConnections(),
-          idle: living.idleConnections(),
-          pending: living.taskQueueSize(),
-          limit: connectionLimit,
-          idleMin: minimumIdle,
-        };
-      },
     });
-    open.add(reporter);
-    pools.set(pool, reporter);
-    return reporter;
   }
 
   type Return = Pool["release"];
@@ -189,8 +168,19 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
   ];
   return () => {
     active = false;
-    for (const reporter of open) reporter.close();
-    open.clear();
+    pools.close();
     undoAll(undo);
+  };
+}
+
+function readingOf(pool: Pool) {
+  if (pool.closed) return undefined;
+  const { connectionLimit, minimumIdle } = pool.opts;
+  return {
+    used: pool.activeConnections(),
+    idle: pool.idleConnections(),
+    pending: pool.taskQueueSize(),
+    limit: connectionLimit,
+    idleMin: minimumIdle,
   };
 }
