@@ -157,6 +157,7 @@ export { createShapeCache, type ShapeCache } from "./query/shape-cache.js";
 export { replaceMethod } from "./replace-method.js";
 export { activeRequest, isSuppressed, type Request, suppress } from "./request.js";
 export { say, type SayLevel, sayOnce, setSay } from "./say.js";
+export { ServerFailure } from "./server-failure.js";
 export { count, counterOf, limitOf, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
 export { Slices } from "./slices.js";
 export { addSpanListener } from "./spans.js";
