@@ -91,12 +91,14 @@ export {
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
 export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
 export {
+  countMysqlRows,
   databaseUsed,
   failMysql,
   findMysqlTarget,
   type MysqlAddress,
   mysqlPoolName,
   type MysqlSystem,
+  mysqlSystemOf,
   placeOfMysql,
 } from "./mysql.js";
 export {

@@ -46,6 +46,21 @@ export function mysqlPoolName({ host, port, socketPath }: MysqlAddress, database
   return `${socketPath ?? `${host}:${port}`}/${database}`;
 }
 
+/** Which it is, as the version in a server's greeting says. */
+export function mysqlSystemOf(serverVersion: unknown): MysqlSystem {
+  return /mariadb/i.test(String(serverVersion)) ? "mariadb" : "mysql";
+}
+
+/** Rows returned or changed, of all statements of a query. */
+export function countMysqlRows(results: readonly unknown[]): number {
+  let rows = 0;
+  for (const result of results) {
+    if (Array.isArray(result)) rows += result.length;
+    else rows += (result as { affectedRows?: number } | null | undefined)?.affectedRows ?? 0;
+  }
+  return rows;
+}
+
 /** Ends a query with what it failed with. */
 export function failMysql(operation: DatabaseOperation, error: unknown): void {
   if (operation.endMs !== 0) return;

@@ -4,6 +4,7 @@ import {
   findMysqlTarget,
   type Loan,
   type MysqlSystem,
+  mysqlSystemOf,
   type PoolReporter,
 } from "@telltale/core";
 import type { Asked } from "./calls.js";
@@ -47,9 +48,8 @@ export class ConnectionState {
   }
 }
 
-/** As the server's greeting has it. */
 export function systemOf({ serverVersion }: Connection["info"]): MysqlSystem {
-  return /mariadb/i.test(String(serverVersion?.raw)) ? "mariadb" : "mysql";
+  return mysqlSystemOf(serverVersion?.raw);
 }
 
 class KnownConnection extends Attached {

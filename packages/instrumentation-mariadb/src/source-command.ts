@@ -1,5 +1,5 @@
 import { context } from "@opentelemetry/api";
-import { endOperation, failMysql, type Guard, replaceMethod, undoAll } from "@telltale/core";
+import { countMysqlRows, endOperation, failMysql, type Guard, replaceMethod, undoAll } from "@telltale/core";
 import { callOf, type CommandCall } from "./calls.js";
 import { stateOf } from "./connection-state.js";
 import type { Command } from "./driver.js";
@@ -59,7 +59,7 @@ function succeed(command: Command, call: CommandCall, value: unknown): void {
   if (operation === undefined) {
     if (asked?.operation === undefined) stateOf(call.connection).prepared = asked;
   } else if (operation.endMs === 0) {
-    operation.rows = countRows(command._rows ?? [], value) + call.streamed;
+    operation.rows = countMysqlRows(resultsOf(command, value)) + call.streamed;
     endOperation(operation);
   }
 }
@@ -76,12 +76,7 @@ function fail(call: CommandCall, error: unknown): void {
   if (operation !== undefined) failMysql(operation, error);
 }
 
-/** Returned or changed, of all statements; newer releases keep the result of a single change nowhere. */
-function countRows(results: readonly unknown[], value: unknown): number {
-  let rows = 0;
-  for (const result of results.length === 0 ? [Array.isArray(value) ? (value[0] as unknown) : value] : results) {
-    if (Array.isArray(result)) rows += result.length;
-    else rows += (result as { affectedRows?: number } | null | undefined)?.affectedRows ?? 0;
-  }
-  return rows;
+/** Newer releases keep the result of a single change nowhere. */
+function resultsOf({ _rows: results = [] }: Command, value: unknown): readonly unknown[] {
+  return results.length > 0 ? results : [Array.isArray(value) ? value[0] : value];
 }
