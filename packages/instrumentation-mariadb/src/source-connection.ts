@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { context } from "@opentelemetry/api";
 import {
+  attempt,
   type DatabaseOperation,
   type Guard,
   hasListeners,
@@ -140,12 +141,15 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
   const patchConnect = (find: () => Connection["connect"]): Connection["connect"] =>
     function connect(this: Connection) {
       const startMs = performance.now();
-      const opened = find().call(this);
+      const opened: unknown = find().call(this);
       // The driver's own promise, which it goes on with itself.
-      void opened.then(
-        () => void (stateOf(this).openingMs = performance.now() - startMs),
-        () => {},
-      );
+      if (opened instanceof Promise) {
+        const note = (): void => void (stateOf(this).openingMs = performance.now() - startMs);
+        opened.then(
+          () => attempt(guard, note),
+          () => {},
+        );
+      }
       return opened;
     };
 

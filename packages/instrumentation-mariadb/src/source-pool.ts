@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
+  attempt,
   failMysql,
   findMysqlTarget,
   type Guard,
@@ -26,6 +27,8 @@ class Ask {
   readonly caller: Context = context.active();
   readonly askedMs = performance.now();
   readonly call: PoolCall | undefined;
+  /** How many waited already. */
+  queuedBefore = Infinity;
   waiter: Waiter | undefined = undefined;
 
   constructor(pool: Pool, call: PoolCall | undefined) {
@@ -45,11 +48,11 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
   const patchGet = (find: () => GetConnection): GetConnection =>
     function patchedGetConnection(this: Pool, parameters, callback) {
       if (!active || !guard.on) return Reflect.apply(find(), this, arguments);
-      const before = this.taskQueueSize();
       const ask = new Ask(
         this,
         typeof parameters === "function" ? undefined : callFor(this, parameters, patchedGetConnection),
       );
+      attempt(guard, () => void (ask.queuedBefore = this.taskQueueSize()));
       const given = typeof parameters === "function" ? parameters : callback;
       if (typeof given !== "function") return followPromise(ask, Reflect.apply(find(), this, arguments));
       const heard: ConnectionCallback = (error, connection) => {
@@ -57,7 +60,7 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
         return context.with(ask.caller, given, undefined, error, connection);
       };
       const result = find().call(this, typeof parameters === "function" ? heard : parameters, heard);
-      waits(ask, before);
+      attempt(guard, () => waits(ask));
       return result;
     };
 
@@ -76,33 +79,28 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
 
   /** The driver's own promise, which its pools go on with themselves: ours hears of it first, and hides no rejection of theirs. */
   function followPromise(ask: Ask, promise: unknown): unknown {
-    const before = ask.pool.taskQueueSize();
-    (promise as Promise<Connection>).then(
-      (connection) => hear(ask, undefined, connection),
+    if (!(promise instanceof Promise)) return promise;
+    promise.then(
+      (connection: Connection) => hear(ask, undefined, connection),
       (error: unknown) => hear(ask, error, undefined),
     );
     // It looks for an idle one first.
-    queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => waits(ask, before))));
+    const look = (): void => attempt(guard, () => waits(ask));
+    queueMicrotask(() => queueMicrotask(() => queueMicrotask(look)));
     return promise;
   }
 
-  function waits(ask: Ask, before: number): void {
-    try {
-      const { pool, caller, askedMs } = ask;
-      if (pool.taskQueueSize() <= before || pool.activeConnections() < pool.opts.connectionLimit) return;
-      ask.waiter = pools.get(pool)?.waits(caller, askedMs);
-    } catch (error) {
-      guard.failed(error);
-    }
+  function waits(ask: Ask): void {
+    const { pool, caller, askedMs, queuedBefore } = ask;
+    if (pool.taskQueueSize() <= queuedBefore || pool.activeConnections() < pool.opts.connectionLimit) return;
+    ask.waiter = pools.get(pool)?.waits(caller, askedMs);
   }
 
   function hear(ask: Ask, error: unknown, connection: Connection | undefined): void {
-    try {
+    attempt(guard, () => {
       if (connection !== undefined) lend(ask, connection);
       else refuse(ask, error);
-    } catch (failure) {
-      guard.failed(failure);
-    }
+    });
   }
 
   function lend({ pool, caller, askedMs, waiter }: Ask, connection: Connection): void {

@@ -1,6 +1,14 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
-import { type Guard, KnownPools, type PoolReporter, replaceMethod, undoAll, type Waiter } from "@telltale/core";
+import {
+  attempt,
+  type Guard,
+  KnownPools,
+  type PoolReporter,
+  replaceMethod,
+  undoAll,
+  type Waiter,
+} from "@telltale/core";
 import { makeState, stateOf } from "./connection-state.js";
 import type { Callback, Connection, ConnectionPool } from "./driver.js";
 
@@ -20,16 +28,16 @@ export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
       const askedMs = performance.now();
       let waiter: Waiter | undefined;
       let reporter: PoolReporter | undefined;
-      guarded(() => {
+      attempt(guard, () => {
         reporter = know(this);
         if (mustWait(this)) waiter = reporter.waits(caller, askedMs);
       });
       const got = (connection: unknown): void =>
-        guarded(() => {
+        attempt(guard, () => {
           if (reporter !== undefined) lend(reporter, connection as Connection, caller, askedMs, waiter);
         });
       const failed = (error: unknown): void =>
-        guarded(() => {
+        attempt(guard, () => {
           if (isTimeout(error)) reporter?.timedOut(waiter);
           else if (waiter !== undefined) reporter?.stoppedWaiting(waiter);
         });
@@ -51,28 +59,20 @@ export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
 
   const wrapCheckIn = (find: () => ConnectionPool["checkIn"]): ConnectionPool["checkIn"] =>
     function checkIn(this: ConnectionPool, connection) {
-      if (isOn()) guarded(() => takeBack(connection));
+      if (isOn()) attempt(guard, () => takeBack(connection));
       return find().call(this, connection);
     };
 
   const wrapEmit = (find: () => ConnectionPool["emitAndLog"]): ConnectionPool["emitAndLog"] =>
     function emitAndLog(this: ConnectionPool, event, ...values) {
       if (event === "connectionReady" && isOn()) {
-        guarded(() => {
+        attempt(guard, () => {
           const { durationMS } = (values[0] ?? {}) as { durationMS?: unknown };
           if (typeof durationMS === "number") know(this).timed("create", durationMS);
         });
       }
       return Reflect.apply(find(), this, [event, ...values]);
     };
-
-  function guarded(tell: () => void): void {
-    try {
-      tell();
-    } catch (error) {
-      guard.failed(error);
-    }
-  }
 
   function know(pool: ConnectionPool): PoolReporter {
     return pools.get(pool) ?? pools.register(pool, { name: pool.address, system: "mongodb" });

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
+  attempt,
   Attached,
   findMysqlTarget,
   type Guard,
@@ -71,7 +72,9 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     new OwnCallback(heard, this);
     const waiting = sizeOf(this._connectionQueue);
     const result = ask(this, heard);
-    if (sizeOf(this._connectionQueue) > waiting) waiter = pools.get(this)?.waits(caller, askedMs);
+    attempt(guard, () => {
+      if (sizeOf(this._connectionQueue) > waiting) waiter = pools.get(this)?.waits(caller, askedMs);
+    });
     return result;
   }
 
@@ -79,9 +82,11 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
   function ask(pool: Pool, callback: ConnectionCallback): unknown {
     const before = sizeOf(pool._allConnections);
     const result = getConnection.call(pool, callback);
-    const after = sizeOf(pool._allConnections);
-    const opened = after > before ? pool._allConnections.get(after - 1) : undefined;
-    if (opened !== undefined) stateOf(opened).createdMs = performance.now();
+    attempt(guard, () => {
+      const after = sizeOf(pool._allConnections);
+      const opened = after > before ? pool._allConnections.get(after - 1) : undefined;
+      if (opened !== undefined) stateOf(opened).createdMs = performance.now();
+    });
     return result;
   }
 

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
+  attempt,
   type Guard,
   hasListeners,
   PoolCall,
@@ -171,22 +172,15 @@ function follow(pool: TarnPool, name: string, guard: Guard, ended: () => void): 
     },
     createFail: (id) => void creating.delete(id),
   };
-  const listeners = Object.entries(events).map(([event, tell]) => [event, guarded(tell, guard)] as const);
+  const listeners = Object.entries(events).map(([event, tell]) => {
+    const listener = (id: unknown, subject: unknown): void => attempt(guard, () => tell(id, subject));
+    return [event, listener] as const;
+  });
   for (const [event, listener] of listeners) pool.on(event, listener);
   return () => {
     reporter.close();
     const living = reference.deref();
     if (living !== undefined) for (const [event, listener] of listeners) living.removeListener(event, listener);
-  };
-}
-
-function guarded(tell: (id: unknown, subject: unknown) => void, guard: Guard): typeof tell {
-  return (id, subject) => {
-    try {
-      if (guard.on) tell(id, subject);
-    } catch (error) {
-      guard.failed(error);
-    }
   };
 }
 
