@@ -23,7 +23,10 @@ class Asking {
   waiter: Waiter | undefined = undefined;
 }
 
-/** Patches mssql's pools: they lend what a pool of tarn keeps, which tells when. Returns what undoes it. */
+/**
+ * Patches mssql's pools of tedious' connections: they lend what a pool of tarn keeps, which tells when. What they inherit is replaced on
+ * their own class, as pools of other drivers inherit the same. Returns what undoes it.
+ */
 export function patchPool(prototype: MssqlPool, link: PoolLink, guard: Guard): () => void {
   let active = true;
   const watched = new WeakSet<TarnPool>();
@@ -79,9 +82,9 @@ export function patchPool(prototype: MssqlPool, link: PoolLink, guard: Guard): (
   }
 
   const undo = [
-    replaceMethod(ownerOf(prototype, "acquire"), "acquire", wrapAcquire),
-    replaceMethod(ownerOf(prototype, "_acquire"), "_acquire", wrapInnerAcquire),
-    replaceMethod(ownerOf(prototype, "_poolValidate"), "_poolValidate", wrapValidate),
+    replaceMethod(prototype, "acquire", wrapAcquire),
+    replaceMethod(prototype, "_acquire", wrapInnerAcquire),
+    replaceMethod(prototype, "_poolValidate", wrapValidate),
   ];
   return () => {
     active = false;
@@ -182,11 +185,4 @@ function follow(pool: TarnPool, name: string, guard: Guard, ended: () => void): 
     const living = reference.deref();
     if (living !== undefined) for (const [event, listener] of listeners) living.removeListener(event, listener);
   };
-}
-
-/** The prototype that a method is on. */
-function ownerOf(of: MssqlPool, method: string): MssqlPool {
-  let owner = of;
-  while (!Object.hasOwn(owner, method)) owner = Object.getPrototypeOf(owner) as MssqlPool;
-  return owner;
 }
