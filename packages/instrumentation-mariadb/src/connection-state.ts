@@ -7,7 +7,7 @@ import {
   mysqlSystemOf,
   type PoolReporter,
 } from "@telltale/core";
-import type { Asked } from "./calls.js";
+import type { EarlyCall } from "./calls.js";
 import type { Connection } from "./driver.js";
 
 /** What is known of a connection. */
@@ -24,7 +24,7 @@ export class ConnectionState {
   /** When it was last handed out; 0 while it is idle. */
   takenMs = 0;
   /** What was prepared last, and is to be executed next. */
-  prepared: Asked | undefined = undefined;
+  prepared: EarlyCall | undefined = undefined;
 
   targetOf({ opts, info }: Connection): DatabaseTarget {
     if (this.target !== undefined && this.database === info.database) return this.target;

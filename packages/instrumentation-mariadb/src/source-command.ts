@@ -55,9 +55,9 @@ export function patchCommand(prototype: Command, guard: Guard): () => void {
 }
 
 function succeed(command: Command, call: CommandCall, value: unknown): void {
-  const { operation, asked } = call;
+  const { operation, early } = call;
   if (operation === undefined) {
-    if (asked?.operation === undefined) stateOf(call.connection).prepared = asked;
+    if (early?.operation === undefined) stateOf(call.connection).prepared = early;
   } else if (operation.endMs === 0) {
     operation.rows = countMysqlRows(resultsOf(command, value)) + call.streamed;
     endOperation(operation);
@@ -66,12 +66,12 @@ function succeed(command: Command, call: CommandCall, value: unknown): void {
 
 /** What could not be prepared is a failed call, also where the server has the command that would run it already. */
 function fail(call: CommandCall, error: unknown): void {
-  const { asked, connection } = call;
-  let operation = call.operation ?? asked?.operation;
-  if (operation === undefined && asked?.call.text !== undefined) {
-    const { text } = asked.call;
+  const { early, connection } = call;
+  let operation = call.operation ?? early?.operation;
+  if (operation === undefined && early?.call.text !== undefined) {
+    const { text } = early.call;
     const state = stateOf(connection);
-    operation = asked.call.start(state.targetOf(connection).templateOf(text), text, undefined, state.takenMs);
+    operation = early.call.start(state.targetOf(connection).templateOf(text), text, undefined, state.takenMs);
   }
   if (operation !== undefined) failMysql(operation, error);
 }

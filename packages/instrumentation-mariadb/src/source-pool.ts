@@ -15,14 +15,14 @@ import {
   undoAll,
   type Waiter,
 } from "@telltale/core";
-import { Asked, setAsked } from "./calls.js";
+import { EarlyCall, setEarlyCall } from "./calls.js";
 import { stateOf, systemOf } from "./connection-state.js";
 import type { CallParameters, Connection, ConnectionCallback, Pool } from "./driver.js";
 
 type GetConnection = Pool["getConnection"];
 
 /** What a pool was asked: for a connection, or to run something on one. */
-class Ask {
+class Asking {
   readonly pool: Pool;
   readonly caller: Context = context.active();
   readonly askedMs = performance.now();
@@ -48,19 +48,19 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
   const patchGet = (find: () => GetConnection): GetConnection =>
     function patchedGetConnection(this: Pool, parameters, callback) {
       if (!active || !guard.on) return Reflect.apply(find(), this, arguments);
-      const ask = new Ask(
+      const asking = new Asking(
         this,
         typeof parameters === "function" ? undefined : callFor(this, parameters, patchedGetConnection),
       );
-      attempt(guard, () => void (ask.queuedBefore = this.taskQueueSize()));
+      attempt(guard, () => void (asking.queuedBefore = this.taskQueueSize()));
       const given = typeof parameters === "function" ? parameters : callback;
-      if (typeof given !== "function") return followPromise(ask, Reflect.apply(find(), this, arguments));
+      if (typeof given !== "function") return followPromise(asking, Reflect.apply(find(), this, arguments));
       const heard: ConnectionCallback = (error, connection) => {
-        hear(ask, error, connection);
-        return context.with(ask.caller, given, undefined, error, connection);
+        hear(asking, error, connection);
+        return context.with(asking.caller, given, undefined, error, connection);
       };
       const result = find().call(this, typeof parameters === "function" ? heard : parameters, heard);
-      attempt(guard, () => waits(ask));
+      attempt(guard, () => waits(asking));
       return result;
     };
 
@@ -69,7 +69,7 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
     try {
       const call = new PoolCall(context.active(), parameters.sql);
       if (sitesWanted()) call.noteSite(targetOf(pool), below);
-      setAsked(parameters, new Asked(call));
+      setEarlyCall(parameters, new EarlyCall(call));
       return call;
     } catch (error) {
       guard.failed(error);
@@ -78,32 +78,32 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
   }
 
   /** The driver's own promise, which its pools go on with themselves: ours hears of it first, and hides no rejection of theirs. */
-  function followPromise(ask: Ask, promise: unknown): unknown {
+  function followPromise(asking: Asking, promise: unknown): unknown {
     if (!(promise instanceof Promise)) return promise;
     promise.then(
-      (connection: Connection) => hear(ask, undefined, connection),
-      (error: unknown) => hear(ask, error, undefined),
+      (connection: Connection) => hear(asking, undefined, connection),
+      (error: unknown) => hear(asking, error, undefined),
     );
     // It looks for an idle one first.
-    const look = (): void => attempt(guard, () => waits(ask));
+    const look = (): void => attempt(guard, () => waits(asking));
     queueMicrotask(() => queueMicrotask(() => queueMicrotask(look)));
     return promise;
   }
 
-  function waits(ask: Ask): void {
-    const { pool, caller, askedMs, queuedBefore } = ask;
+  function waits(asking: Asking): void {
+    const { pool, caller, askedMs, queuedBefore } = asking;
     if (pool.taskQueueSize() <= queuedBefore || pool.activeConnections() < pool.opts.connectionLimit) return;
-    ask.waiter = pools.get(pool)?.waits(caller, askedMs);
+    asking.waiter = pools.get(pool)?.waits(caller, askedMs);
   }
 
-  function hear(ask: Ask, error: unknown, connection: Connection | undefined): void {
+  function hear(asking: Asking, error: unknown, connection: Connection | undefined): void {
     attempt(guard, () => {
-      if (connection !== undefined) lend(ask, connection);
-      else refuse(ask, error);
+      if (connection !== undefined) lend(asking, connection);
+      else refuse(asking, error);
     });
   }
 
-  function lend({ pool, caller, askedMs, waiter }: Ask, connection: Connection): void {
+  function lend({ pool, caller, askedMs, waiter }: Asking, connection: Connection): void {
     const reporter = know(pool, connection);
     const state = stateOf(connection);
     const nowMs = performance.now();
@@ -117,7 +117,7 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
   }
 
   /** A query that never got a connection is a failed call all the same. */
-  function refuse({ pool, call, waiter }: Ask, error: unknown): void {
+  function refuse({ pool, call, waiter }: Asking, error: unknown): void {
     const isLate = (error as { code?: unknown } | null | undefined)?.code === "ER_GET_CONNECTION_TIMEOUT";
     const reporter = isLate ? know(pool, undefined) : pools.get(pool);
     if (isLate) reporter?.timedOut(waiter);
