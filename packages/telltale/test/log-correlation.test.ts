@@ -55,7 +55,10 @@ const loggers: Readonly<Record<string, Logger>> = {
     method: () => "write",
     open() {
       const { createLogger, format, transports } = require("winston") as typeof import("winston");
-      const print = format.printf((info) => void lines.push(JSON.stringify(info)) ?? "");
+      const print = format.printf((info) => {
+        lines.push(JSON.stringify(info));
+        return "";
+      });
       const logger = createLogger({ format: print, transports: [new transports.Console({ silent: true })] });
       return () => logger.info("hello");
     },
