@@ -14,7 +14,7 @@ import {
   type Waiter,
 } from "@telltale/core";
 import { stateOf } from "./connection-state.js";
-import type { Connection, ConnectionCallback, Pool, Queue } from "./driver.js";
+import type { Connection, ConnectionCallback, Pool } from "./driver.js";
 import { failUnsent, handOver, isGiven, patchCalls, type PoolLink } from "./pool-call.js";
 import { isKnown, systemOf } from "./target.js";
 
@@ -70,20 +70,20 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     };
     // oxlint-disable-next-line no-new
     new OwnCallback(heard, this);
-    const waiting = sizeOf(this._connectionQueue);
+    const waiting = sizeOf(this, "_connectionQueue");
     const result = ask(this, heard);
     attempt(guard, () => {
-      if (sizeOf(this._connectionQueue) > waiting) waiter = pools.get(this)?.waits(caller, askedMs);
+      if (sizeOf(this, "_connectionQueue") > waiting) waiter = pools.get(this)?.waits(caller, askedMs);
     });
     return result;
   }
 
   /** It may open a connection. */
   function ask(pool: Pool, callback: ConnectionCallback): unknown {
-    const before = sizeOf(pool._allConnections);
+    const before = sizeOf(pool, "_allConnections");
     const result = getConnection.call(pool, callback);
     attempt(guard, () => {
-      const after = sizeOf(pool._allConnections);
+      const after = sizeOf(pool, "_allConnections");
       const opened = after > before ? pool._allConnections.get(after - 1) : undefined;
       if (opened !== undefined) stateOf(opened).createdMs = performance.now();
     });
@@ -176,7 +176,7 @@ function readingOf({ _closed, _allConnections, _freeConnections, _connectionQueu
   };
 }
 
-/** What the driver keeps to itself may be gone some day, and a pool must not fail for it. */
-function sizeOf(queue: Queue<unknown> | undefined): number {
-  return queue?.length ?? 0;
+/** What the driver keeps to itself may be gone some day, and a method may be called without its pool: neither may fail for us. */
+function sizeOf(pool: Partial<Pool> | undefined, queue: "_allConnections" | "_connectionQueue"): number {
+  return pool?.[queue]?.length ?? 0;
 }
