@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeWith } from "./describe-with.js";
 import { fixture, programLines, type ProgramRun, REGISTER, runProgram } from "./run-program.js";
 import {
@@ -22,7 +22,6 @@ const casesOf = (isOne: (program: string) => boolean) =>
   nodes.flatMap(({ version, binary }) => programs.filter(isOne).map((program) => [program, version, binary] as const));
 const isMemcached = (program: string): boolean => program.startsWith("mem");
 const isMysql = (program: string): boolean => /^(?:mysql2|mariadb)-/.test(program);
-/** Of their servers there are stand-ins only. */
 const isMongo = (program: string): boolean => program.startsWith("mongodb-");
 const isMssql = (program: string): boolean => program.startsWith("mssql-");
 
@@ -68,22 +67,24 @@ describeWith(["memcached"], "programs with clients of Memcached behave with the 
   });
 });
 
-test.each(casesOf(isMongo))("%s on Node %s", async (program, _, node) => {
-  const mongod = await startFakeMongod();
-  try {
-    await compare(program, node, { MONGODB_URL: `mongodb://127.0.0.1:${mongod.port}/` });
-  } finally {
-    mongod.close();
-  }
-});
+describe("programs behave with the preload as they do alone, with what is no MongoDB and no SQL Server", () => {
+  test.each(casesOf(isMongo))("%s on Node %s", async (program, _, node) => {
+    const mongod = await startFakeMongod();
+    try {
+      await compare(program, node, { MONGODB_URL: `mongodb://127.0.0.1:${mongod.port}/` });
+    } finally {
+      mongod.close();
+    }
+  });
 
-test.each(casesOf(isMssql))("%s on Node %s", async (program, _, node) => {
-  const server = await startFakeSqlServer();
-  try {
-    await compare(program, node, { MSSQL_URL: `mssql://127.0.0.1:${server.port}` });
-  } finally {
-    server.close();
-  }
+  test.each(casesOf(isMssql))("%s on Node %s", async (program, _, node) => {
+    const server = await startFakeSqlServer();
+    try {
+      await compare(program, node, { MSSQL_URL: `mssql://127.0.0.1:${server.port}` });
+    } finally {
+      server.close();
+    }
+  });
 });
 
 async function compare(program: string, node: string, servers: Record<string, string>): Promise<void> {

@@ -124,6 +124,19 @@ test("every numeric option of insights is on a page, with the default that optio
   }
 });
 
+test.each(readdirSync(join(root, "packages")).filter((name) => name.startsWith("instrumentation-")))(
+  "%s: its README shows how to use all of it with a plain SDK",
+  (name) => {
+    const readme = read(`packages/${name}/README.md`);
+    const functions = new Set(read(`packages/${name}/src/index.ts`).match(/\b[a-z]\w*Instrumentation\b/g) ?? []);
+    functions.delete("defineInstrumentation");
+    expect(functions.size).toBeGreaterThan(0);
+    for (const each of functions) expect(readme).toContain(`${each}(`);
+    expect(readme).toContain(`from "@telltale/${name}";\n`);
+    expect(readme).toMatch(/new NodeSDK\(\{\s*instrumentations: \[/);
+  },
+);
+
 test("links between documents lead somewhere", () => {
   const documents = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).filter((name) =>
     name.endsWith(".md"),

@@ -163,11 +163,31 @@ test("versions that are not supported, twice installed, and what is not heard at
   ]);
 });
 
+test("what is heard by its router, its adapter or its driver is not named as unheard", async () => {
+  const ofPrisma = async (version: string) => {
+    install("@prisma/client", version);
+    return of(await diagnose([]), "not heard").map(({ text }) => text.split(":", 1)[0]);
+  };
+  install("koa", "3.0.0");
+  install("@nestjs/core", "11.0.0");
+  write("package.json", { name: "app", dependencies: { koa: "3", "@nestjs/core": "11", "@prisma/client": "*" } });
+  expect(await ofPrisma("7.0.0")).toEqual([]);
+  expect(await ofPrisma("6.0.0")).toEqual(["@prisma/client 6.0.0"]);
+});
+
 test("a library that the configuration switches off", async () => {
   write("telltale.config.json", { instrumentations: { pg: false } });
   write("package.json", { name: "app", dependencies: { pg: "8" } });
   install("pg", "8.1.0");
   expect(of(await diagnose([]), "pg")).toMatchObject([{ status: "note" }]);
+  expect(of(await diagnose([]), "heard")[0]?.text).toBe("node:http, fetch");
+});
+
+test("HTTP that the configuration switches off", async () => {
+  write("telltale.config.json", { instrumentations: { http: false } });
+  write("package.json", { name: "app", dependencies: { pg: "8" } });
+  install("pg", "8.1.0");
+  expect(of(await diagnose([]), "heard")[0]?.text).toBe("pg 8.1.0");
 });
 
 test("a driver that is part of the app's file", async () => {

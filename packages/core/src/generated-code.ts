@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
+import { limitOf } from "./self.js";
 
 /** Where Prisma's generator `prisma-client-js` puts a copy of its runtime, if it is told to write into a folder of the app's. */
 const RUNTIME = /^(.*)[\\/]runtime[\\/](?:client|library|binary)\.m?js$/;
 const MAX_FOLDERS = 100;
+const unkept = limitOf("call_site.generated");
 /** By folder, whether a client was generated there. */
 const folders = new Map<string, boolean>();
 
@@ -14,6 +16,7 @@ export function isGenerated(file: string): boolean {
   if (known !== undefined) return known;
   const isClient = hasClient(folder);
   if (folders.size < MAX_FOLDERS) folders.set(folder, isClient);
+  else unkept.total += 1;
   return isClient;
 }
 

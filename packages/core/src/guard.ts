@@ -12,6 +12,16 @@ export interface Guard {
   failed(error: unknown): void;
 }
 
+/** Takes a step of a part that is on. What it throws goes no further; it takes a closure, so hot paths have a `try` of their own. */
+export function attempt(guard: Guard, step: () => void): void {
+  if (!guard.on) return;
+  try {
+    step();
+  } catch (error) {
+    guard.failed(error);
+  }
+}
+
 /** A part that fails this often is broken, not unlucky; that others of its calls went well is not counted, which would cost every call. */
 const FAILURES_BEFORE_OFF = 3;
 

@@ -58,7 +58,7 @@ export {
   readKnownFindings,
   writeKnownFindings,
 } from "./known-findings.js";
-export { createGuard, type Guard } from "./guard.js";
+export { attempt, createGuard, type Guard } from "./guard.js";
 export {
   deferInstrumentation,
   defineInstrumentation,
@@ -77,6 +77,7 @@ export {
 export { type InLine, Line } from "./line.js";
 export type { Loan, Waiter } from "./loans.js";
 export { type KeyCommand, KeyTemplates } from "./key-templates.js";
+export { KnownPools } from "./known-pools.js";
 export { createLabelSet, type LabelSet, OVERFLOW_LABEL } from "./labels.js";
 export {
   addListener,
@@ -92,12 +93,14 @@ export {
 export { METRIC_ATTRIBUTES } from "./metric-attributes.js";
 export { type InstrumentKind, type MetricDefinition, METRICS } from "./metric-names.js";
 export {
+  countMysqlRows,
   databaseUsed,
   failMysql,
   findMysqlTarget,
   type MysqlAddress,
   mysqlPoolName,
   type MysqlSystem,
+  mysqlSystemOf,
   placeOfMysql,
 } from "./mysql.js";
 export {
@@ -158,6 +161,7 @@ export { createShapeCache, type ShapeCache } from "./query/shape-cache.js";
 export { replaceMethod } from "./replace-method.js";
 export { activeRequest, isSuppressed, type Request, suppress } from "./request.js";
 export { say, type SayLevel, sayOnce, setSay } from "./say.js";
+export { ServerFailure } from "./server-failure.js";
 export { count, counterOf, limitOf, type SelfCounter, selfCounters, type SelfMetric } from "./self.js";
 export { Slices } from "./slices.js";
 export { addSpanListener } from "./spans.js";

@@ -1,10 +1,10 @@
 import type { Context, Span } from "@opentelemetry/api";
 import { requestOf, spanOf } from "./context.js";
-import type { InLine } from "./line.js";
+import type { InLine, Line } from "./line.js";
 import type { DatabaseOperation, DatabaseTemplate } from "./operation.js";
 import type { Request } from "./request.js";
 
-/** A caller that waits because all connections are lent. */
+/** A caller that waits because all connections are lent: from its making on, in the line of its pool. */
 export class Waiter implements InLine<Waiter> {
   /** `performance.now()` when it asked. */
   readonly askedMs: number;
@@ -13,11 +13,20 @@ export class Waiter implements InLine<Waiter> {
   readonly span: Span | undefined;
   before: Waiter | undefined = undefined;
   after: Waiter | undefined = undefined;
+  private line: Line<Waiter> | undefined;
 
-  constructor(caller: Context, askedMs: number) {
+  constructor(line: Line<Waiter>, caller: Context, askedMs: number) {
     this.askedMs = askedMs;
     this.request = requestOf(caller);
     this.span = this.request === undefined ? spanOf(caller) : undefined;
+    this.line = line;
+    line.enter(this);
+  }
+
+  /** Once: its pool may be registered anew meanwhile, and whoever tells of its end does not know in which line it waits. */
+  leave(): void {
+    this.line?.leave(this);
+    this.line = undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import { createTargets, type DatabasePlace, type DatabaseTarget } from "./database-targets.js";
 import { type DatabaseOperation, type DatabaseTemplate, endOperation, failOperation } from "./operation.js";
 import type { QueryShape } from "./query/query-shape.js";
+import { ServerFailure } from "./server-failure.js";
 
 // What the drivers for MySQL and MariaDB have in common.
 
@@ -45,37 +46,31 @@ export function mysqlPoolName({ host, port, socketPath }: MysqlAddress, database
   return `${socketPath ?? `${host}:${port}`}/${database}`;
 }
 
+/** Which it is, as the version in a server's greeting says. */
+export function mysqlSystemOf(serverVersion: unknown): MysqlSystem {
+  return /mariadb/i.test(String(serverVersion)) ? "mariadb" : "mysql";
+}
+
+/** Rows returned or changed, of all statements of a query. */
+export function countMysqlRows(results: readonly unknown[]): number {
+  let rows = 0;
+  for (const result of results) {
+    if (Array.isArray(result)) rows += result.length;
+    else rows += (result as { affectedRows?: number } | null | undefined)?.affectedRows ?? 0;
+  }
+  return rows;
+}
+
 /** Ends a query with what it failed with. */
 export function failMysql(operation: DatabaseOperation, error: unknown): void {
   if (operation.endMs !== 0) return;
   // Old releases of the mariadb driver call it `text`.
   const { errno, code, text, sqlMessage = text } = (error ?? {}) as Record<string, unknown>;
   if (typeof sqlMessage === "string" && typeof errno === "number") {
-    failOperation(
-      operation,
-      new ServerFailure(withoutValues(sqlMessage), typeof code === "string" ? code : `${errno}`),
-    );
+    failOperation(operation, new ServerFailure(sqlMessage, typeof code === "string" ? code : `${errno}`));
     operation.statusCode = `${errno}`;
   } else failOperation(operation, error);
   endOperation(operation);
-}
-
-/** What the server said, as far as it may be recorded. */
-class ServerFailure extends Error {
-  readonly code: string;
-
-  constructor(message: string, code: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-/**
- * The server quotes what it does not like: values, and the text with the values in it ("… syntax to use near '…'"). Where quotes within
- * the quote end nobody can tell.
- */
-function withoutValues(message: string): string {
-  return message.replace(/['"`].*$/s, "…");
 }
 
 const USE = /^\s*use\s+(?:`((?:[^`]|``)+)`|([^\s;`]+))/i;

@@ -113,7 +113,7 @@ export function registerPool(wanted: PoolSource): PoolReporter {
       poolTimed(pool, what, ms);
     },
     timedOut(waiter) {
-      if (waiter !== undefined) waiters.leave(waiter);
+      waiter?.leave();
       poolTimedOut(pool, waiter);
     },
     addConnection() {
@@ -133,16 +133,13 @@ export function registerPool(wanted: PoolSource): PoolReporter {
       loan.return();
     },
     waits(caller, askedMs) {
-      if (!hearsLoans()) return undefined;
-      const waiter = new Waiter(caller, askedMs);
-      waiters.enter(waiter);
-      return waiter;
+      return hearsLoans() ? new Waiter(waiters, caller, askedMs) : undefined;
     },
     waited(waiter, nowMs = performance.now()) {
-      waiters.leave(waiter);
+      waiter.leave();
       poolWaited(pool, waiter, nowMs);
     },
-    stoppedWaiting: (waiter) => waiters.leave(waiter),
+    stoppedWaiting: (waiter) => waiter.leave(),
     close: () => closePool(pool),
   };
 }

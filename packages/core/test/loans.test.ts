@@ -60,6 +60,17 @@ test("loans stand in the order in which they were taken, whichever is returned",
   expect(lent(reporter)).toEqual([]);
 });
 
+test("a wait that ends when its pool has been registered anew leaves its own line, and nobody else's", () => {
+  listen();
+  const [before, now] = [open(), open()];
+  const waiter = before.waits(ROOT_CONTEXT, 1);
+  const other = now.waits(ROOT_CONTEXT, 2);
+  if (waiter === undefined || other === undefined) throw new Error("nobody listens");
+  now.waited(waiter);
+  now.stoppedWaiting(waiter);
+  expect([before.pool.waiters.first, now.pool.waiters.first]).toEqual([undefined, other]);
+});
+
 test("nothing is noted while nobody asks", () => {
   const reporter = open();
   const loan = reporter.addConnection();

@@ -9,16 +9,14 @@ import {
 } from "@telltale/core";
 import { joinPattern } from "./route-pattern.js";
 
-/** Names the route of each request that `@koa/router` or `koa-router` 12 to 15 hand to a handler. Needs the http instrumentation. */
+/** Names the route of each request that `@koa/router` 12 to 15 or `koa-router` 12 to 14 hand to a handler. Needs the http instrumentation. */
 export function koaInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "koa",
-    modules: ["@koa/router", "koa-router"].map((module) => ({
-      module,
-      majors: [12, 15],
-      target: layersOf,
-      patch: patchLayers,
-    })),
+    modules: [
+      { module: "@koa/router", majors: [12, 15], target: layersOf, patch: patchLayers },
+      { module: "koa-router", majors: [12, 14], target: layersOf, patch: patchLayers },
+    ],
   });
 }
 

@@ -66,9 +66,9 @@ async function createFastify(load: Load): Promise<Server> {
   return app.server;
 }
 
-async function createKoa(load: Load, rest: string): Promise<Server> {
+async function createKoa(load: Load, library: "@koa/router" | "koa-router", rest: string): Promise<Server> {
   const app = new (mainOf(await load("koa")))();
-  const Router = mainOf(await load("@koa/router"));
+  const Router = mainOf(await load(library));
   app.silent = true;
   const ok = (context: Exports) => void (context.body = "ok");
   const fail = () => {
@@ -214,8 +214,10 @@ export const frameworks: readonly Framework[] = [
   row("express", oldest, "/files/*", (load) => createExpress(load, "/files/*")),
   row("fastify", newest, "/files/*", createFastify),
   row("fastify", oldest, "/files/*", createFastify),
-  row("koa", newest, "/files/*rest", (load) => createKoa(load, "/files/*rest")),
-  row("koa", oldest, "/files/(.*)", (load) => createKoa(load, "/files/(.*)")),
+  row("koa", newest, "/files/*rest", (load) => createKoa(load, "@koa/router", "/files/*rest")),
+  row("koa", oldest, "/files/(.*)", (load) => createKoa(load, "@koa/router", "/files/(.*)")),
+  row("koa", newest, "/files/*rest", (load) => createKoa(load, "koa-router", "/files/*rest")),
+  row("koa", oldest, "/files/(.*)", (load) => createKoa(load, "koa-router", "/files/(.*)")),
   row("@hapi/hapi", newest, "/files/{rest*}", createHapi, braces),
   row("@hapi/hapi", oldest, "/files/{rest*}", createHapi, braces),
   row("hono", newest, "/files/*", (load) => createHono(load, "hono/tiny")),

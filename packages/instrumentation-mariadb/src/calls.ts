@@ -3,7 +3,7 @@ import { Attached, type DatabaseOperation, type PoolCall } from "@telltale/core"
 import type { CallParameters, Command, Connection } from "./driver.js";
 
 /** A call that begins before its command is sent: it waits for a connection, or is prepared first. */
-export class Asked {
+export class EarlyCall {
   readonly call: PoolCall;
   /** Of the command that runs it. */
   operation: DatabaseOperation | undefined = undefined;
@@ -20,14 +20,14 @@ export class CommandCall {
   /** Undefined while it waits for its connection to open, and where it only prepares what is executed next. */
   operation: DatabaseOperation | undefined = undefined;
   /** The call that it is for, where that began before; of one that prepares, always. */
-  readonly asked: Asked | undefined;
+  readonly early: EarlyCall | undefined;
   /** Rows that were streamed. */
   streamed = 0;
 
-  constructor(context: Context, connection: Connection, asked: Asked | undefined) {
+  constructor(context: Context, connection: Connection, early: EarlyCall | undefined) {
     this.context = context;
     this.connection = connection;
-    this.asked = asked;
+    this.early = early;
   }
 }
 
@@ -54,25 +54,25 @@ export function setCall(command: Command, call: CommandCall): void {
   new KnownCommand(command, call);
 }
 
-class AskedCall extends Attached {
-  readonly #asked: Asked;
+class KnownParameters extends Attached {
+  readonly #early: EarlyCall;
 
-  constructor(parameters: object, asked: Asked) {
+  constructor(parameters: object, early: EarlyCall) {
     super(parameters);
-    this.#asked = asked;
+    this.#early = early;
   }
 
-  static get(parameters: object): Asked | undefined {
-    return #asked in parameters ? parameters.#asked : undefined;
+  static get(parameters: object): EarlyCall | undefined {
+    return #early in parameters ? parameters.#early : undefined;
   }
 }
 
 /** The call that came with these parameters, from its pool or from what prepares it. */
-export function askedWith(parameters: CallParameters | null | undefined): Asked | undefined {
-  return parameters ? AskedCall.get(parameters) : undefined;
+export function earlyCallOf(parameters: CallParameters | null | undefined): EarlyCall | undefined {
+  return parameters ? KnownParameters.get(parameters) : undefined;
 }
 
-export function setAsked(parameters: CallParameters, asked: Asked): void {
+export function setEarlyCall(parameters: CallParameters, early: EarlyCall): void {
   // oxlint-disable-next-line no-new
-  new AskedCall(parameters, asked);
+  new KnownParameters(parameters, early);
 }

@@ -4,9 +4,10 @@ import {
   findMysqlTarget,
   type Loan,
   type MysqlSystem,
+  mysqlSystemOf,
   type PoolReporter,
 } from "@telltale/core";
-import type { Asked } from "./calls.js";
+import type { EarlyCall } from "./calls.js";
 import type { Connection } from "./driver.js";
 
 /** What is known of a connection. */
@@ -23,7 +24,7 @@ export class ConnectionState {
   /** When it was last handed out; 0 while it is idle. */
   takenMs = 0;
   /** What was prepared last, and is to be executed next. */
-  prepared: Asked | undefined = undefined;
+  prepared: EarlyCall | undefined = undefined;
 
   targetOf({ opts, info }: Connection): DatabaseTarget {
     if (this.target !== undefined && this.database === info.database) return this.target;
@@ -47,9 +48,8 @@ export class ConnectionState {
   }
 }
 
-/** As the server's greeting has it. */
 export function systemOf({ serverVersion }: Connection["info"]): MysqlSystem {
-  return /mariadb/i.test(String(serverVersion?.raw)) ? "mariadb" : "mysql";
+  return mysqlSystemOf(serverVersion?.raw);
 }
 
 class KnownConnection extends Attached {

@@ -37,7 +37,8 @@ export interface Connection extends EventEmitter {
     readonly database?: string;
   };
   readonly status: number;
-  connect(): Promise<unknown>;
+  /** Returns a promise. */
+  connect(): unknown;
   addCommandQueue(command: Command): unknown;
   addCommandEnable(command: Command): unknown;
   addCommandEnablePipeline(command: Command): unknown;

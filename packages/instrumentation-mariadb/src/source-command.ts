@@ -1,5 +1,5 @@
 import { context } from "@opentelemetry/api";
-import { endOperation, failMysql, type Guard, replaceMethod, undoAll } from "@telltale/core";
+import { countMysqlRows, endOperation, failMysql, type Guard, replaceMethod, undoAll } from "@telltale/core";
 import { callOf, type CommandCall } from "./calls.js";
 import { stateOf } from "./connection-state.js";
 import type { Command } from "./driver.js";
@@ -55,33 +55,28 @@ export function patchCommand(prototype: Command, guard: Guard): () => void {
 }
 
 function succeed(command: Command, call: CommandCall, value: unknown): void {
-  const { operation, asked } = call;
+  const { operation, early } = call;
   if (operation === undefined) {
-    if (asked?.operation === undefined) stateOf(call.connection).prepared = asked;
+    if (early?.operation === undefined) stateOf(call.connection).prepared = early;
   } else if (operation.endMs === 0) {
-    operation.rows = countRows(command._rows ?? [], value) + call.streamed;
+    operation.rows = countMysqlRows(resultsOf(command, value)) + call.streamed;
     endOperation(operation);
   }
 }
 
 /** What could not be prepared is a failed call, also where the server has the command that would run it already. */
 function fail(call: CommandCall, error: unknown): void {
-  const { asked, connection } = call;
-  let operation = call.operation ?? asked?.operation;
-  if (operation === undefined && asked?.call.text !== undefined) {
-    const { text } = asked.call;
+  const { early, connection } = call;
+  let operation = call.operation ?? early?.operation;
+  if (operation === undefined && early?.call.text !== undefined) {
+    const { text } = early.call;
     const state = stateOf(connection);
-    operation = asked.call.start(state.targetOf(connection).templateOf(text), text, undefined, state.takenMs);
+    operation = early.call.start(state.targetOf(connection).templateOf(text), text, undefined, state.takenMs);
   }
   if (operation !== undefined) failMysql(operation, error);
 }
 
-/** Returned or changed, of all statements; newer releases keep the result of a single change nowhere. */
-function countRows(results: readonly unknown[], value: unknown): number {
-  let rows = 0;
-  for (const result of results.length === 0 ? [Array.isArray(value) ? (value[0] as unknown) : value] : results) {
-    if (Array.isArray(result)) rows += result.length;
-    else rows += (result as { affectedRows?: number } | null | undefined)?.affectedRows ?? 0;
-  }
-  return rows;
+/** Newer releases keep the result of a single change nowhere. */
+function resultsOf({ _rows: results = [] }: Command, value: unknown): readonly unknown[] {
+  return results.length > 0 ? results : [Array.isArray(value) ? value[0] : value];
 }

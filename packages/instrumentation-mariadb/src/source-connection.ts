@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { context } from "@opentelemetry/api";
 import {
+  attempt,
   type DatabaseOperation,
   type Guard,
   hasListeners,
@@ -13,7 +14,7 @@ import {
   takeSite,
   undoAll,
 } from "@telltale/core";
-import { Asked, askedWith, callOf, CommandCall, setAsked, setCall } from "./calls.js";
+import { callOf, CommandCall, EarlyCall, earlyCallOf, setCall, setEarlyCall } from "./calls.js";
 import { stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
 import { textOf } from "./query-text.js";
@@ -72,7 +73,7 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
     const known = callOf(command);
     if (known !== undefined) {
       // It has waited for its connection to open.
-      if (!waits && known.asked !== undefined && !isPreparation(command)) start(known, command, sql, performance.now());
+      if (!waits && known.early !== undefined && !isPreparation(command)) start(known, command, sql, performance.now());
       return;
     }
     // What is added before that is the driver's own.
@@ -82,38 +83,44 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
 
   function begin(connection: Connection, command: Command, sql: string, waits: boolean, below: Add): void {
     const state = stateOf(connection);
-    const asked = askedWith(command.cmdParam) ?? takePrepared(connection, command, sql);
-    const caller = asked?.call.context ?? context.active();
+    const early = earlyCallOf(command.cmdParam) ?? takePrepared(connection, command, sql);
+    const caller = early?.call.context ?? context.active();
     if (!hasListeners() || isSuppressed(caller)) {
       if (state.loan !== undefined) state.loan.isUnseen = true;
       return;
     }
     if (isPreparation(command)) {
-      prepare(connection, command, sql, asked, below);
+      prepare(connection, command, sql, early, below);
       return;
     }
     const call = new CommandCall(
       caller,
       connection,
-      asked ?? (waits ? new Asked(new PoolCall(caller, sql)) : undefined),
+      early ?? (waits ? new EarlyCall(new PoolCall(caller, sql)) : undefined),
     );
     setCall(command, call);
     followRows(command, call);
     if (waits) return;
     const operation = start(call, command, sql, state.takenMs);
-    if (asked === undefined && siteWanted(operation.template)) {
+    if (early === undefined && siteWanted(operation.template)) {
       operation.takenSite = takeSite(operation.template, below);
     }
   }
 
   /** Only of a call that executes it, too. */
-  function prepare(connection: Connection, command: Command, sql: string, asked: Asked | undefined, below: Add): void {
+  function prepare(
+    connection: Connection,
+    command: Command,
+    sql: string,
+    early: EarlyCall | undefined,
+    below: Add,
+  ): void {
     const { cmdParam } = command;
     if (!cmdParam || !("values" in cmdParam) || cmdParam.values === null) return;
-    let known = asked;
+    let known = early;
     if (known === undefined) {
-      known = new Asked(new PoolCall(context.active(), sql));
-      setAsked(cmdParam, known);
+      known = new EarlyCall(new PoolCall(context.active(), sql));
+      setEarlyCall(cmdParam, known);
       if (sitesWanted()) known.call.noteSite(stateOf(connection).targetOf(connection), below);
     }
     setCall(command, new CommandCall(known.call.context, connection, known));
@@ -121,18 +128,18 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
 
   /** Starts an operation that has waited for its connection until then. */
   function start(call: CommandCall, command: Command, sql: string, untilMs: number): DatabaseOperation {
-    const { connection, asked } = call;
+    const { connection, early } = call;
     const state = stateOf(connection);
     const { initialValues: values } = command;
     const template = state.targetOf(connection).templateOf(textOf(sql, values));
     const operation =
-      asked === undefined
+      early === undefined
         ? startDatabaseOperation(template, sql, values, call.context)
-        : asked.call.start(template, sql, values, untilMs);
+        : early.call.start(template, sql, values, untilMs);
     if (isBatch(command)) operation.batchSize = (values as readonly unknown[]).length;
     call.operation = operation;
-    if (asked !== undefined) asked.operation = operation;
-    if (state.prepared === asked) state.prepared = undefined;
+    if (early !== undefined) early.operation = operation;
+    if (state.prepared === early) state.prepared = undefined;
     state.loan?.runs(operation);
     return operation;
   }
@@ -140,12 +147,15 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
   const patchConnect = (find: () => Connection["connect"]): Connection["connect"] =>
     function connect(this: Connection) {
       const startMs = performance.now();
-      const opened = find().call(this);
+      const opened: unknown = find().call(this);
       // The driver's own promise, which it goes on with itself.
-      void opened.then(
-        () => void (stateOf(this).openingMs = performance.now() - startMs),
-        () => {},
-      );
+      if (opened instanceof Promise) {
+        const note = (): void => void (stateOf(this).openingMs = performance.now() - startMs);
+        opened.then(
+          () => attempt(guard, note),
+          () => {},
+        );
+      }
       return opened;
     };
 
@@ -185,7 +195,7 @@ function isBatch({ binary, bulkPacketNo, initialValues: values }: Command): bool
 }
 
 /** Older releases execute with other parameters than they prepare. */
-function takePrepared(connection: Connection, command: Command, sql: string): Asked | undefined {
+function takePrepared(connection: Connection, command: Command, sql: string): EarlyCall | undefined {
   if (command.binary !== true || isPreparation(command)) return undefined;
   const state = stateOf(connection);
   const { prepared } = state;

@@ -1,31 +1,34 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
+  attempt,
   failMysql,
   findMysqlTarget,
   type Guard,
   hasListeners,
+  KnownPools,
   mysqlPoolName,
   PoolCall,
   type PoolReporter,
-  registerPool,
   replaceMethod,
   sitesWanted,
   undoAll,
   type Waiter,
 } from "@telltale/core";
-import { Asked, setAsked } from "./calls.js";
+import { EarlyCall, setEarlyCall } from "./calls.js";
 import { stateOf, systemOf } from "./connection-state.js";
 import type { CallParameters, Connection, ConnectionCallback, Pool } from "./driver.js";
 
 type GetConnection = Pool["getConnection"];
 
 /** What a pool was asked: for a connection, or to run something on one. */
-class Ask {
+class Asking {
   readonly pool: Pool;
   readonly caller: Context = context.active();
   readonly askedMs = performance.now();
   readonly call: PoolCall | undefined;
+  /** How many waited already. */
+  queuedBefore = Infinity;
   waiter: Waiter | undefined = undefined;
 
   constructor(pool: Pool, call: PoolCall | undefined) {
@@ -40,26 +43,24 @@ class Ask {
  */
 export function patchPool(prototype: Pool, guard: Guard): () => void {
   let active = true;
-  const pools = new WeakMap<Pool, PoolReporter>();
-  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
-  const open = new Set<PoolReporter>();
+  const pools = new KnownPools(readingOf);
 
   const patchGet = (find: () => GetConnection): GetConnection =>
     function patchedGetConnection(this: Pool, parameters, callback) {
       if (!active || !guard.on) return Reflect.apply(find(), this, arguments);
-      const before = this.taskQueueSize();
-      const ask = new Ask(
+      const asking = new Asking(
         this,
         typeof parameters === "function" ? undefined : callFor(this, parameters, patchedGetConnection),
       );
+      attempt(guard, () => void (asking.queuedBefore = this.taskQueueSize()));
       const given = typeof parameters === "function" ? parameters : callback;
-      if (typeof given !== "function") return followPromise(ask, Reflect.apply(find(), this, arguments));
+      if (typeof given !== "function") return followPromise(asking, Reflect.apply(find(), this, arguments));
       const heard: ConnectionCallback = (error, connection) => {
-        hear(ask, error, connection);
-        return context.with(ask.caller, given, undefined, error, connection);
+        hear(asking, error, connection);
+        return context.with(asking.caller, given, undefined, error, connection);
       };
       const result = find().call(this, typeof parameters === "function" ? heard : parameters, heard);
-      waits(ask, before);
+      attempt(guard, () => waits(asking));
       return result;
     };
 
@@ -68,7 +69,7 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
     try {
       const call = new PoolCall(context.active(), parameters.sql);
       if (sitesWanted()) call.noteSite(targetOf(pool), below);
-      setAsked(parameters, new Asked(call));
+      setEarlyCall(parameters, new EarlyCall(call));
       return call;
     } catch (error) {
       guard.failed(error);
@@ -77,37 +78,32 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
   }
 
   /** The driver's own promise, which its pools go on with themselves: ours hears of it first, and hides no rejection of theirs. */
-  function followPromise(ask: Ask, promise: unknown): unknown {
-    const before = ask.pool.taskQueueSize();
-    (promise as Promise<Connection>).then(
-      (connection) => hear(ask, undefined, connection),
-      (error: unknown) => hear(ask, error, undefined),
+  function followPromise(asking: Asking, promise: unknown): unknown {
+    if (!(promise instanceof Promise)) return promise;
+    promise.then(
+      (connection: Connection) => hear(asking, undefined, connection),
+      (error: unknown) => hear(asking, error, undefined),
     );
     // It looks for an idle one first.
-    queueMicrotask(() => queueMicrotask(() => queueMicrotask(() => waits(ask, before))));
+    const look = (): void => attempt(guard, () => waits(asking));
+    queueMicrotask(() => queueMicrotask(() => queueMicrotask(look)));
     return promise;
   }
 
-  function waits(ask: Ask, before: number): void {
-    try {
-      const { pool, caller, askedMs } = ask;
-      if (pool.taskQueueSize() <= before || pool.activeConnections() < pool.opts.connectionLimit) return;
-      ask.waiter = pools.get(pool)?.waits(caller, askedMs);
-    } catch (error) {
-      guard.failed(error);
-    }
+  function waits(asking: Asking): void {
+    const { pool, caller, askedMs, queuedBefore } = asking;
+    if (pool.taskQueueSize() <= queuedBefore || pool.activeConnections() < pool.opts.connectionLimit) return;
+    asking.waiter = pools.get(pool)?.waits(caller, askedMs);
   }
 
-  function hear(ask: Ask, error: unknown, connection: Connection | undefined): void {
-    try {
-      if (connection !== undefined) lend(ask, connection);
-      else refuse(ask, error);
-    } catch (failure) {
-      guard.failed(failure);
-    }
+  function hear(asking: Asking, error: unknown, connection: Connection | undefined): void {
+    attempt(guard, () => {
+      if (connection !== undefined) lend(asking, connection);
+      else refuse(asking, error);
+    });
   }
 
-  function lend({ pool, caller, askedMs, waiter }: Ask, connection: Connection): void {
+  function lend({ pool, caller, askedMs, waiter }: Asking, connection: Connection): void {
     const reporter = know(pool, connection);
     const state = stateOf(connection);
     const nowMs = performance.now();
@@ -121,7 +117,7 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
   }
 
   /** A query that never got a connection is a failed call all the same. */
-  function refuse({ pool, call, waiter }: Ask, error: unknown): void {
+  function refuse({ pool, call, waiter }: Asking, error: unknown): void {
     const isLate = (error as { code?: unknown } | null | undefined)?.code === "ER_GET_CONNECTION_TIMEOUT";
     const reporter = isLate ? know(pool, undefined) : pools.get(pool);
     if (isLate) reporter?.timedOut(waiter);
@@ -146,29 +142,10 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
     const known = pools.get(pool);
     if (known !== undefined) return known;
     const { connOptions } = pool.opts;
-    const reference = new WeakRef(pool);
-    const reporter: PoolReporter = registerPool({
+    return pools.register(pool, {
       name: mysqlPoolName(connOptions, connOptions.database),
       system: connection === undefined ? "mariadb" : systemOf(connection.info),
-      read() {
-        const living = reference.deref();
-        if (living === undefined || living.closed) {
-          open.delete(reporter);
-          return undefined;
-        }
-        const { connectionLimit, minimumIdle } = living.opts;
-        return {
-          used: living.activeConnections(),
-          idle: living.idleConnections(),
-          pending: living.taskQueueSize(),
-          limit: connectionLimit,
-          idleMin: minimumIdle,
-        };
-      },
     });
-    open.add(reporter);
-    pools.set(pool, reporter);
-    return reporter;
   }
 
   type Return = Pool["release"];
@@ -189,8 +166,19 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
   ];
   return () => {
     active = false;
-    for (const reporter of open) reporter.close();
-    open.clear();
+    pools.close();
     undoAll(undo);
+  };
+}
+
+function readingOf(pool: Pool) {
+  if (pool.closed) return undefined;
+  const { connectionLimit, minimumIdle } = pool.opts;
+  return {
+    used: pool.activeConnections(),
+    idle: pool.idleConnections(),
+    pending: pool.taskQueueSize(),
+    limit: connectionLimit,
+    idleMin: minimumIdle,
   };
 }

@@ -7,6 +7,7 @@ import { collect, type Collection, waitFor } from "@telltale/testkit";
 import type { Connection, Pool } from "mariadb";
 import type { Connection as CallbackConnection, Pool as CallbackPool } from "mariadb/callback";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { classesOf } from "../src/classes.js";
 import { instrumentation, releases } from "./mariadb.js";
 
 describeWith(["mariadb"], "mariadb", () => {
@@ -369,6 +370,20 @@ describeWith(["mariadb"], "mariadb", () => {
       await own.end();
       expect(reading()).toBeUndefined();
       stop();
+    });
+
+    test("a pool that can no longer tell how many wait lends its connections all the same", async () => {
+      const { prototype } = classesOf(driver).pool.constructor as { prototype: { taskQueueSize(): number } };
+      const { taskQueueSize } = prototype;
+      prototype.taskQueueSize = () => {
+        throw new Error("no longer there");
+      };
+      try {
+        expect(await pool.query(READ, [1])).toHaveLength(2);
+      } finally {
+        prototype.taskQueueSize = taskQueueSize;
+      }
+      expect(summaries()).toEqual(["SELECT seq_1_to_3"]);
     });
 
     test("disabled, the driver is itself again", async () => {

@@ -1,6 +1,14 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
-import { type Guard, type PoolReporter, registerPool, replaceMethod, undoAll, type Waiter } from "@telltale/core";
+import {
+  attempt,
+  type Guard,
+  KnownPools,
+  type PoolReporter,
+  replaceMethod,
+  undoAll,
+  type Waiter,
+} from "@telltale/core";
 import { makeState, stateOf } from "./connection-state.js";
 import type { Callback, Connection, ConnectionPool } from "./driver.js";
 
@@ -8,9 +16,7 @@ type CheckOut = ConnectionPool["checkOut"];
 
 /** Patches a pool's prototype: counts are read from the pool when metrics are collected, times taken where connections go and come back. */
 export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
-  const pools = new WeakMap<ConnectionPool, PoolReporter>();
-  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
-  const open = new Set<PoolReporter>();
+  const pools = new KnownPools(readingOf);
   let active = true;
   const isOn = (): boolean => active && guard.on;
 
@@ -22,16 +28,16 @@ export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
       const askedMs = performance.now();
       let waiter: Waiter | undefined;
       let reporter: PoolReporter | undefined;
-      guarded(() => {
+      attempt(guard, () => {
         reporter = know(this);
         if (mustWait(this)) waiter = reporter.waits(caller, askedMs);
       });
       const got = (connection: unknown): void =>
-        guarded(() => {
+        attempt(guard, () => {
           if (reporter !== undefined) lend(reporter, connection as Connection, caller, askedMs, waiter);
         });
       const failed = (error: unknown): void =>
-        guarded(() => {
+        attempt(guard, () => {
           if (isTimeout(error)) reporter?.timedOut(waiter);
           else if (waiter !== undefined) reporter?.stoppedWaiting(waiter);
         });
@@ -53,14 +59,14 @@ export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
 
   const wrapCheckIn = (find: () => ConnectionPool["checkIn"]): ConnectionPool["checkIn"] =>
     function checkIn(this: ConnectionPool, connection) {
-      if (isOn()) guarded(() => takeBack(connection));
+      if (isOn()) attempt(guard, () => takeBack(connection));
       return find().call(this, connection);
     };
 
   const wrapEmit = (find: () => ConnectionPool["emitAndLog"]): ConnectionPool["emitAndLog"] =>
     function emitAndLog(this: ConnectionPool, event, ...values) {
       if (event === "connectionReady" && isOn()) {
-        guarded(() => {
+        attempt(guard, () => {
           const { durationMS } = (values[0] ?? {}) as { durationMS?: unknown };
           if (typeof durationMS === "number") know(this).timed("create", durationMS);
         });
@@ -68,31 +74,8 @@ export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
       return Reflect.apply(find(), this, [event, ...values]);
     };
 
-  function guarded(tell: () => void): void {
-    try {
-      tell();
-    } catch (error) {
-      guard.failed(error);
-    }
-  }
-
   function know(pool: ConnectionPool): PoolReporter {
-    const known = pools.get(pool);
-    if (known !== undefined) return known;
-    const reference = new WeakRef(pool);
-    const reporter: PoolReporter = registerPool({
-      name: pool.address,
-      system: "mongodb",
-      read() {
-        const living = reference.deref();
-        if (living !== undefined && !living.closed) return readingOf(living);
-        open.delete(reporter);
-        return undefined;
-      },
-    });
-    pools.set(pool, reporter);
-    open.add(reporter);
-    return reporter;
+    return pools.get(pool) ?? pools.register(pool, { name: pool.address, system: "mongodb" });
   }
 
   const undo = [
@@ -102,13 +85,13 @@ export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
   ];
   return () => {
     active = false;
-    for (const reporter of open) reporter.close();
-    open.clear();
+    pools.close();
     undoAll(undo);
   };
 }
 
 function readingOf(pool: ConnectionPool) {
+  if (pool.closed) return undefined;
   const { maxPoolSize, minPoolSize } = pool.options;
   return {
     used: pool.currentCheckedOutCount + pool.pendingConnectionCount,

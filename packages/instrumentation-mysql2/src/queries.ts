@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
+  countMysqlRows,
   type DatabaseOperation,
   databaseUsed,
   endOperation,
@@ -105,17 +106,9 @@ export function endQuery(command: Command, operation: DatabaseOperation): void {
       state.database = databaseUsed(operation.text) ?? state.database;
       state.target = undefined;
     }
-    operation.rows = countRows(results, operation.rows ?? 0);
+    // Those that went to listeners and were not kept.
+    const { rows: streamed = 0 } = operation;
+    operation.rows = countMysqlRows(results) + streamed;
     endOperation(operation);
   }
-}
-
-/** Returned or changed, of all statements; `streamed` are those that went to listeners and were not kept. */
-function countRows(results: readonly unknown[], streamed: number): number {
-  let rows = streamed;
-  for (const result of results) {
-    if (Array.isArray(result)) rows += result.length;
-    else rows += (result as { affectedRows?: number } | null)?.affectedRows ?? 0;
-  }
-  return rows;
 }

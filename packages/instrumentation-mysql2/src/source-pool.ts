@@ -1,27 +1,22 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
+  attempt,
   Attached,
   findMysqlTarget,
   type Guard,
+  KnownPools,
   mysqlPoolName,
   type MysqlSystem,
   type PoolReporter,
-  registerPool,
   replaceMethod,
   undoAll,
   type Waiter,
 } from "@telltale/core";
 import { stateOf } from "./connection-state.js";
-import type { Connection, ConnectionCallback, Pool, Queue } from "./driver.js";
+import type { Connection, ConnectionCallback, Pool } from "./driver.js";
 import { failUnsent, handOver, isGiven, patchCalls, type PoolLink } from "./pool-call.js";
 import { isKnown, systemOf } from "./target.js";
-
-interface KnownPool {
-  readonly reporter: PoolReporter;
-  /** Undefined while no server has said which it is. */
-  readonly system: MysqlSystem | undefined;
-}
 
 /** What a pool was asked for a connection with. It is asked with the same again when a connection is lost for which somebody waits. */
 class OwnCallback extends Attached {
@@ -44,15 +39,14 @@ class OwnCallback extends Attached {
  */
 export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => void {
   const { getConnection, releaseConnection } = prototype;
-  const pools = new WeakMap<Pool, KnownPool>();
-  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
-  const open = new Set<PoolReporter>();
+  const pools = new KnownPools(readingOf);
+  /** Of pools whose server has said which it is. */
+  const systems = new WeakMap<Pool, MysqlSystem>();
   let active = true;
   const isOn = (): boolean => active && guard.on;
   const calls = patchCalls(prototype, targetOf, guard);
 
-  link.nameOf = (connection) =>
-    isOn() && connection._pool ? know(connection._pool, connection).reporter.pool.name : undefined;
+  link.nameOf = (connection) => (isOn() && connection._pool ? know(connection._pool, connection).pool.name : undefined);
 
   function patchedGetConnection(this: Pool, callback: ConnectionCallback): unknown {
     const call = calls.take();
@@ -76,19 +70,23 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     };
     // oxlint-disable-next-line no-new
     new OwnCallback(heard, this);
-    const waiting = sizeOf(this._connectionQueue);
+    const waiting = sizeOf(this, "_connectionQueue");
     const result = ask(this, heard);
-    if (sizeOf(this._connectionQueue) > waiting) waiter = pools.get(this)?.reporter.waits(caller, askedMs);
+    attempt(guard, () => {
+      if (sizeOf(this, "_connectionQueue") > waiting) waiter = pools.get(this)?.waits(caller, askedMs);
+    });
     return result;
   }
 
   /** It may open a connection. */
   function ask(pool: Pool, callback: ConnectionCallback): unknown {
-    const before = sizeOf(pool._allConnections);
+    const before = sizeOf(pool, "_allConnections");
     const result = getConnection.call(pool, callback);
-    const after = sizeOf(pool._allConnections);
-    const opened = after > before ? pool._allConnections.get(after - 1) : undefined;
-    if (opened !== undefined) stateOf(opened).createdMs = performance.now();
+    attempt(guard, () => {
+      const after = sizeOf(pool, "_allConnections");
+      const opened = after > before ? pool._allConnections.get(after - 1) : undefined;
+      if (opened !== undefined) stateOf(opened).createdMs = performance.now();
+    });
     return result;
   }
 
@@ -116,7 +114,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     askedMs: number,
     waiter: Waiter | undefined,
   ): void {
-    const { reporter } = know(pool, connection);
+    const reporter = know(pool, connection);
     const state = stateOf(connection);
     const now = performance.now();
     state.reporter = reporter;
@@ -131,53 +129,28 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
 
   function endWait(pool: Pool, waiter: Waiter | undefined, error: unknown): void {
     const isTimeout = (error as { code?: unknown } | null | undefined)?.code === "ETIMEDOUT";
-    const reporter = isTimeout ? know(pool, undefined).reporter : pools.get(pool)?.reporter;
+    const reporter = isTimeout ? know(pool, undefined) : pools.get(pool);
     if (isTimeout) reporter?.timedOut(waiter);
     else if (waiter !== undefined) reporter?.stoppedWaiting(waiter);
   }
 
   function targetOf(pool: Pool) {
     const { connectionConfig } = pool.config;
-    const known = pools.get(pool);
-    const name = known?.reporter.pool.name;
-    return findMysqlTarget(known?.system ?? "mysql", connectionConfig, connectionConfig.database, name);
+    const name = pools.get(pool)?.pool.name;
+    return findMysqlTarget(systems.get(pool) ?? "mysql", connectionConfig, connectionConfig.database, name);
   }
 
   /** Its name is `host:port/database`. Whether it leads to a MySQL or a MariaDB is known with the first connection. */
-  function know(pool: Pool, connection: Connection | undefined): KnownPool {
+  function know(pool: Pool, connection: Connection | undefined): PoolReporter {
     const known = pools.get(pool);
     const isNews = connection !== undefined && isKnown(connection);
-    if (known !== undefined && (known.system !== undefined || !isNews)) return known;
-    const system = isNews ? systemOf(connection) : undefined;
-    if (known !== undefined) {
-      known.reporter.close();
-      open.delete(known.reporter);
-    }
+    if (known !== undefined && (systems.has(pool) || !isNews)) return known;
+    if (isNews) systems.set(pool, systemOf(connection));
     const { connectionConfig } = pool.config;
-    const reference = new WeakRef(pool);
-    const reporter: PoolReporter = registerPool({
+    return pools.register(pool, {
       name: mysqlPoolName(connectionConfig, connectionConfig.database),
-      system: system ?? "mysql",
-      read() {
-        const living = reference.deref();
-        if (living === undefined || living._closed) {
-          open.delete(reporter);
-          return undefined;
-        }
-        const { length: idle } = living._freeConnections;
-        const { connectionLimit } = living.config;
-        return {
-          used: living._allConnections.length - idle,
-          idle,
-          pending: living._connectionQueue.length,
-          limit: connectionLimit === 0 ? undefined : connectionLimit,
-        };
-      },
+      system: systems.get(pool) ?? "mysql",
     });
-    open.add(reporter);
-    const now = { reporter, system };
-    pools.set(pool, now);
-    return now;
   }
 
   const undo = [
@@ -187,13 +160,23 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
   ];
   return () => {
     active = false;
-    for (const reporter of open) reporter.close();
-    open.clear();
+    pools.close();
     undoAll(undo);
   };
 }
 
-/** What the driver keeps to itself may be gone some day, and a pool must not fail for it. */
-function sizeOf(queue: Queue<unknown> | undefined): number {
-  return queue?.length ?? 0;
+function readingOf({ _closed, _allConnections, _freeConnections, _connectionQueue, config }: Pool) {
+  if (_closed) return undefined;
+  const { length: idle } = _freeConnections;
+  return {
+    used: _allConnections.length - idle,
+    idle,
+    pending: _connectionQueue.length,
+    limit: config.connectionLimit === 0 ? undefined : config.connectionLimit,
+  };
+}
+
+/** What the driver keeps to itself may be gone some day, and a method may be called without its pool: neither may fail for us. */
+function sizeOf(pool: Partial<Pool> | undefined, queue: "_allConnections" | "_connectionQueue"): number {
+  return pool?.[queue]?.length ?? 0;
 }

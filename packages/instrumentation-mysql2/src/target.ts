@@ -1,4 +1,4 @@
-import { type DatabaseTarget, findMysqlTarget, type MysqlSystem } from "@telltale/core";
+import { type DatabaseTarget, findMysqlTarget, type MysqlSystem, mysqlSystemOf } from "@telltale/core";
 import type { ConnectionState } from "./connection-state.js";
 import type { Connection } from "./driver.js";
 import type { PoolLink } from "./pool-call.js";
@@ -17,7 +17,6 @@ export function isKnown(connection: Connection): boolean {
   return connection._handshakePacket !== null;
 }
 
-/** As the server's greeting has it. */
 export function systemOf({ _handshakePacket: greeting }: Connection): MysqlSystem {
-  return /mariadb/i.test(String(greeting?.serverVersion)) ? "mariadb" : "mysql";
+  return mysqlSystemOf(greeting?.serverVersion);
 }

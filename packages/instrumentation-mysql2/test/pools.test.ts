@@ -69,6 +69,24 @@ describeWith(["mariadb"], "pools", () => {
       return { timings, timedOut, stop };
     };
 
+    test("a method that is called without its pool throws what it throws alone", async () => {
+      const pool = await create(1, "mysql");
+      const { getConnection } = pool;
+      const thrown = (): unknown => {
+        try {
+          return Reflect.apply(pool.getConnection, undefined, [() => {}]);
+        } catch (error) {
+          return String(error);
+        }
+      };
+      const watched = thrown();
+      instrumentation.disable();
+      expect(pool.getConnection).not.toBe(getConnection);
+      expect(watched).toBe(thrown());
+      instrumentation.enable();
+      pool.end();
+    });
+
     test("two overfilled pools: the readings are the pools' and the server's own at every moment", async () => {
       const { timings, stop } = hear();
       const pools = [

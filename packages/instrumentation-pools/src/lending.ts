@@ -5,10 +5,10 @@ import {
   findConnection,
   type Guard,
   hasListeners,
+  KnownPools,
   type Loan,
   type PoolReading,
   type PoolReporter,
-  registerPool,
   type Waiter,
 } from "@telltale/core";
 
@@ -43,8 +43,6 @@ export class Asking<Pool> {
   readonly caller: Context = context.active();
   readonly askedMs = performance.now();
   waiter: Waiter | undefined = undefined;
-  /** Where it waits: a pool may become known as another one meanwhile. */
-  reporter: PoolReporter | undefined = undefined;
   /** A pool may give to one who has given up, and who then does not take it. */
   isOver = false;
 
@@ -78,35 +76,22 @@ interface KnownPool {
 /** Hears the pools of one library, `library` by name. */
 export function createLending<Pool extends object>(library: string, view: View<Pool>, guard: Guard): Lending<Pool> {
   const pools = new WeakMap<Pool, KnownPool>();
-  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
-  const open = new Set<PoolReporter>();
+  const registered = new KnownPools<Pool>((pool) => view.read(pool));
   let active = true;
   const isOn = (): boolean => active && guard.on;
 
   function register(pool: Pool, place: DatabasePlace | undefined): PoolReporter {
-    const reference = new WeakRef(pool);
-    const reporter: PoolReporter = registerPool({
+    return registered.register(pool, {
       name: view.nameOf(pool) ?? (place === undefined ? library : addressOf(place)),
       system: place?.system,
-      read() {
-        const living = reference.deref();
-        const reading = living === undefined ? undefined : view.read(living);
-        if (reading === undefined) open.delete(reporter);
-        return reading;
-      },
     });
-    open.add(reporter);
-    return reporter;
   }
 
   /** The first thing that a pool makes tells where it leads; before, it is known if somebody waits in vain. */
   function know(pool: Pool, resource: object | undefined): KnownPool {
     const known = pools.get(pool);
     if (known !== undefined && (!known.isUnmade || resource === undefined)) return known;
-    if (known?.reporter !== undefined) {
-      known.reporter.close();
-      open.delete(known.reporter);
-    }
+    registered.leave(pool);
     const connection = resource === undefined ? undefined : findConnection(resource);
     const now: KnownPool = {
       reporter: connection?.isPooled === true ? undefined : register(pool, connection?.place),
@@ -147,7 +132,6 @@ export function createLending<Pool extends object>(library: string, view: View<P
         const reporter = pools.get(pool)?.reporter;
         if (reporter !== undefined && isExhausted(pool)) {
           asking.waiter = reporter.waits(asking.caller, asking.askedMs);
-          asking.reporter = reporter;
         }
         return asking;
       } catch (error) {
@@ -163,7 +147,7 @@ export function createLending<Pool extends object>(library: string, view: View<P
         const lent = lentOf(pool, resource);
         const { reporter } = know(pool, undefined);
         const now = performance.now();
-        if (waiter !== undefined) asking.reporter?.waited(waiter, now);
+        if (waiter !== undefined) reporter?.waited(waiter, now);
         reporter?.timed("wait", now - askedMs);
         if (lent === undefined) return;
         lent.takenMs = now;
@@ -178,8 +162,8 @@ export function createLending<Pool extends object>(library: string, view: View<P
       asking.isOver = true;
       const { pool, waiter } = asking;
       try {
-        if (isTimeout) (asking.reporter ?? know(pool, undefined).reporter)?.timedOut(waiter);
-        else if (waiter !== undefined) asking.reporter?.stoppedWaiting(waiter);
+        if (isTimeout) know(pool, undefined).reporter?.timedOut(waiter);
+        else waiter?.leave();
       } catch (error) {
         guard.failed(error);
       }
@@ -209,8 +193,7 @@ export function createLending<Pool extends object>(library: string, view: View<P
     },
     undo() {
       active = false;
-      for (const reporter of open) reporter.close();
-      open.clear();
+      registered.close();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
-import { Attached, type Guard, type Loan, replaceMethod } from "@telltale/core";
+import { attempt, Attached, type Guard, type Loan, replaceMethod } from "@telltale/core";
 import type { Connection, Options } from "./driver.js";
 import type { PoolState } from "./pool-state.js";
 
@@ -103,13 +103,6 @@ export function stateOf(key: object): ConnectionState {
 /** Listens to where the driver puts a connection, which it tells its timer. */
 export function followConnection(state: ConnectionState, connection: Connection, guard: Guard): void {
   state.connection = connection;
-  const hear = (step: () => void): void => {
-    try {
-      if (guard.on) step();
-    } catch (error) {
-      guard.failed(error);
-    }
-  };
   type Step = () => void;
   state.undo = [
     () => void (state.connection = undefined),
@@ -118,7 +111,7 @@ export function followConnection(state: ConnectionState, connection: Connection,
       "start",
       (find) =>
         function start(this: unknown) {
-          hear(() => state.becomesIdle(connection.queue));
+          attempt(guard, () => state.becomesIdle(connection.queue));
           return Reflect.apply(find(), this, arguments);
         },
     ),
@@ -127,7 +120,7 @@ export function followConnection(state: ConnectionState, connection: Connection,
       "cancel",
       (find) =>
         function cancel(this: unknown) {
-          hear(() => state.leaves(connection.queue));
+          attempt(guard, () => state.leaves(connection.queue));
           return Reflect.apply(find(), this, arguments);
         },
     ),
@@ -136,7 +129,7 @@ export function followConnection(state: ConnectionState, connection: Connection,
       "end",
       (find) =>
         function end(this: unknown) {
-          hear(() => state.pool?.ends());
+          attempt(guard, () => state.pool?.ends());
           return Reflect.apply(find(), this, arguments);
         },
     ),

@@ -1,3 +1,4 @@
+import { attempt, type Guard } from "@telltale/core";
 import type { Options, Query } from "./driver.js";
 
 /** Finds out with which options the pool of a query was made; `found` is called just before the query is sent, if that was needed. */
@@ -8,7 +9,7 @@ export type OptionsSpy = (query: Query, isNeeded: () => boolean, found: (options
  * more part, which is empty, from when the driver begins to write its text until that is written: neither the text nor the values change. It
  * is done once for each pool. Releases before 3.1 do not show their options.
  */
-export function createSpy(builder: object): OptionsSpy {
+export function createSpy(builder: object, guard: Guard): OptionsSpy {
   return (query, isNeeded, found) => {
     /** Set just before the text is written. */
     const state = {
@@ -17,7 +18,9 @@ export function createSpy(builder: object): OptionsSpy {
       get: () => null,
       set(this: Query, value: object | null) {
         Object.defineProperty(this, "state", { value, writable: true, enumerable: true, configurable: true });
-        if (isNeeded()) addPart(this, builder, found);
+        attempt(guard, () => {
+          if (isNeeded()) addPart(this, builder, found);
+        });
       },
     };
     Object.defineProperty(query, "state", state);

@@ -15,7 +15,7 @@ export function postgresInstrumentation(): Instrumentation {
         target: (exports) => classesOf(exports).query,
         patch({ exports }, guard) {
           const { query, builder } = classesOf(exports);
-          return patchQuery(query, createSpy(builder), guard);
+          return patchQuery(query, createSpy(builder, guard), guard);
         },
       },
     ],

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { context } from "@opentelemetry/api";
 import {
+  attempt,
   endOperation,
   failPostgresql,
   type Guard,
@@ -35,14 +36,6 @@ export function patchQuery(prototype: Query, spy: OptionsSpy, guard: Guard): () 
   const pools = new Set<WeakRef<PoolState>>();
   const sites = watchSites(prototype, guard);
 
-  function hear(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      guard.failed(error);
-    }
-  }
-
   const patchHandle = (find: () => Query["handle"]): Query["handle"] =>
     function handle(this: Query) {
       if (!isOn()) return find().call(this);
@@ -68,7 +61,7 @@ export function patchQuery(prototype: Query, spy: OptionsSpy, guard: Guard): () 
     if (pool === undefined || (pool.handler !== undefined && pool.handler !== query.handler)) return;
     call.isPending = true;
     pool.pending += 1;
-    if (pool.isExhausted()) queueMicrotask(() => hear(() => waits(call, pool)));
+    if (pool.isExhausted()) queueMicrotask(() => attempt(guard, () => waits(call, pool)));
   }
 
   /** The driver has had the query by now. */
@@ -82,7 +75,7 @@ export function patchQuery(prototype: Query, spy: OptionsSpy, guard: Guard): () 
       () =>
         isOn() && call.pool?.wasAsked !== true && (query.state === null || stateOf(query.state).options === undefined),
       (options) =>
-        hear(() => {
+        attempt(guard, () => {
           if (query.state !== null) stateOf(query.state).options ??= options;
           if (call.pool !== undefined) know(call.pool, options);
         }),
@@ -164,7 +157,7 @@ export function patchQuery(prototype: Query, spy: OptionsSpy, guard: Guard): () 
     options.onexecute = (connection) => {
       options.onexecute = onexecute;
       if (onexecute === undefined) delete options.onexecute;
-      hear(() => {
+      attempt(guard, () => {
         if (state === null || stateOf(state).connection !== undefined) return;
         followConnection(stateOf(state), connection, guard);
       });

@@ -2,9 +2,9 @@ import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
   type Guard,
+  KnownPools,
   type Loan,
   type PoolReporter,
-  registerPool,
   replaceMethod,
   undoAll,
   type Waiter,
@@ -57,12 +57,10 @@ export function patchPool(
   hears: () => boolean,
   guard: Guard,
 ): () => void {
-  const reporters = new WeakMap<Pool, PoolReporter>();
+  const pools = new KnownPools(readingOf);
   const options = new WeakMap<Pool, PoolOptions>();
   const tasks = new WeakMap<object, PoolTask>();
   const lent = new WeakMap<Client, Lent>();
-  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
-  const open = new Set<PoolReporter>();
 
   /** Makes its clients begin to connect; the first tells where the pool leads. */
   function hearingClients<T>(pool: Pool, run: () => T): T {
@@ -105,7 +103,7 @@ export function patchPool(
       const clients = this.totalClients;
       const result = hearingClients(pool, () => original.call(this, noted));
       if (!asked.hasRun && this.totalClients === clients && this.isOpen) {
-        asked.waiter = reporters.get(pool)?.waits(asked.caller, asked.askedMs);
+        asked.waiter = pools.get(pool)?.waits(asked.caller, asked.askedMs);
       }
       return result;
     };
@@ -154,7 +152,7 @@ export function patchPool(
     } else if (!asked.hasRun) {
       asked.hasRun = true;
       const { acquireTimeout = DEFAULTS.acquireTimeout } = options.get(asked.pool) ?? {};
-      const reporter = reporters.get(asked.pool);
+      const reporter = pools.get(asked.pool);
       // A timer may fire a millisecond early.
       if (performance.now() - asked.askedMs >= acquireTimeout - 1) reporter?.timedOut(asked.waiter);
       else if (asked.waiter !== undefined) reporter?.stoppedWaiting(asked.waiter);
@@ -163,31 +161,19 @@ export function patchPool(
 
   /** Its name is `host:port/database`. */
   function know(pool: Pool, client: Client): PoolReporter {
-    const known = reporters.get(pool);
-    if (known !== undefined && open.has(known)) return known;
+    const known = pools.get(pool);
+    if (known !== undefined && pools.isOpen(pool)) return known;
     const { address, port, namespace } = sessionOf(client).target;
-    const reference = new WeakRef(pool);
-    const { maximum = DEFAULTS.maximum } = options.get(pool) ?? {};
-    const reporter: PoolReporter = registerPool({
+    return pools.register(pool, {
       name: `${port === undefined ? address : `${address}:${port}`}/${namespace}`,
       system: "redis",
-      read() {
-        const living = reference.deref();
-        if (living === undefined || !living.isOpen || living.totalClients === 0) {
-          open.delete(reporter);
-          return undefined;
-        }
-        return {
-          used: living.clientsInUse,
-          idle: living.idleClients,
-          pending: living.tasksQueueLength,
-          limit: maximum,
-        };
-      },
     });
-    open.add(reporter);
-    reporters.set(pool, reporter);
-    return reporter;
+  }
+
+  function readingOf(pool: Pool) {
+    if (!pool.isOpen || pool.totalClients === 0) return undefined;
+    const { maximum = DEFAULTS.maximum } = options.get(pool) ?? {};
+    return { used: pool.clientsInUse, idle: pool.idleClients, pending: pool.tasksQueueLength, limit: maximum };
   }
 
   function create(find: () => Create): Create {
@@ -235,8 +221,7 @@ export function patchPool(
     hearRemoval(SinglyLinkedList.prototype),
   ];
   return () => {
-    for (const reporter of open) reporter.close();
-    open.clear();
+    pools.close();
     undoAll(undo);
   };
 }

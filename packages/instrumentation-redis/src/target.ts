@@ -1,3 +1,4 @@
+import { limitOf } from "@telltale/core";
 import type { Call } from "./call.js";
 import type { CommandShape } from "./templates.js";
 
@@ -19,6 +20,7 @@ export interface Connection {
 }
 
 const MAX_TARGETS = 1000;
+const unshared = limitOf("redis.targets");
 const targets = new Map<string, Target>();
 
 export function findTarget(address: string | undefined, port: number | undefined, database: number): Target {
@@ -28,5 +30,6 @@ export function findTarget(address: string | undefined, port: number | undefined
   if (known !== undefined) return known;
   const target: Target = { address, port, namespace, shapes: new Map() };
   if (targets.size < MAX_TARGETS) targets.set(key, target);
+  else unshared.total += 1;
   return target;
 }

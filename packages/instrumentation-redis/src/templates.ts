@@ -1,4 +1,4 @@
-import { createLabelSet, KeyTemplates, OVERFLOW_LABEL } from "@telltale/core";
+import { createLabelSet, KeyTemplates, limitOf, OVERFLOW_LABEL } from "@telltale/core";
 import { type Argument, type CommandFacts, factsOf, isBlocking, isKnown } from "./commands.js";
 import type { Target } from "./target.js";
 
@@ -11,6 +11,7 @@ export interface CommandShape {
 
 // All of these are far above what a program uses; they bound one that makes up command names or key prefixes.
 const MAX_SPELLINGS = 1000;
+const unkept = limitOf("redis.command_spellings");
 const foreignNames = createLabelSet("redis.command", 200);
 const families = createLabelSet("redis.key_family", 200);
 
@@ -20,6 +21,7 @@ export function shapeOf(target: Target, name: string, args: readonly Argument[])
   if (shape === undefined) {
     shape = createShape(target, factsOf(boundedName(name)));
     if (shapes.size < MAX_SPELLINGS) shapes.set(name, shape);
+    else unkept.total += 1;
   }
   return shape.blocking !== undefined && isBlocking(args) ? shape.blocking : shape;
 }

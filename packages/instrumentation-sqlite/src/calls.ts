@@ -56,10 +56,13 @@ export function wrapCall<Owner extends object>(
       if (operation !== undefined) failCall(operation, error);
       throw error;
     }
-    if (operation !== undefined) {
+    if (operation === undefined) return result;
+    try {
       operation.rows = rowsOf(result, operation);
-      endOperation(operation);
+    } catch (error) {
+      hearing.guard.failed(error);
     }
+    endOperation(operation);
     return result;
   };
 }

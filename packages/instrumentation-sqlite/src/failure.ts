@@ -5,6 +5,7 @@ import {
   failOperation,
   type Guard,
   isSuppressed,
+  ServerFailure,
   startDatabaseOperation,
 } from "@telltale/core";
 import type { StatementState } from "./known-statement.js";
@@ -31,25 +32,10 @@ function isOfSqlite(error: unknown): error is SqliteError {
 export function failCall(operation: DatabaseOperation, error: unknown): void {
   if (isOfSqlite(error)) {
     const { code, errcode, message } = error;
-    failOperation(operation, new ServerFailure(withoutValues(message), code));
+    failOperation(operation, new ServerFailure(message, code));
     operation.statusCode = typeof errcode === "number" ? `${errcode}` : code;
   } else failOperation(operation, error);
   endOperation(operation);
-}
-
-/** What SQLite said, as far as it may be recorded. */
-class ServerFailure extends Error {
-  readonly code: string;
-
-  constructor(message: string, code: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-/** SQLite quotes the part of the text that it does not understand, which may be a value. */
-function withoutValues(message: string): string {
-  return message.replace(/['"`].*$/s, "…");
 }
 
 /** A statement that cannot be prepared is a call that failed. */

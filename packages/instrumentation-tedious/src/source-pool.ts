@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { type Context, context } from "@opentelemetry/api";
 import {
+  attempt,
   type Guard,
   hasListeners,
   PoolCall,
@@ -22,7 +23,10 @@ class Asking {
   waiter: Waiter | undefined = undefined;
 }
 
-/** Patches mssql's pools: they lend what a pool of tarn keeps, which tells when. Returns what undoes it. */
+/**
+ * Patches mssql's pools of tedious' connections: they lend what a pool of tarn keeps, which tells when. What they inherit is replaced on
+ * their own class, as pools of other drivers inherit the same. Returns what undoes it.
+ */
 export function patchPool(prototype: MssqlPool, link: PoolLink, guard: Guard): () => void {
   let active = true;
   const watched = new WeakSet<TarnPool>();
@@ -78,9 +82,9 @@ export function patchPool(prototype: MssqlPool, link: PoolLink, guard: Guard): (
   }
 
   const undo = [
-    replaceMethod(ownerOf(prototype, "acquire"), "acquire", wrapAcquire),
-    replaceMethod(ownerOf(prototype, "_acquire"), "_acquire", wrapInnerAcquire),
-    replaceMethod(ownerOf(prototype, "_poolValidate"), "_poolValidate", wrapValidate),
+    replaceMethod(prototype, "acquire", wrapAcquire),
+    replaceMethod(prototype, "_acquire", wrapInnerAcquire),
+    replaceMethod(prototype, "_poolValidate", wrapValidate),
   ];
   return () => {
     active = false;
@@ -171,28 +175,14 @@ function follow(pool: TarnPool, name: string, guard: Guard, ended: () => void): 
     },
     createFail: (id) => void creating.delete(id),
   };
-  const listeners = Object.entries(events).map(([event, tell]) => [event, guarded(tell, guard)] as const);
+  const listeners = Object.entries(events).map(([event, tell]) => {
+    const listener = (id: unknown, subject: unknown): void => attempt(guard, () => tell(id, subject));
+    return [event, listener] as const;
+  });
   for (const [event, listener] of listeners) pool.on(event, listener);
   return () => {
     reporter.close();
     const living = reference.deref();
     if (living !== undefined) for (const [event, listener] of listeners) living.removeListener(event, listener);
   };
-}
-
-function guarded(tell: (id: unknown, subject: unknown) => void, guard: Guard): typeof tell {
-  return (id, subject) => {
-    try {
-      if (guard.on) tell(id, subject);
-    } catch (error) {
-      guard.failed(error);
-    }
-  };
-}
-
-/** The prototype that a method is on. */
-function ownerOf(of: MssqlPool, method: string): MssqlPool {
-  let owner = of;
-  while (!Object.hasOwn(owner, method)) owner = Object.getPrototypeOf(owner) as MssqlPool;
-  return owner;
 }

@@ -188,7 +188,7 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
         password: "s3cret",
         database: "shop",
         options: { encrypt: false },
-        pool: { max: 1, acquireTimeoutMillis: 100 },
+        pool: { max: 1 },
       }).connect();
     });
     afterAll(() => pool.close());
@@ -220,8 +220,7 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
       await Promise.all([pool.query("SELECT 'doze' FROM a"), pool.query("SELECT 1 FROM b")]);
       const [first, second] = calls();
       expect(summaries()).toEqual(["SELECT a", "SELECT b"]);
-      expect(first?.waitMs).toBeLessThan(50);
-      expect(second?.waitMs).toBeGreaterThan(50);
+      expect(second?.waitMs).toBeGreaterThan(Math.max(50, first?.waitMs ?? Infinity));
       expect(second?.template.poolName).toBe(reading()?.pool.name);
       expect(reading()?.pool.name).toMatch(`127.0.0.1:${server.port}/shop`);
       // tarn's own instrumentation then has nothing to add.
@@ -237,7 +236,11 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
         idleMin: 0,
       });
       expect(reading()?.reading.used).toBe(1);
+      const impatient = pool.pool as unknown as { acquireTimeoutMillis: number };
+      const { acquireTimeoutMillis } = impatient;
+      impatient.acquireTimeoutMillis = 100;
       await expect(pool.query("SELECT 1")).rejects.toThrow(/Failed to acquire|timed out/);
+      impatient.acquireTimeoutMillis = acquireTimeoutMillis;
       await transaction.request().query("SELECT 1 FROM c");
       await transaction.rollback();
       expect(summaries().slice(2)).toEqual(["BEGIN", "SELECT c", "ROLLBACK"]);
@@ -260,6 +263,15 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
         expect(below.map((span) => span.name)).toEqual(Array.from({ length: 3 }, () => `SELECT ${name}`));
       }
     });
+  });
+
+  test("what pools of other drivers inherit is left alone", () => {
+    const methods = () => ["acquire", "_acquire"].map((name) => Reflect.get(Object.getPrototypeOf(pools), name));
+    const { prototype: pools } = mssql.ConnectionPool;
+    const heard = methods();
+    instrumentation.disable();
+    expect(methods()).toEqual(heard);
+    instrumentation.enable();
   });
 
   test("nothing is heard once it is off", async () => {

@@ -160,7 +160,7 @@ export function createPoolHolders(options: InsightsOptions, loop: LoopWatch): Po
         if (waiter === undefined) histories.delete(pool);
         else if (pool.read() !== undefined) lookAtWait(pool, waiter, now);
         // Ended, it will never call them back.
-        else while (pool.waiters.first !== undefined) pool.waiters.leave(pool.waiters.first);
+        else while (pool.waiters.first !== undefined) pool.waiters.first.leave();
       }
     } catch (error) {
       guard.failed(error);

@@ -2,11 +2,10 @@ import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { VERSION } from "@telltale/core";
-import { findUpstream } from "../upstream/find.js";
 import { type Command, UsageError } from "./command.js";
 import type { Check, Library } from "./doctor/check.js";
 import { checkConfig } from "./doctor/check-config.js";
-import { checkLibraries, checkOthers, supportedLibraries } from "./doctor/check-libraries.js";
+import { checkLibraries, checkOthers, hearingOf } from "./doctor/check-libraries.js";
 import { checkOutlets } from "./doctor/check-outlets.js";
 import { checkStart, checkTelltale } from "./doctor/check-start.js";
 import { type App, findApp } from "./doctor/find-app.js";
@@ -77,19 +76,12 @@ function readSeconds(given: string | undefined): number | undefined {
 async function examine(app: App): Promise<{ checks: Check[]; libraries: readonly Library[] }> {
   const { config, checks: ofConfig, starts } = checkConfig(app);
   const { files, isWhole } = app.entry === undefined ? { files: new Map(), isWhole: true } : readSources(app.entry);
-  const supported = supportedLibraries(config);
+  const hearing = hearingOf(config, app.folder);
   const names = new Set([...dependenciesOf(app.manifest), ...packagesOf(files.values())]);
   const installed = findInstalled(app.folder, names);
-  const ofStart = checkStart(app, files, [...supported.keys()]);
+  const ofStart = checkStart(app, files, [...hearing.supported.keys()]);
   const late = new Set(ofStart.filter(({ status }) => status === "problem").map(({ subject }) => subject));
-  const { checks: ofLibraries, libraries } = checkLibraries(
-    app,
-    files,
-    installed,
-    supported,
-    late,
-    findUpstream(app.folder).filter(({ name }) => config.instrumentations?.[name] !== false),
-  );
+  const { checks: ofLibraries, libraries } = checkLibraries(app, files, installed, hearing, late);
   const service = config.serviceName ?? config.packageName;
   return {
     checks: [

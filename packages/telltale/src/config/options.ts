@@ -124,9 +124,9 @@ export interface NPlusOneOptions {
   minTotalMs?: number;
   /** … or their share of the request. Default 0.2. */
   minShare?: number;
-  /** Routes (`/orders/:id`) in which repeated queries are meant. */
+  /** Routes (`/orders/:id`) in which repeated queries are meant. Default none. */
   ignoreRoutes?: string[];
-  /** Fingerprints, as findings show them, that may repeat. */
+  /** Fingerprints, as findings show them, that may repeat. Default none. */
   ignoreFingerprints?: string[];
 }
 
@@ -146,7 +146,7 @@ export interface CacheFindingOptions {
   minWrites?: number;
   /** … for so long, in ms; 0 turns it off. Default 600,000. */
   neverReadMs?: number;
-  /** Names of caches (`telltale.cache.name`) of which nothing is to be told. */
+  /** Names of caches (`telltale.cache.name`) of which nothing is to be told. Default none. */
   ignoreCaches?: string[];
 }
 
@@ -158,9 +158,9 @@ export interface PoolOptions {
   idleMs?: number;
   /** The same, counted from the end of the request that took the connection. Default 5,000. */
   afterRequestMs?: number;
-  /** Names of pools (`db.client.connection.pool.name`) whose connections are held for long on purpose. */
+  /** Names of pools (`db.client.connection.pool.name`) whose connections are held for long on purpose. Default none. */
   ignorePools?: string[];
-  /** Routes (`/events/:id`) that hold a connection for long on purpose. */
+  /** Routes (`/events/:id`) that hold a connection for long on purpose. Default none. */
   ignoreRoutes?: string[];
 }
 
@@ -172,9 +172,9 @@ export interface HttpOptions {
 }
 
 export interface SlowQueryOptions {
-  /** Thresholds in ms by `db.system.name`: `{ "redis": 20 }`. */
+  /** Thresholds in ms by `db.system.name`: `{ "redis": 20 }`. Default none: `slowQueryMs` holds for all. */
   bySystem?: Record<string, number>;
-  /** Thresholds in ms by query summary: `{ "SELECT reports": 2000 }`; stronger than `bySystem`. */
+  /** Thresholds in ms by query summary: `{ "SELECT reports": 2000 }`; stronger than `bySystem`. Default none. */
   bySummary?: Record<string, number>;
   /** Whether queries are also held against what queries of their shape usually take. Default true. */
   baseline?: boolean;
@@ -239,6 +239,7 @@ export interface FileOptions {
   enabled?: boolean;
   /** `service.name`. Default: the name in the app's package.json. */
   serviceName?: string;
+  /** Added to what is detected. Default none. */
   resourceAttributes?: Record<string, string | number | boolean>;
   /** Default `info`: one line at the start, and what went wrong. */
   log?: LogLevel;

@@ -11,16 +11,21 @@ export function consoleCorrelation(): Instrumentation {
     name: "console",
     modules: [],
     enable(guard) {
-      const undo = METHODS.map((name) => replaceMethod<Print>(console, name, (find) => wrap(find, guard)));
-      return () => undoAll(undo);
+      const state = { on: true };
+      const hears = (): boolean => state.on && guard.on;
+      const undo = METHODS.map((name) => replaceMethod<Print>(console, name, (find) => wrap(find, hears, guard)));
+      return () => {
+        state.on = false;
+        undoAll(undo);
+      };
     },
   });
 }
 
-function wrap(find: () => Print, guard: Guard): Print {
+function wrap(find: () => Print, hears: () => boolean, guard: Guard): Print {
   return function print(...args) {
     let added = args;
-    if (guard.on) {
+    if (hears()) {
       try {
         added = withFields(args);
       } catch (error) {

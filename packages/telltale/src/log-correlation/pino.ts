@@ -22,13 +22,14 @@ function patch({ file }: LoadedModule, guard: Guard): () => void {
   const inner = createRequire(file);
   const makeLogger = inner("./lib/proto.js") as () => object;
   const { asJsonSym } = inner("./lib/symbols.js") as { asJsonSym: symbol };
-  return replaceMethod<AsJson>(
+  const state = { on: true };
+  const restore = replaceMethod<AsJson>(
     Object.getPrototypeOf(makeLogger()) as object,
     asJsonSym,
     (find) =>
       function asJson(record, message, level, time) {
         const line = find().call(this, record, message, level, time);
-        if (!guard.on) return line;
+        if (!state.on || !guard.on) return line;
         try {
           const fields = activeFields();
           return fields === undefined ? line : addToJson(line, fields);
@@ -38,4 +39,8 @@ function patch({ file }: LoadedModule, guard: Guard): () => void {
         }
       },
   );
+  return () => {
+    state.on = false;
+    restore();
+  };
 }

@@ -23,12 +23,13 @@ const ours = new WeakSet<object>();
 
 function patch({ file }: LoadedModule, guard: Guard): () => void {
   const Logger = createRequire(file)("./winston/logger") as { prototype: object };
-  return replaceMethod<Write>(
+  const state = { on: true };
+  const restore = replaceMethod<Write>(
     Logger.prototype,
     "write",
     (find) =>
       function write(info) {
-        if (guard.on) {
+        if (state.on && guard.on) {
           try {
             // In strict code this leaves the app's object, and the parameter, as they are.
             arguments[0] = withFields(info);
@@ -39,6 +40,10 @@ function patch({ file }: LoadedModule, guard: Guard): () => void {
         return Reflect.apply(find(), this, arguments);
       },
   );
+  return () => {
+    state.on = false;
+    restore();
+  };
 }
 
 function withFields(info: unknown): unknown {

@@ -5,21 +5,21 @@ import { INSTRUMENTATIONS } from "../../instrumentations.js";
 import { cureOf, findBundled } from "../../bundled.js";
 import type { InstrumentationName } from "../../config/options.js";
 import type { Config } from "../../config/resolve.js";
-import { type InstalledUpstream, isReached } from "../../upstream/find.js";
+import { findUpstream, type InstalledUpstream, isReached } from "../../upstream/find.js";
 import { UPSTREAM, UPSTREAM_NAMES, type UpstreamName } from "../../upstream/known.js";
 import type { Check, Library } from "./check.js";
 import { type App, readManifest } from "./find-app.js";
 import { findPackage, type Installed } from "./installed.js";
 import type { Source } from "./read-sources.js";
 
-/** What talks to others and has no instrumentation here, so that nobody looks for it in vain. */
+/** What talks to others and is heard by nothing here, so that nobody looks for it in vain. */
 const UNHEARD = new Set(
-  `@apollo/server @clickhouse/client @confluentinc/kafka-javascript @elastic/elasticsearch @grpc/grpc-js @hapi/hapi @libsql/client
-  @nestjs/core @opensearch-project/opensearch @prisma/client amqplib aws-sdk better-sqlite3 bullmq cassandra-driver fastify graphql hono
-  kafkajs koa mariadb memcached memjs mongodb mssql mysql nats neo4j-driver next oracledb pg-native postgres redis restify sqlite3 tedious`.split(
-    /\s+/,
-  ),
+  `@apollo/server @clickhouse/client @confluentinc/kafka-javascript @elastic/elasticsearch @grpc/grpc-js @libsql/client
+  @opensearch-project/opensearch amqplib aws-sdk bullmq cassandra-driver graphql kafkajs mysql nats neo4j-driver oracledb pg-native
+  restify sqlite3`.split(/\s+/),
 );
+/** From here on Prisma runs on a driver, which is heard; before, on an engine of its own. */
+const PRISMA_WITH_DRIVERS = 7;
 const AGENTS = new Set(
   `@elastic/opentelemetry-node @opentelemetry/auto-instrumentations-node @opentelemetry/sdk-node @sentry/node @splunk/otel appdynamics
   dd-trace elastic-apm-node newrelic`.split(/\s+/),
@@ -29,18 +29,35 @@ interface Supported extends SupportedModule {
   readonly isOn: boolean;
 }
 
-/** The libraries that Telltale has an instrumentation for. */
-export function supportedLibraries({ instrumentations = {} }: Partial<Config>): Map<string, Supported> {
-  const all = new Map<string, Supported>();
+/** What a configuration lets be heard. */
+export interface Hearing {
+  /** What is no library. */
+  readonly builtIn: readonly string[];
+  /** The libraries that Telltale has an instrumentation for. */
+  readonly supported: ReadonlyMap<string, Supported>;
+  /** The instrumentations of others that the app has installed. */
+  readonly upstream: readonly InstalledUpstream[];
+}
+
+export function hearingOf({ instrumentations = {} }: Partial<Config>, appFolder: string): Hearing {
+  const supported = new Map<string, Supported>();
   for (const name of Object.keys(INSTRUMENTATIONS) as InstrumentationName[]) {
     const isOn = instrumentations[name] !== false;
     for (const { module, majors } of INSTRUMENTATIONS[name]({ packageName: undefined }, "").state.supports) {
       // Some are patched in one way up to a version, and in another from then on.
-      const [oldest, newest] = all.get(module)?.majors ?? majors;
-      all.set(module, { module, majors: [Math.min(oldest, majors[0]), Math.max(newest, majors[1])], isOn });
+      const [oldest, newest] = supported.get(module)?.majors ?? majors;
+      supported.set(module, {
+        module,
+        majors: [Math.min(oldest, majors[0]), Math.max(newest, majors[1])],
+        isOn,
+      });
     }
   }
-  return all;
+  return {
+    builtIn: instrumentations.http === false ? [] : ["node:http", "fetch"],
+    supported,
+    upstream: findUpstream(appFolder).filter(({ name }) => instrumentations[name] !== false),
+  };
 }
 
 /** What of the app's libraries will be heard; those in `late` will not. */
@@ -48,9 +65,8 @@ export function checkLibraries(
   app: App,
   files: ReadonlyMap<string, Source>,
   installed: readonly Installed[],
-  supported: ReadonlyMap<string, Supported>,
+  { builtIn, supported, upstream }: Hearing,
   late: ReadonlySet<string>,
-  upstream: readonly InstalledUpstream[],
 ): { checks: Check[]; libraries: Library[] } {
   const checks: Check[] = [];
   const libraries: Library[] = [];
@@ -62,7 +78,7 @@ export function checkLibraries(
       if (through !== undefined) {
         libraries.push({ name, version, folder, state: "heard" });
         heard.push(`${name} ${version} (through ${through.package} ${through.version})`);
-      } else if (UNHEARD.has(name)) libraries.push({ name, version, folder, state: "unknown" });
+      } else if (isUnheard(name, version)) libraries.push({ name, version, folder, state: "unknown" });
       continue;
     }
     const why = whyUnsupported(known, version);
@@ -79,8 +95,8 @@ export function checkLibraries(
       checks.push({ subject: name, status: "note", text: `${version} is switched off by the configuration` });
     } else if (!late.has(name)) heard.push(`${name} ${version}`);
   }
-  const off = supported.size > 0 && [...supported.values()].every(({ isOn }) => !isOn);
-  if (!off) checks.unshift({ subject: "heard", status: "ok", text: ["node:http", "fetch", ...heard].join(", ") });
+  const all = [...builtIn, ...heard];
+  if (all.length > 0) checks.unshift({ subject: "heard", status: "ok", text: all.join(", ") });
   for (const [file, bundled] of findInFiles(files, [...supported.keys()])) {
     const where = relative(app.folder, file);
     for (const name of bundled) libraries.push({ name, version: "0.0.0", folder: undefined, state: "bundled" });
@@ -108,6 +124,10 @@ export function checkLibraries(
     });
   }
   return { checks, libraries };
+}
+
+function isUnheard(name: string, version: string): boolean {
+  return UNHEARD.has(name) || (name === "@prisma/client" && Number.parseInt(version, 10) < PRISMA_WITH_DRIVERS);
 }
 
 /** The instrumentation that Telltale would use for a library. */
