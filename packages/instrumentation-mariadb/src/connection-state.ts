@@ -18,6 +18,8 @@ export class ConnectionState {
   openingMs = 0;
   /** Of the pool that has handed it out. */
   reporter: PoolReporter | undefined = undefined;
+  /** That is a pool of another library, such as knex's. */
+  isLent = false;
   /** Who has it; undefined where no pool opened it. */
   loan: Loan | undefined = undefined;
   /** When it was last handed out; 0 while it is idle. */
@@ -30,6 +32,13 @@ export class ConnectionState {
     this.database = info.database;
     this.target = findMysqlTarget(systemOf(info), opts, info.database, this.reporter?.pool.name);
     return this.target;
+  }
+
+  lent(reporter: PoolReporter, loan: Loan): void {
+    this.reporter = reporter;
+    this.loan = loan;
+    this.isLent = true;
+    this.target = undefined;
   }
 
   taken(reporter: PoolReporter): void {
@@ -47,9 +56,9 @@ export class ConnectionState {
   }
 }
 
-/** As the server's greeting has it. */
+/** As the server's greeting has it; before that, what the driver is for. */
 export function systemOf({ serverVersion }: Connection["info"]): MysqlSystem {
-  return /mariadb/i.test(String(serverVersion?.raw)) ? "mariadb" : "mysql";
+  return /mariadb/i.test(String(serverVersion?.raw ?? "mariadb")) ? "mariadb" : "mysql";
 }
 
 class KnownConnection extends Attached {

@@ -5,6 +5,7 @@ import {
   type Guard,
   hasListeners,
   isSuppressed,
+  knowConnections,
   PoolCall,
   replaceMethod,
   sitesWanted,
@@ -16,6 +17,7 @@ import {
 import { Asked, askedWith, callOf, CommandCall, setAsked, setCall } from "./calls.js";
 import { stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
+import { findConnection, noteInfo } from "./lent-connection.js";
 import { textOf } from "./query-text.js";
 
 type Add = Connection["addCommandEnable"];
@@ -140,10 +142,21 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
   const patchConnect = (find: () => Connection["connect"]): Connection["connect"] =>
     function connect(this: Connection) {
       const startMs = performance.now();
+      const note = (): void => {
+        try {
+          noteInfo(this);
+        } catch (error) {
+          guard.failed(error);
+        }
+      };
+      note();
       const opened = find().call(this);
       // The driver's own promise, which it goes on with itself.
       void opened.then(
-        () => void (stateOf(this).openingMs = performance.now() - startMs),
+        () => {
+          note();
+          stateOf(this).openingMs = performance.now() - startMs;
+        },
         () => {},
       );
       return opened;
@@ -160,6 +173,7 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
     };
 
   const undo = [
+    knowConnections((resource) => findConnection(resource)),
     replaceMethod(prototype, "addCommandQueue", patchAdd(true)),
     replaceMethod(prototype, "addCommandEnable", patchAdd(false)),
     replaceMethod(prototype, "addCommandEnablePipeline", patchAdd(false)),
