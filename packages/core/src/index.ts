@@ -58,7 +58,7 @@ export {
   readKnownFindings,
   writeKnownFindings,
 } from "./known-findings.js";
-export { createGuard, type Guard } from "./guard.js";
+export { createGuard, failedOn, type Guard } from "./guard.js";
 export {
   defineInstrumentation,
   enabledInstrumentations,

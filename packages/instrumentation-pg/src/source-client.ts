@@ -2,6 +2,7 @@ import { context } from "@opentelemetry/api";
 import {
   type DatabaseOperation,
   endOperation,
+  failedOn,
   failOperation,
   failPostgresql,
   findPostgresqlTarget,
@@ -103,7 +104,7 @@ export function patchClient(
       if (isSubmittable(config)) follow(config, operation);
       return operation;
     } catch (error) {
-      guard.failed(error);
+      failedOn(guard, prototype, client, error);
       return undefined;
     }
   }
