@@ -30,7 +30,7 @@ export class ConnectionState {
   targetOf({ opts, info }: Connection): DatabaseTarget {
     if (this.target !== undefined && this.database === info.database) return this.target;
     this.database = info.database;
-    this.target = findMysqlTarget(systemOf(info), opts, info.database, this.reporter?.pool.name);
+    this.target = findMysqlTarget("mariadb", systemOf(info), opts, info.database, this.reporter?.pool.name);
     return this.target;
   }
 

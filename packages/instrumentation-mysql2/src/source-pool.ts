@@ -140,7 +140,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     const { connectionConfig } = pool.config;
     const known = pools.get(pool);
     const name = known?.reporter.pool.name;
-    return findMysqlTarget(known?.system ?? "mysql", connectionConfig, connectionConfig.database, name);
+    return findMysqlTarget("mysql2", known?.system ?? "mysql", connectionConfig, connectionConfig.database, name);
   }
 
   /** Its name is `host:port/database`. Whether it leads to a MySQL or a MariaDB is known with the first connection. */

@@ -91,7 +91,7 @@ export function patchClient(
         if (state.loan !== undefined) state.loan.isUnseen = true;
         return undefined;
       }
-      state.target ??= findPostgresqlTarget(client.host, client.port, client.database, state.reporter?.pool.name);
+      state.target ??= findPostgresqlTarget("pg", client.host, client.port, client.database, state.reporter?.pool.name);
       const template = state.target.templateOf(text);
       const bound = valuesOf(config, values);
       const operation =

@@ -10,5 +10,5 @@ const DRIVERS = { ioredis: [ioredis], redis: [nodeRedis, nodeRedisClient] };
  */
 export function redisInstrumentation(only?: "ioredis" | "redis"): Instrumentation {
   const modules = only === undefined ? Object.values(DRIVERS).flat() : DRIVERS[only];
-  return defineInstrumentation({ name: only ?? "redis", systems: ["redis"], modules });
+  return defineInstrumentation({ name: only ?? "redis", modules });
 }

@@ -16,6 +16,7 @@ interface Exports {
  */
 export const ioredis: InstrumentedModule = {
   module: "ioredis",
+  calls: "ioredis",
   majors: [5, 6],
   target: (exports) => (exports as Exports).prototype,
   patch({ exports }, guard) {

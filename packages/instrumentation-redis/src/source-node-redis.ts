@@ -25,6 +25,7 @@ interface Lists {
 /** `redis` itself holds no more than the modules of commands that it brings along; here for the word on releases that are not supported. */
 export const nodeRedis: InstrumentedModule = {
   module: "redis",
+  calls: "redis",
   majors: [4, 6],
   patch({ version }) {
     // Its client has another name.
@@ -40,6 +41,7 @@ export const nodeRedis: InstrumentedModule = {
  */
 export const nodeRedisClient: InstrumentedModule = {
   module: "@redis/client",
+  calls: "redis",
   majors: [1, 6],
   inner: [
     "./lib/client",
