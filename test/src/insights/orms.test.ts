@@ -54,14 +54,14 @@ const fileOf = (orm: Orm): string =>
   fileURLToPath(new URL(`../../../.orms/${orm}.${orm === "mikro-orm" ? "mjs" : "cjs"}`, import.meta.url));
 
 /**
- * Where no stack leads to the caller. drizzle calls the driver when its builder is awaited, before its promise is tied to who awaits it; two
- * wait for the promise of a lazy relation of TypeORM's, the app and TypeORM itself; and Prisma's transactions do as drizzle does.
+ * Where no stack leads to the caller. drizzle calls the driver when its builder is awaited, in a job of V8's that does not know who awaits it;
+ * with `execute()`, as in its transaction, the app calls. Two wait for the promise of a lazy relation of TypeORM's, the app and TypeORM itself;
+ * and Prisma's transactions do as drizzle does.
  */
 const UNSITED: ReadonlySet<string> = new Set([
   "drizzle one",
   "drizzle lazy",
   "drizzle eager",
-  "drizzle transaction",
   "typeorm lazy",
   "prisma transaction",
 ]);
