@@ -31,7 +31,7 @@ exports.open = async (url) => {
     },
     transaction: () =>
       db.transaction(async (tx) => {
-        await tx.update(books).set({ title: "changed" }).where(eq(books.id, 1)); // transaction
+        await tx.update(books).set({ title: "changed" }).where(eq(books.id, 1)).execute(); // transaction
       }),
     close: () => pool.end(),
   };

@@ -62,8 +62,8 @@ function defer(folder) {
       onLoad({ filter: /./, namespace: "deferred" }, ({ path: name }) => {
         const instrumentations = Object.entries(require(`${packages}telltale/dist/instrumentations/${name}.cjs`));
         const lines = instrumentations.map(([create, instrumentation]) => {
-          const { name, systems, supports } = instrumentation().state;
-          const outline = JSON.stringify({ name, systems, supports });
+          const { name, supports } = instrumentation().state;
+          const outline = JSON.stringify({ name, supports });
           return `export const ${create} = (...options) => deferInstrumentation(${outline}, () => read().${create}(...options));`;
         });
         return {

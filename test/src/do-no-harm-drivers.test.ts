@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeWith } from "./describe-with.js";
-import { fixture, programLines, type ProgramRun, REGISTER, runProgram } from "./run-program.js";
+import { fixture, programLines, type ProgramRun, REGISTER, runProgram, telltaleLines } from "./run-program.js";
 import {
   type MariadbServer,
   type MemcachedServer,
@@ -85,6 +85,17 @@ describe("programs behave with the preload as they do alone, with what is no Mon
       server.close();
     }
   });
+});
+
+test("a method without its object fails as it does alone, and that is no failure of ours", async () => {
+  const program = fixture("methods-without-their-object.cjs");
+  const [alone, watched] = await Promise.all([
+    runProgram(program),
+    runProgram(program, { env: { OTEL_EXPORTER_PROMETHEUS_PORT: "0" }, nodeOptions: ["--require", REGISTER] }),
+  ]);
+  expect(alone.stdout.split("\n").filter((line) => line.includes(" rejected TypeError: ")).length).toBeGreaterThan(50);
+  expect(seen(watched)).toEqual(seen(alone));
+  expect(telltaleLines(watched.stderr).filter((line) => line.includes("failed"))).toEqual([]);
 });
 
 async function compare(program: string, node: string, servers: Record<string, string>): Promise<void> {

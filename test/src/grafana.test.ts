@@ -208,7 +208,7 @@ describeWith(["postgres", "redis", "prometheus", "alertmanager"], "dashboards an
     const instance = new URL(metricsUrl).host;
     expect(timeouts).toMatchObject({ path: "/page", labels: { job: "shop", severity: "page", instance } });
     expect(timeouts?.annotations["summary"]).toMatch(
-      new RegExp(`^Requests of shop on ${instance} waited in vain for a connection of pool \\S+$`),
+      new RegExp(`^Requests of shop on ${instance} waited in vain for pool \\S+$`),
     );
     for (const { alerts } of received)
       for (const alert of alerts) expect(JSON.stringify(alert)).not.toContain("error expanding");
@@ -235,11 +235,13 @@ async function startWebhook(received: { path: string; alerts: Alert[] }[]): Prom
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-/** In the shop only: sends requests, to the shop itself and to nobody, and opens a connection for each of its queries. */
+/** In the shop only: sends requests, to the shop itself and to nobody, opens a connection for each of its queries, and lends workers. */
 const NEIGHBOUR = `
 import { createRequire } from "node:module";
 if (process.argv[1]?.endsWith("server.js")) {
-  const { Pool } = createRequire(process.argv[1])("pg");
+  const require = createRequire(process.argv[1]);
+  const { Pool } = require("pg");
+  const workers = require("telltale").observePool({ name: "workers", read: () => ({ used: 1, idle: 1, pending: 0, limit: 2 }) });
   const pool = new Pool({ connectionString: process.env.DATABASE_URL, maxUses: 1, allowExitOnIdle: true });
   pool.on("error", () => {});
   const ask = (url) => fetch(url).then((response) => response.arrayBuffer(), () => {});
@@ -247,6 +249,7 @@ if (process.argv[1]?.endsWith("server.js")) {
     void ask("http://127.0.0.1:" + process.env.PORT + "/health");
     void ask("http://127.0.0.1:" + process.env.CLOSED_PORT);
     pool.query("SELECT 1").catch(() => {});
+    setTimeout(workers.asks().got(), 5);
   }, 200).unref();
 }`;
 

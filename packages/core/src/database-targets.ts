@@ -6,7 +6,7 @@ import { limitOf } from "./self.js";
 /** Where the connections of one pool, or of single clients to one database, lead: what all their templates have in common. */
 export type DatabasePlace = Pick<
   DatabaseTemplate,
-  "system" | "namespace" | "serverAddress" | "serverPort" | "poolName"
+  "system" | "namespace" | "serverAddress" | "serverPort" | "poolName" | "library"
 >;
 
 /** Holds the templates of the queries to one place. */
@@ -71,13 +71,14 @@ export function createTargets(
       serverAddress: place.serverAddress,
       serverPort: place.serverPort,
       poolName: place.poolName,
+      library: place.library,
       slots: [],
     };
   }
 
   return (place) => {
-    const { system, namespace, serverAddress, serverPort, poolName } = place;
-    const key = `${system}\n${serverAddress}\n${serverPort}\n${namespace}\n${poolName ?? ""}`;
+    const { system, namespace, serverAddress, serverPort, poolName, library } = place;
+    const key = `${library}\n${system}\n${serverAddress}\n${serverPort}\n${namespace}\n${poolName ?? ""}`;
     const known = targets.get(key);
     if (known !== undefined) return known;
     const target = createTarget(place);

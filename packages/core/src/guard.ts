@@ -22,6 +22,14 @@ export function attempt(guard: Guard, step: () => void): void {
   }
 }
 
+/**
+ * For what the app calls itself: on anything else than an object of the library, such as a method taken off its object, the call fails without
+ * us, too, and is no failure of ours.
+ */
+export function failedOn(guard: Guard, prototype: object, self: unknown, error: unknown): void {
+  if (Object.prototype.isPrototypeOf.call(prototype, self as object)) guard.failed(error);
+}
+
 /** A part that fails this often is broken, not unlucky; that others of its calls went well is not counted, which would cost every call. */
 const FAILURES_BEFORE_OFF = 3;
 

@@ -12,6 +12,8 @@ export interface InstrumentedModule {
   readonly module: string;
   /** Supported major versions, oldest and newest; outside of them the library is left alone and one line says so. */
   readonly majors: readonly [oldest: number, newest: number];
+  /** What its calls have for `library`; while none of these was heard, it counts as silent. Default: none are told. */
+  readonly calls?: string;
   /** Files of the package that apps load instead of its main module, and that do not load it: `["promise.js"]`. */
   readonly others?: readonly string[];
   /**
@@ -31,8 +33,6 @@ export interface InstrumentedModule {
 export interface InstrumentationDefinition {
   /** The word that turns it off in the configuration, and that the start-up line shows: `pg`. */
   readonly name: string;
-  /** `db.system.name` of its calls: while none of these was heard, its libraries count as silent. */
-  readonly systems?: readonly string[];
   /** Libraries to patch as they load. */
   readonly modules: readonly InstrumentedModule[];
   /** What needs no library: built-in modules, diagnostics channels. Returns what undoes it. */
@@ -40,7 +40,7 @@ export interface InstrumentationDefinition {
 }
 
 /** A library, the majors that are instrumented, oldest and newest, and its files that matter. */
-export type SupportedModule = Pick<InstrumentedModule, "module" | "majors" | "others" | "inner">;
+export type SupportedModule = Pick<InstrumentedModule, "module" | "majors" | "others" | "inner" | "calls">;
 
 /** A library of this process, and what became of it. */
 export interface SeenModule {
@@ -48,8 +48,8 @@ export interface SeenModule {
   readonly version: string;
   /** `late`: loaded before Telltale, and not patched. */
   readonly state: "patched" | "unsupported" | "failed" | "late";
-  /** `db.system.name` of its calls, where that is known. */
-  readonly systems: readonly string[];
+  /** What its calls have for `library`, where they are told. */
+  readonly calls: string | undefined;
 }
 
 /** What `enable` of a definition came to. */
@@ -57,7 +57,6 @@ export interface InstrumentationState {
   readonly name: string;
   /** Libraries that it patches. */
   readonly modules: readonly string[];
-  readonly systems: readonly string[];
   /** The same libraries, with their supported major versions and how they are patched. */
   readonly supports: readonly InstrumentedModule[];
   /** Libraries seen so far, with their version and whether they were patched. */
@@ -93,7 +92,7 @@ const earlier = new Map<string, SeenModule>();
 /** Finds the libraries that were loaded before they could be patched, says of each in a line what to do, and returns them. */
 export function sayLateModules(): readonly SeenModule[] {
   for (const { name, version } of modulesLoadedEarlier()) {
-    earlier.set(name, { name, version, state: "late", systems: [] });
+    earlier.set(name, { name, version, state: "late", calls: undefined });
     sayOnce(
       "info",
       `${name} ${version} was loaded before Telltale: what goes through it is not seen; put --require telltale/register before other preloads, or start() before other imports`,
@@ -104,9 +103,10 @@ export function sayLateModules(): readonly SeenModule[] {
 
 /** The libraries of this process that instrumentations know; the last copy of each that was loaded, so there are never more than these. */
 export function* seenModules(): Iterable<SeenModule> {
-  for (const { seen, systems } of enabled) {
+  for (const { seen, supports } of enabled) {
     for (const [name, { version, patched, why }] of seen) {
-      yield { name, version, state: patched ? "patched" : why === FAILED ? "failed" : "unsupported", systems };
+      const calls = supports.find(({ module }) => module === name)?.calls;
+      yield { name, version, state: patched ? "patched" : why === FAILED ? "failed" : "unsupported", calls };
     }
   }
   for (const late of earlier.values()) yield late;
@@ -131,7 +131,6 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
   const state = {
     name: definition.name,
     modules: definition.modules.map(({ module }) => module),
-    systems: definition.systems ?? [],
     supports: definition.modules,
     seen,
   };
@@ -219,7 +218,8 @@ export function defineInstrumentation(definition: InstrumentationDefinition): In
 }
 
 /** What has to be known of an instrumentation to wait for its libraries. */
-export interface InstrumentationOutline extends Pick<InstrumentationState, "name" | "systems"> {
+export interface InstrumentationOutline {
+  readonly name: string;
   readonly supports: readonly SupportedModule[];
 }
 
@@ -232,7 +232,7 @@ export function deferInstrumentation(outline: InstrumentationOutline, load: () =
     return found;
   };
   return defineInstrumentation({
-    ...outline,
+    name: outline.name,
     modules: outline.supports.map((supported) => ({
       ...supported,
       target(exports, loaded) {

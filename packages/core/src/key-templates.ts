@@ -5,7 +5,7 @@ import type { DatabaseTemplate } from "./operation.js";
 /** One command of a key-value store, as it goes to one server. */
 export type KeyCommand = { readonly operationName: string } & Pick<
   DatabaseTemplate,
-  "system" | "namespace" | "effect" | "batch" | "serverAddress" | "serverPort"
+  "system" | "namespace" | "effect" | "batch" | "serverAddress" | "serverPort" | "library"
 >;
 
 const COLON = 58;
@@ -55,6 +55,7 @@ function createTemplate(command: KeyCommand, queryText: string, fingerprint: str
     serverAddress: command.serverAddress,
     serverPort: command.serverPort,
     poolName: undefined,
+    library: command.library,
     slots: [],
   };
 }

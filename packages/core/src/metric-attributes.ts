@@ -1,6 +1,7 @@
 import type { METRICS } from "./metric-names.js";
 
 const POOL = ["db.client.connection.pool.name", "db.system.name"] as const;
+const RESOURCES = ["telltale.pool.name"] as const;
 const SERVER = ["server.address", "server.port"] as const;
 const HEAP_SPACE = ["v8js.heap.space.name"] as const;
 const NONE = [] as const;
@@ -49,6 +50,14 @@ export const METRIC_ATTRIBUTES = {
   poolWait: POOL,
   poolCreate: POOL,
   poolUse: POOL,
+  resources: [...RESOURCES, "telltale.pool.state"],
+  resourceLimit: RESOURCES,
+  resourceIdleMin: RESOURCES,
+  resourcePending: RESOURCES,
+  resourceTimeouts: RESOURCES,
+  resourceWait: RESOURCES,
+  resourceCreate: RESOURCES,
+  resourceUse: RESOURCES,
   cacheLookups: ["telltale.cache.name", "telltale.cache.result", "db.system.name"],
   findings: ["telltale.finding.kind", "http.route", "db.system.name", "telltale.finding.accepted"],
   slowQueries: ["db.system.name", "db.namespace", "db.query.summary", "telltale.slow.reason"],

@@ -18,12 +18,13 @@ export interface MysqlAddress {
 
 /** The target of connections to this address; one for all connections of a pool. */
 export function findMysqlTarget(
+  library: string,
   system: MysqlSystem,
   address: MysqlAddress,
   database: string | undefined,
   poolName: string | undefined,
 ): DatabaseTarget {
-  return findPlace(placeOfMysql(system, address, database, poolName));
+  return findPlace({ ...placeOfMysql(system, address, database, poolName), library });
 }
 
 export function placeOfMysql(

@@ -44,6 +44,8 @@ export interface DatabaseTemplate {
   readonly serverPort: number | undefined;
   /** `db.client.connection.pool.name` of the pool the connection belongs to. */
   readonly poolName: string | undefined;
+  /** Whose calls these are, as in `InstrumentedModule.calls`: drivers of one system are told apart by it. Nothing of it is recorded. */
+  readonly library?: string | undefined;
   /** Private to the listeners, one index each (see `templateSlot`). */
   readonly slots: unknown[];
 }

@@ -29,9 +29,9 @@ export interface HttpPlace {
 
 /** A pool of connections (or anything else that is lent and given back), as its owner shows it. */
 export interface PoolSource {
-  /** `db.client.connection.pool.name`; unique in the process. */
+  /** `db.client.connection.pool.name`, or `telltale.pool.name`; unique in the process. */
   readonly name: string;
-  /** `db.system.name`; undefined for pools of other things. */
+  /** `db.system.name`; undefined for pools of other things, which have metrics of their own. */
   readonly system: string | undefined;
   /** For connections of an HTTP client, which have metrics of their own: nobody may take them for connections to a database. */
   readonly http?: HttpPlace | undefined;

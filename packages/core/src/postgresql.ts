@@ -8,12 +8,13 @@ const findPlace = createTargets("postgresql", sessionOf);
 
 /** The target of a connection; one for all connections of a pool. A host that begins with `/` is the folder of a socket. */
 export function findPostgresqlTarget(
+  library: string,
   host: string | undefined,
   port: number | undefined,
   database: string | undefined,
   poolName: string | undefined,
 ): DatabaseTarget {
-  return findPlace(placeOfPostgresql(host, port, database, poolName));
+  return findPlace({ ...placeOfPostgresql(host, port, database, poolName), library });
 }
 
 export function placeOfPostgresql(

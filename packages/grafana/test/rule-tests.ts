@@ -184,6 +184,12 @@ export const RULE_TESTS: readonly RuleTest[] = [
   fires("PoolNearlyFull/warn", "9 of 10", pool(9), inPool),
   quiet("PoolNearlyFull/warn", "7 of 10", pool(7)),
   fires("PoolTimeouts/page", "one", timeouts("0x28 1x30"), inPool),
+  fires(
+    "PoolTimeouts/page",
+    "one of a pool of workers",
+    { [of("telltale_pool_timeouts_total", 'telltale_pool_name="workers"')]: "0x28 1x30" },
+    { instance: "a:9464", telltale_pool_name: "workers" },
+  ),
   quiet("PoolTimeouts/page", "one, an hour ago", timeouts("0x5 1x120"), 100),
   quiet("PoolTimeouts/page", "none", timeouts("0x60")),
   fires("EventLoopBusy/warn", "90 %", loop(54), inProcess),

@@ -13,7 +13,7 @@ import {
   takeSite,
 } from "@telltale/core";
 import type { CommandFacts } from "./memcached-commands.js";
-import { shapeOf, targetOf } from "./memcached-target.js";
+import { type Library, shapeOf, targetOf } from "./memcached-target.js";
 
 /** One call of the app to Memcached, whichever client it has. */
 export class MemcachedCall {
@@ -34,6 +34,7 @@ export class MemcachedCall {
 
 /** Begins a call to `server`, undefined where it is more than one; nothing where nobody is to hear of it. */
 export function beginCall(
+  library: Library,
   server: string | undefined,
   command: string,
   keys: string | readonly string[] | undefined,
@@ -41,7 +42,7 @@ export function beginCall(
 ): MemcachedCall | undefined {
   const parent = context.active();
   if (isSuppressed(parent)) return undefined;
-  const target = targetOf(server);
+  const target = targetOf(library, server);
   const shape = shapeOf(target, command, typeof keys === "object");
   const first = typeof keys === "object" ? keys[0] : keys;
   const cache = first === undefined ? "" : cacheNameOf(first);

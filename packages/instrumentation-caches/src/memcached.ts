@@ -25,6 +25,7 @@ type Compile = (copy: unknown) => Query;
 
 const memcached: InstrumentedModule = {
   module: "memcached",
+  calls: "memcached",
   majors: [2, 2],
   target: (exports) => (exports as { readonly prototype: object }).prototype,
   patch({ exports }, guard) {
@@ -34,7 +35,7 @@ const memcached: InstrumentedModule = {
 
 /** Hears every call of memcached, and what its lookups found. */
 export function memcachedInstrumentation(): Instrumentation {
-  return defineInstrumentation({ name: "memcached", systems: ["memcached"], modules: [memcached] });
+  return defineInstrumentation({ name: "memcached", modules: [memcached] });
 }
 
 /** All commands go through here. One without a callback is not sent. */
@@ -51,7 +52,7 @@ const command: Wrap<Client> = (original, hears, guard) =>
           const { key, type } = query;
           const single = typeof key === "string" ? key : undefined;
           const to = (server as string | undefined) ?? serverOf(this, single);
-          const call = beginCall(to, type, single, patchedCommand);
+          const call = beginCall("memcached", to, type, single, patchedCommand);
           if (call !== undefined) query.callback = hearAnswer(call, query.callback, guard);
         } catch (error) {
           guard.failed(error);
@@ -71,6 +72,7 @@ const getMulti: Wrap<Client> = (original, hears, guard) =>
       try {
         const server = this.servers.length === 1 ? this.servers[0] : undefined;
         call = beginCall(
+          "memcached",
           server,
           "get",
           (keys as unknown[]).map((key) => this.namespace + String(key)),

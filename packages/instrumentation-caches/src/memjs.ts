@@ -19,6 +19,7 @@ interface Exports {
 
 const memjs: InstrumentedModule = {
   module: "memjs",
+  calls: "memjs",
   majors: [1, 1],
   target: (exports) => (exports as Exports).Client.prototype,
   patch: ({ exports }, guard) => patchMethods((exports as Exports).Client.prototype, { perform }, guard),
@@ -26,7 +27,7 @@ const memjs: InstrumentedModule = {
 
 /** Hears every call of memjs for a key, and what its lookups found. */
 export function memjsInstrumentation(): Instrumentation {
-  return defineInstrumentation({ name: "memjs", systems: ["memcached"], modules: [memjs] });
+  return defineInstrumentation({ name: "memjs", modules: [memjs] });
 }
 
 /** By the request's opcode; `prepend` is sent as `append`. */
@@ -70,7 +71,7 @@ const perform: Wrap<Client> = (original, hears, guard) =>
       const name = COMMANDS.get((request as Uint8Array)[1] ?? -1) ?? "other";
       const server = this.server(key);
       const to = server === null ? undefined : `${server.host}:${server.port}`;
-      const call = beginCall(to, name, String(key), patchedPerform);
+      const call = beginCall("memjs", to, name, String(key), patchedPerform);
       if (call !== undefined) {
         const answered = hearAnswer(call, callback, guard);
         heard.add(answered);

@@ -19,6 +19,8 @@ export class ConnectionState {
   openingMs = 0;
   /** Of the pool that has handed it out. */
   reporter: PoolReporter | undefined = undefined;
+  /** That is a pool of another library, such as knex's. */
+  isLent = false;
   /** Who has it; undefined where no pool opened it. */
   loan: Loan | undefined = undefined;
   /** When it was last handed out; 0 while it is idle. */
@@ -29,8 +31,15 @@ export class ConnectionState {
   targetOf({ opts, info }: Connection): DatabaseTarget {
     if (this.target !== undefined && this.database === info.database) return this.target;
     this.database = info.database;
-    this.target = findMysqlTarget(systemOf(info), opts, info.database, this.reporter?.pool.name);
+    this.target = findMysqlTarget("mariadb", systemOf(info), opts, info.database, this.reporter?.pool.name);
     return this.target;
+  }
+
+  lent(reporter: PoolReporter, loan: Loan): void {
+    this.reporter = reporter;
+    this.loan = loan;
+    this.isLent = true;
+    this.target = undefined;
   }
 
   taken(reporter: PoolReporter): void {
@@ -48,8 +57,9 @@ export class ConnectionState {
   }
 }
 
+/** As the server's greeting has it; before that, what the driver is for. */
 export function systemOf({ serverVersion }: Connection["info"]): MysqlSystem {
-  return mysqlSystemOf(serverVersion?.raw);
+  return mysqlSystemOf(serverVersion?.raw ?? "mariadb");
 }
 
 class KnownConnection extends Attached {

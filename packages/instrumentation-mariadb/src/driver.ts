@@ -30,7 +30,12 @@ export interface Command extends EventEmitter {
 }
 
 export interface Connection extends EventEmitter {
-  readonly opts: { readonly host?: string; readonly port?: number; readonly socketPath?: string };
+  readonly opts: {
+    readonly host?: string;
+    readonly port?: number;
+    readonly socketPath?: string;
+    readonly database?: string;
+  };
   readonly info: {
     readonly serverVersion?: { readonly raw?: unknown } | null;
     /** The one that it is in now. */
@@ -54,7 +59,7 @@ export interface Pool extends EventEmitter {
   readonly opts: {
     readonly connectionLimit: number;
     readonly minimumIdle: number;
-    readonly connOptions: Connection["opts"] & { readonly database?: string };
+    readonly connOptions: Connection["opts"];
   };
   readonly closed: boolean;
   activeConnections(): number;

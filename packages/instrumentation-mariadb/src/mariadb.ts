@@ -8,10 +8,10 @@ import { patchPool } from "./source-pool.js";
 export function mariadbInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "mariadb",
-    systems: ["mariadb", "mysql"],
     modules: [
       {
         module: "mariadb",
+        calls: "mariadb",
         majors: [3, 3],
         // `mariadb/callback`; newer releases have it once more for `require`, with classes of its own.
         others: ["callback.js", "dist/callback.cjs"],

@@ -6,6 +6,7 @@ import {
   type Guard,
   hasListeners,
   isSuppressed,
+  knowConnections,
   PoolCall,
   replaceMethod,
   sitesWanted,
@@ -17,6 +18,7 @@ import {
 import { callOf, CommandCall, EarlyCall, earlyCallOf, setCall, setEarlyCall } from "./calls.js";
 import { stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
+import { findConnection, noteInfo } from "./lent-connection.js";
 import { textOf } from "./query-text.js";
 
 type Add = Connection["addCommandEnable"];
@@ -147,12 +149,17 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
   const patchConnect = (find: () => Connection["connect"]): Connection["connect"] =>
     function connect(this: Connection) {
       const startMs = performance.now();
+      const note = (): void => noteInfo(this);
+      attempt(guard, note);
       const opened: unknown = find().call(this);
       // The driver's own promise, which it goes on with itself.
       if (opened instanceof Promise) {
-        const note = (): void => void (stateOf(this).openingMs = performance.now() - startMs);
+        const noteOpen = (): void => {
+          note();
+          stateOf(this).openingMs = performance.now() - startMs;
+        };
         opened.then(
-          () => attempt(guard, note),
+          () => attempt(guard, noteOpen),
           () => {},
         );
       }
@@ -170,6 +177,7 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
     };
 
   const undo = [
+    knowConnections((resource) => findConnection(resource)),
     replaceMethod(prototype, "addCommandQueue", patchAdd(true)),
     replaceMethod(prototype, "addCommandEnable", patchAdd(false)),
     replaceMethod(prototype, "addCommandEnablePipeline", patchAdd(false)),

@@ -130,6 +130,7 @@ export function patchPool(prototype: Pool, guard: Guard): () => void {
     const { connOptions } = pool.opts;
     const known = pools.get(pool)?.pool;
     return findMysqlTarget(
+      "mariadb",
       known?.system === "mysql" ? "mysql" : "mariadb",
       connOptions,
       connOptions.database,

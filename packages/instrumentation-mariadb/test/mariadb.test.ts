@@ -1,6 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { context, createContextKey, SpanStatusCode, trace } from "@opentelemetry/api";
-import { addListener, type DatabaseOperation, readPools, takeAllSites } from "@telltale/core";
+import {
+  addListener,
+  type DatabaseOperation,
+  findConnection,
+  readPools,
+  registerPool,
+  takeAllSites,
+} from "@telltale/core";
 import { describeWith } from "@telltale/test/describe-with";
 import { type MariadbServer, startMariadb } from "@telltale/test/servers";
 import { collect, type Collection, waitFor } from "@telltale/testkit";
@@ -384,6 +391,43 @@ describeWith(["mariadb"], "mariadb", () => {
         prototype.taskQueueSize = taskQueueSize;
       }
       expect(summaries()).toEqual(["SELECT seq_1_to_3"]);
+    });
+
+    test("a pool of another library is told where its connections lead; the driver's own pool has them to itself", async () => {
+      const early = callback.createConnection(options());
+      const own = await pool.getConnection();
+      const seen = [connection, callbackConnection, early, own].map((resource) => findConnection(resource));
+      const place = { serverAddress: server.host, serverPort: server.port, namespace: server.database };
+      expect(seen).toMatchObject(
+        [false, false, false, true].map((isPooled) => ({ place: { system: "mariadb", ...place }, isPooled })),
+      );
+      await own.release();
+      await asked((done) => early.end(done as never));
+      let asks = 0;
+      class Alike {
+        get info() {
+          return (asks += 1);
+        }
+      }
+      expect([new Alike(), { info: connection.info }, Object.create(null)].map(findConnection)).toEqual(
+        Array.from({ length: 3 }),
+      );
+      expect(asks).toBe(0);
+
+      const reporter = registerPool({ name: "theirs", system: "mariadb", read: () => undefined });
+      const stop = addListener({ name: "test", poolWaited: () => {} });
+      const loan = reporter.addConnection();
+      const lent = await driver.createConnection(options());
+      findConnection(lent)?.lend(reporter, loan);
+      reporter.taken(loan, context.active(), 1);
+      collected.reset();
+      await lent.query("SELECT 'lent'");
+      expect(calls().map(({ template }) => template.poolName)).toEqual(["theirs"]);
+      expect(loan.runningTemplate()).toBe(calls()[0]?.template);
+      expect(findConnection(lent)?.isPooled).toBe(false);
+      await lent.end();
+      reporter.close();
+      stop();
     });
 
     test("disabled, the driver is itself again", async () => {

@@ -10,10 +10,10 @@ const POOL = "./cmap/connection_pool.js";
 export function mongodbInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "mongodb",
-    systems: ["mongodb"],
     modules: [
       {
         module: "mongodb",
+        calls: "mongodb",
         majors: [6, 7],
         // The main module hands neither of them out.
         inner: [CONNECTION, POOL],

@@ -44,6 +44,7 @@ export function templateOf(address: string, database: string, poolName: string, 
     serverAddress: hasPort ? address.slice(0, colon) : address,
     serverPort: hasPort ? port : undefined,
     poolName,
+    library: "mongodb",
     slots: [],
   };
   templates.set(key, template);

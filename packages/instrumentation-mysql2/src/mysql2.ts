@@ -16,10 +16,10 @@ export interface Mysql2Options {
 export function mysql2Instrumentation({ explain = false }: Mysql2Options = {}): Instrumentation {
   return defineInstrumentation({
     name: "mysql2",
-    systems: ["mysql", "mariadb"],
     modules: [
       {
         module: "mysql2",
+        calls: "mysql2",
         majors: [3, 3],
         // In newer releases `mysql2/promise` does without the main module, and hands out none of the classes below its own.
         others: ["promise.js"],

@@ -19,7 +19,7 @@ export function patchCluster(prototype: ConnectionSource, link: PoolLink, guard:
         if (!isGiven(error)) return handOver(link, call, callback, connection);
         try {
           // No pool has given a connection: it leads nowhere.
-          failUnsent(findMysqlTarget("mysql", {}, undefined, undefined), call, error);
+          failUnsent(findMysqlTarget("mysql2", "mysql", {}, undefined, undefined), call, error);
         } catch (failure) {
           guard.failed(failure);
         }

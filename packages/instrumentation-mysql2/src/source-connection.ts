@@ -1,5 +1,6 @@
 import {
   type DriverConnection,
+  failedOn,
   failMysql,
   type Guard,
   hasListeners,
@@ -81,7 +82,7 @@ export function patchConnection(
       const text = textOf(sql);
       if (text !== undefined) failUnmade(connection, text, call, link, error);
     } catch (failure) {
-      guard.failed(failure);
+      failedOn(guard, prototype, connection, failure);
     }
   }
 

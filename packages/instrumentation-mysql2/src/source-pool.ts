@@ -137,7 +137,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
   function targetOf(pool: Pool) {
     const { connectionConfig } = pool.config;
     const name = pools.get(pool)?.pool.name;
-    return findMysqlTarget(systems.get(pool) ?? "mysql", connectionConfig, connectionConfig.database, name);
+    return findMysqlTarget("mysql2", systems.get(pool) ?? "mysql", connectionConfig, connectionConfig.database, name);
   }
 
   /** Its name is `host:port/database`. Whether it leads to a MySQL or a MariaDB is known with the first connection. */

@@ -7,7 +7,7 @@ import type { PoolLink } from "./pool-call.js";
 export function targetOf(connection: Connection, state: ConnectionState, link: PoolLink): DatabaseTarget {
   if (state.target !== undefined) return state.target;
   const poolName = link.nameOf(connection) ?? state.lender?.pool.name;
-  const target = findMysqlTarget(systemOf(connection), connection.config, state.database, poolName);
+  const target = findMysqlTarget("mysql2", systemOf(connection), connection.config, state.database, poolName);
   if (isKnown(connection)) state.target = target;
   return target;
 }

@@ -24,10 +24,10 @@ export function pgInstrumentation({ explain = false, sqlTags = {} }: PgOptions =
   const link: PoolLink = { handedOver: undefined };
   return defineInstrumentation({
     name: "pg",
-    systems: ["postgresql"],
     modules: [
       {
         module: "pg",
+        calls: "pg",
         majors: [8, 8],
         target: (exports) => (exports as Exports).Client.prototype,
         patch({ exports }, guard) {
@@ -37,6 +37,7 @@ export function pgInstrumentation({ explain = false, sqlTags = {} }: PgOptions =
       },
       {
         module: "pg-pool",
+        calls: "pg",
         majors: [3, 3],
         target: (exports) => (exports as { prototype: Pool }).prototype,
         patch: ({ exports }, guard) => patchPool((exports as { prototype: Pool }).prototype, link, guard),

@@ -2,6 +2,7 @@ import { context } from "@opentelemetry/api";
 import {
   type DatabaseOperation,
   endOperation,
+  failedOn,
   failOperation,
   failPostgresql,
   findPostgresqlTarget,
@@ -90,7 +91,7 @@ export function patchClient(
         if (state.loan !== undefined) state.loan.isUnseen = true;
         return undefined;
       }
-      state.target ??= findPostgresqlTarget(client.host, client.port, client.database, state.reporter?.pool.name);
+      state.target ??= findPostgresqlTarget("pg", client.host, client.port, client.database, state.reporter?.pool.name);
       const template = state.target.templateOf(text);
       const bound = valuesOf(config, values);
       const operation =
@@ -103,7 +104,7 @@ export function patchClient(
       if (isSubmittable(config)) follow(config, operation);
       return operation;
     } catch (error) {
-      guard.failed(error);
+      failedOn(guard, prototype, client, error);
       return undefined;
     }
   }

@@ -176,7 +176,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       },
     });
     open.add(reporter);
-    const now = { reporter, target: findPostgresqlTarget(host, port, database, reporter.pool.name) };
+    const now = { reporter, target: findPostgresqlTarget("pg", host, port, database, reporter.pool.name) };
     pools.set(pool, now);
     return now;
   }
@@ -222,7 +222,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     const [client] = pool._clients;
     const known = pools.get(pool) ?? (client === undefined ? undefined : know(pool, client));
     // Ended before it had any connection, it leads nowhere.
-    const target = known?.target ?? findPostgresqlTarget(undefined, undefined, undefined, undefined);
+    const target = known?.target ?? findPostgresqlTarget("pg", undefined, undefined, undefined, undefined);
     const operation = call.start(target.templateOf(text), text, undefined, performance.now());
     failOperation(operation, error);
     endOperation(operation);

@@ -170,7 +170,7 @@ describeWith(["postgres"], "pg, at its edges", () => {
 
   test("texts without an end in sight do not fill the memory", async () => {
     const { findPostgresqlTarget } = await import("@telltale/core");
-    const target = findPostgresqlTarget("db", 5432, "many", undefined);
+    const target = findPostgresqlTarget("pg", "db", 5432, "many", undefined);
     const wide = (query: number) =>
       `SELECT ${Array.from({ length: 10_000 }, (_, n) => `column_of_query_${query}_${n}`).join(", ")} FROM wide`;
     const first = target.templateOf(wide(0));

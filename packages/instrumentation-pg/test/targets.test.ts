@@ -32,9 +32,9 @@ test("a query of a pool that ended before it had a connection was for nowhere", 
 
 test("targets and their templates are bounded, and what is beyond is counted", () => {
   const [targets, templates] = [reached("db.client.targets"), reached("db.client.templates")];
-  for (let n = 0; n < 300; n += 1) findPostgresqlTarget("many", 5432, `tenant${n}`, undefined);
+  for (let n = 0; n < 300; n += 1) findPostgresqlTarget("pg", "many", 5432, `tenant${n}`, undefined);
   expect(reached("db.client.targets") - targets).toBeGreaterThanOrEqual(100);
-  const { templateOf } = findPostgresqlTarget("many", 5432, "tenant0", undefined);
+  const { templateOf } = findPostgresqlTarget("pg", "many", 5432, "tenant0", undefined);
   for (let n = 0; n < 1_100; n += 1) templateOf(`SELECT c${n}`);
   expect(reached("db.client.templates") - templates).toBe(100);
 });

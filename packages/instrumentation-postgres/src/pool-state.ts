@@ -43,7 +43,7 @@ export class PoolState {
       read: () => reference.deref()?.read(),
     });
     const folder = isSocket ? path.replace(/\/\.s\.PGSQL\.\d+$/, "") : host;
-    this.target = findPostgresqlTarget(folder, port, database, this.reporter.pool.name);
+    this.target = findPostgresqlTarget("postgres", folder, port, database, this.reporter.pool.name);
     for (const connection of this.connections) connection.loan ??= this.reporter.addConnection();
   }
 
@@ -93,7 +93,7 @@ export class PoolState {
   }
 }
 
-const NOWHERE = findPostgresqlTarget(undefined, undefined, undefined, undefined);
+const NOWHERE = findPostgresqlTarget("postgres", undefined, undefined, undefined, undefined);
 
 class KnownPool extends Attached {
   readonly #state: PoolState;

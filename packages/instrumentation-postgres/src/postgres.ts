@@ -7,10 +7,10 @@ import { patchQuery } from "./source-query.js";
 export function postgresInstrumentation(): Instrumentation {
   return defineInstrumentation({
     name: "postgres",
-    systems: ["postgresql"],
     modules: [
       {
         module: "postgres",
+        calls: "postgres",
         majors: [3, 3],
         target: (exports) => classesOf(exports).query,
         patch({ exports }, guard) {

@@ -34,11 +34,11 @@ function connectedStream({ options, stream }: Client): Client["stream"] {
 
 function targetOf(client: Client, select: number): Target {
   const { options, isCluster } = client;
-  if (options.path) return findTarget(options.path, undefined, select);
+  if (options.path) return findTarget("ioredis", options.path, undefined, select);
   if (options.sentinels) {
     const stream = connectedStream(client);
-    return findTarget(stream?.remoteAddress, stream?.remotePort, select);
+    return findTarget("ioredis", stream?.remoteAddress, stream?.remotePort, select);
   }
-  if (isCluster === true) return findTarget(undefined, undefined, select);
-  return findTarget(options.host ?? "localhost", options.port ?? 6379, select);
+  if (isCluster === true) return findTarget("ioredis", undefined, undefined, select);
+  return findTarget("ioredis", options.host ?? "localhost", options.port ?? 6379, select);
 }

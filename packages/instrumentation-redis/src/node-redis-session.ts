@@ -56,7 +56,9 @@ function createSession(client: Client | undefined, database: number): Session {
 }
 
 function targetOf(client: Client | undefined, database: number) {
-  if (client === undefined) return findTarget(undefined, undefined, database);
+  if (client === undefined) return findTarget("redis", undefined, undefined, database);
   const { path, host = "localhost", port = 6379 } = client.options?.socket ?? {};
-  return path === undefined ? findTarget(host, port, database) : findTarget(path, undefined, database);
+  return path === undefined
+    ? findTarget("redis", host, port, database)
+    : findTarget("redis", path, undefined, database);
 }

@@ -1,4 +1,4 @@
-import { type Guard, hasListeners, type InstrumentedModule, replaceMethod, undoAll } from "@telltale/core";
+import { failedOn, type Guard, hasListeners, type InstrumentedModule, replaceMethod, undoAll } from "@telltale/core";
 import { beginCall, queueCall } from "./ioredis-call.js";
 import type { Client, Command, Pipeline } from "./ioredis.js";
 import { becameReady } from "./ioredis-own-commands.js";
@@ -16,6 +16,7 @@ interface Exports {
  */
 export const ioredis: InstrumentedModule = {
   module: "ioredis",
+  calls: "ioredis",
   majors: [5, 6],
   target: (exports) => (exports as Exports).prototype,
   patch({ exports }, guard) {
@@ -23,10 +24,12 @@ export const ioredis: InstrumentedModule = {
     const patch = { on: true };
     const hears = () => patch.on && guard.on && hasListeners();
     const undo = [
-      replaceMethod<Method<Client>>(redis, "sendCommand", (find) => clientSend(find(), hears, guard)),
+      replaceMethod<Method<Client>>(redis, "sendCommand", (find) => clientSend(find(), redis, hears, guard)),
       replaceMethod<Method<Client>>(redis, "setStatus", (find) => clientStatus(find(), hears, guard)),
       // A cluster takes MOVED and its like for itself before they reach the app, and sends to other nodes: its commands begin here.
-      replaceMethod<Method<Client>>(Cluster.prototype, "sendCommand", (find) => clientSend(find(), hears, guard)),
+      replaceMethod<Method<Client>>(Cluster.prototype, "sendCommand", (find) =>
+        clientSend(find(), Cluster.prototype, hears, guard),
+      ),
       replaceMethod<Method<Pipeline>>(Pipeline.prototype, "sendCommand", (find) => pipelineSend(find(), hears, guard)),
     ];
     return () => {
@@ -36,13 +39,13 @@ export const ioredis: InstrumentedModule = {
   },
 };
 
-function clientSend(original: Method<Client>, hears: () => boolean, guard: Guard): Method<Client> {
+function clientSend(original: Method<Client>, prototype: object, hears: () => boolean, guard: Guard): Method<Client> {
   return function sendCommand(this: Client, command: Command) {
     if (hears()) {
       try {
         beginCall(this, command, guard);
       } catch (error) {
-        guard.failed(error);
+        failedOn(guard, prototype, this, error);
       }
     }
     return Reflect.apply(original, this, arguments);

@@ -1,4 +1,5 @@
 import {
+  failedOn,
   type Guard,
   hasListeners,
   type InstrumentedModule,
@@ -24,6 +25,7 @@ interface Lists {
 /** `redis` itself holds no more than the modules of commands that it brings along; here for the word on releases that are not supported. */
 export const nodeRedis: InstrumentedModule = {
   module: "redis",
+  calls: "redis",
   majors: [4, 6],
   patch({ version }) {
     // Its client has another name.
@@ -39,6 +41,7 @@ export const nodeRedis: InstrumentedModule = {
  */
 export const nodeRedisClient: InstrumentedModule = {
   module: "@redis/client",
+  calls: "redis",
   majors: [1, 6],
   inner: [
     "./lib/client",
@@ -83,8 +86,8 @@ function patchClient(loaded: LoadedModule, guard: Guard, undo: (() => void)[]): 
     // Not every release has all of them.
     if (Object.hasOwn(owner, name)) undo.push(replaceMethod<Method<This>>(owner, name, (find) => wrap(find())));
   };
-  replace<Client>(client, "connect", (original) => clientConnect(original, patch, hears, guard));
-  replace<Client>(client, "sendCommand", (original) => clientSend(original, hears, guard));
+  replace<Client>(client, "connect", (original) => clientConnect(original, client, patch, hears, guard));
+  replace<Client>(client, "sendCommand", (original) => clientSend(original, client, hears, guard));
   for (const name of ["addCommand", "subscribe", "unsubscribe", "monitor", "reset"]) {
     replace<Queue>(queue, name, (original) => queueAdd(original, patch, hears, guard));
   }
@@ -132,7 +135,13 @@ interface Sending {
 }
 
 /** A client keeps its queue to itself, but asks it whether it has subscriptions: so it is known whose a queue is. */
-function clientConnect(original: Method<Client>, patch: Patch, hears: () => boolean, guard: Guard): Method<Client> {
+function clientConnect(
+  original: Method<Client>,
+  prototype: object,
+  patch: Patch,
+  hears: () => boolean,
+  guard: Guard,
+): Method<Client> {
   return function connect(this: Client) {
     const isHeard = hears();
     if (isHeard) {
@@ -140,7 +149,7 @@ function clientConnect(original: Method<Client>, patch: Patch, hears: () => bool
         patch.probed = this;
         void this.isPubSubActive;
       } catch (error) {
-        guard.failed(error);
+        failedOn(guard, prototype, this, error);
       }
       patch.probed = undefined;
     }
@@ -169,14 +178,14 @@ function patchProbe(queue: object, patch: Patch): () => void {
 }
 
 /** Only what a closed client refuses: all else is heard in the queue. */
-function clientSend(original: Method<Client>, hears: () => boolean, guard: Guard): Method<Client> {
+function clientSend(original: Method<Client>, prototype: object, hears: () => boolean, guard: Guard): Method<Client> {
   return function sendCommand(this: Client, ...[args]: never[]) {
     if (hears()) {
       try {
         const refusal = refusalOf(this);
         if (refusal !== undefined) refuseCall(sessionOf(this), args as unknown as CommandArguments, refusal);
       } catch (error) {
-        guard.failed(error);
+        failedOn(guard, prototype, this, error);
       }
     }
     return Reflect.apply(original, this, arguments);

@@ -2,8 +2,11 @@ import { limitOf } from "@telltale/core";
 import type { Call } from "./call.js";
 import type { CommandShape } from "./templates.js";
 
+export type Library = "ioredis" | "redis";
+
 /** A database on a server, as commands are sent to it. */
 export interface Target {
+  readonly library: Library;
   readonly address: string | undefined;
   readonly port: number | undefined;
   /** The database's index. */
@@ -23,12 +26,17 @@ const MAX_TARGETS = 1000;
 const unshared = limitOf("redis.targets");
 const targets = new Map<string, Target>();
 
-export function findTarget(address: string | undefined, port: number | undefined, database: number): Target {
+export function findTarget(
+  library: Library,
+  address: string | undefined,
+  port: number | undefined,
+  database: number,
+): Target {
   const namespace = String(database);
-  const key = `${address} ${port} ${namespace}`;
+  const key = `${library} ${address} ${port} ${namespace}`;
   const known = targets.get(key);
   if (known !== undefined) return known;
-  const target: Target = { address, port, namespace, shapes: new Map() };
+  const target: Target = { library, address, port, namespace, shapes: new Map() };
   if (targets.size < MAX_TARGETS) targets.set(key, target);
   else unshared.total += 1;
   return target;

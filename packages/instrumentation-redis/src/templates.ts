@@ -41,6 +41,7 @@ function createShape(target: Target, facts: CommandFacts): CommandShape {
     batch: name === "MGET" || name === "HMGET" || name === "JSON.MGET",
     serverAddress: target.address,
     serverPort: target.port,
+    library: target.library,
   };
   return {
     facts,

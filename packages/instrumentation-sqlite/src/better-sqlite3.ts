@@ -45,10 +45,10 @@ export function betterSqlite3Instrumentation(): Instrumentation {
   const known = new Set<object>();
   return defineInstrumentation({
     name: "better-sqlite3",
-    systems: ["sqlite"],
     modules: [
       {
         module: "better-sqlite3",
+        calls: "better-sqlite3",
         majors: [11, 13],
         others: PLATFORMS.map((platform) => `lib/${platform}.js`),
         patch: (loaded, guard) => patchBetterSqlite3(loaded, guard, known),
@@ -145,7 +145,7 @@ function patchBetterSqlite3({ exports }: LoadedModule, guard: Guard, known: Set<
 
 function stateOfText(database: Database, text: unknown): StatementState | undefined {
   if (typeof text !== "string") return undefined;
-  return new StatementState(findTarget(database.name).templateOf(text), text);
+  return new StatementState(findTarget("better-sqlite3", database.name).templateOf(text), text);
 }
 
 function stateOfStatement(statement: Statement): StatementState | undefined {

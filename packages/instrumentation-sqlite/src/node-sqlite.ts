@@ -54,7 +54,7 @@ class KnownDatabase extends Attached {
 
   static targetOf(database: Database): DatabaseTarget {
     if (#target in database) return database.#target;
-    const target = findTarget(database.location?.() ?? undefined);
+    const target = findTarget("node:sqlite", database.location?.() ?? undefined);
     // oxlint-disable-next-line no-new
     new KnownDatabase(database, target);
     return target;
@@ -169,7 +169,7 @@ function stateOfStatement(statement: Statement): StatementState | undefined {
   if (known !== undefined) return known;
   const text = textOf(statement);
   if (text === undefined) return undefined;
-  const state = new StatementState(findTarget(undefined).templateOf(text), text);
+  const state = new StatementState(findTarget("node:sqlite", undefined).templateOf(text), text);
   setState(statement, state);
   return state;
 }
@@ -192,6 +192,6 @@ function targetOf(database: Database): DatabaseTarget {
   try {
     return KnownDatabase.targetOf(database);
   } catch {
-    return findTarget(undefined);
+    return findTarget("node:sqlite", undefined);
   }
 }

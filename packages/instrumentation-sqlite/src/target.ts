@@ -4,13 +4,14 @@ import { createTargets, type DatabaseTarget } from "@telltale/core";
 const findPlace = createTargets("sqlite", () => undefined);
 
 /** The target of a database by where it is stored; undefined where that is not known. */
-export function findTarget(location: string | undefined): DatabaseTarget {
+export function findTarget(library: "better-sqlite3" | "node:sqlite", location: string | undefined): DatabaseTarget {
   return findPlace({
     system: "sqlite",
     namespace: nameOf(location),
     serverAddress: undefined,
     serverPort: undefined,
     poolName: undefined,
+    library,
   });
 }
 

@@ -56,7 +56,7 @@ export function stateOf(connection: TediousConnection): ConnectionState {
 }
 
 export function targetOf(connection: TediousConnection, state: ConnectionState): DatabaseTarget {
-  return (state.target ??= findPlace(placeOf(connection, state)));
+  return (state.target ??= findPlace({ ...placeOf(connection, state), library: "tedious" }));
 }
 
 /** The namespace of a named instance is `instance|database`. */

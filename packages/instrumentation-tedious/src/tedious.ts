@@ -1,5 +1,4 @@
 import { defineInstrumentation, type Instrumentation } from "@telltale/core";
-import { SYSTEM } from "./connection-state.js";
 import type { MssqlDriver, TediousDriver } from "./driver.js";
 import type { PoolLink } from "./link.js";
 import { patchConnection } from "./source-connection.js";
@@ -10,15 +9,16 @@ export function tediousInstrumentation(): Instrumentation {
   const link: PoolLink = { handedOver: undefined };
   return defineInstrumentation({
     name: "tedious",
-    systems: [SYSTEM],
     modules: [
       {
         module: "tedious",
+        calls: "tedious",
         majors: [18, 20],
         patch: ({ exports }, guard) => patchConnection((exports as TediousDriver).Connection.prototype, link, guard),
       },
       {
         module: "mssql",
+        calls: "tedious",
         majors: [11, 12],
         patch: ({ exports }, guard) => patchPool((exports as MssqlDriver).ConnectionPool.prototype, link, guard),
       },

@@ -44,8 +44,8 @@ export interface Metrics {
    * `selectAggregationTemporality`, or `selectTemporality`), counted from its own last collection. One for each reader.
    */
   producerFor(select: AggregationTemporalitySelector): MetricProducer;
-  /** `db.system.name` of all calls so far. */
-  readonly systems: ReadonlySet<string>;
+  /** The libraries of which calls were heard, as in `library` of templates. */
+  readonly heard: ReadonlySet<string>;
   /** What was counted until now, without a turn of the event loop: for the end of the process. */
   readAtOnce(): ScopeMetrics[];
   /** Ends the watching of the runtime. What was counted can still be collected. */
@@ -68,7 +68,7 @@ export function createMetrics({
   const pools = createPoolMetrics(maxSeriesPerMetric);
   const events = createEventCounts(maxSeriesPerMetric, bounds);
   const watch = runtime ? watchRuntime() : undefined;
-  const libraries = createLibraryMetrics(database.systems);
+  const libraries = createLibraryMetrics(database.libraries);
   const sources = [server, client, database, pools, events, ...(watch ? [watch] : []), libraries, createSelfMetrics()];
 
   const listener: Listener = {
@@ -149,7 +149,7 @@ export function createMetrics({
   }
 
   const producer = producerFor(selectTemporality("cumulative"));
-  return { listener, producer, producerFor, systems: database.systems, readAtOnce, stop: () => watch?.stop() };
+  return { listener, producer, producerFor, heard: database.libraries, readAtOnce, stop: () => watch?.stop() };
 }
 
 function inScope(collected: readonly (MetricData | undefined)[]): ScopeMetrics[] {

@@ -6,12 +6,12 @@ import { createNumberSet } from "./series-set.js";
 /** Copies and versions of the libraries of one process, in all the states they go through. */
 const MAX_SERIES = 200;
 
-/** Which libraries the process has loaded, and whether they are heard. Read when somebody collects; `heard` has the database systems of all calls. */
+/** Which libraries the process has loaded, and whether they are heard. Read when somebody collects; `heard` has the libraries of all calls. */
 export function createLibraryMetrics(heard: ReadonlySet<string>) {
   const known = createNumberSet(METRICS.libraries, MAX_SERIES);
 
-  function seriesOf({ name, version, state, systems }: SeenModule): NumberSeries {
-    const isSilent = state === "patched" && systems.length > 0 && !systems.some((system) => heard.has(system));
+  function seriesOf({ name, version, state, calls }: SeenModule): NumberSeries {
+    const isSilent = state === "patched" && calls !== undefined && !heard.has(calls);
     return known.of({
       "telltale.library.name": name,
       "telltale.library.version": version,

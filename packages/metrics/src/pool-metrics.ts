@@ -11,9 +11,17 @@ const BOUNDS = {
   use: [...(METRICS.poolUse.buckets ?? [])],
 };
 
+/** What a pool lends: each kind has metrics and attributes of its own. */
+const KINDS = {
+  database: { name: "db.client.connection.pool.name", state: "db.client.connection.state", used: "used" },
+  http: { name: "server.address", state: "http.connection.state", used: "active" },
+  other: { name: "telltale.pool.name", state: "telltale.pool.state", used: "used" },
+} as const;
+type Kind = keyof typeof KINDS;
+
 /** The series of one pool, or of all HTTP connections to one server. They live as long as these do: what has ended leaves nothing behind. */
 interface PoolSeries {
-  readonly isHttp: boolean;
+  readonly kind: Kind;
   readonly used: NumberSeries;
   readonly idle: NumberSeries;
   readonly pending: NumberSeries;
@@ -29,7 +37,7 @@ interface PoolSeries {
 
 export function createPoolMetrics(maxSeries: number) {
   const all = new Map<Pool | string, PoolSeries>();
-  const overflows = new Map<boolean, PoolSeries>();
+  const overflows = new Map<Kind, PoolSeries>();
   // Two series a pool where the state is told, and one for all pools too many.
   const maxPools = Math.floor(maxSeries / 2) - 1;
 
@@ -43,10 +51,10 @@ export function createPoolMetrics(maxSeries: number) {
   }
 
   function overflowSeries(pool: Pool): PoolSeries {
-    const isHttp = pool.http !== undefined;
-    count("telltale.labels.overflow", "telltale.label", isHttp ? "server.address" : "db.client.connection.pool.name");
-    const series = overflows.get(isHttp) ?? createPoolSeries(pool, OVERFLOW);
-    overflows.set(isHttp, series);
+    const kind = kindOf(pool);
+    count("telltale.labels.overflow", "telltale.label", KINDS[kind].name);
+    const series = overflows.get(kind) ?? createPoolSeries(pool, OVERFLOW);
+    overflows.set(kind, series);
     return series;
   }
 
@@ -80,14 +88,14 @@ export function createPoolMetrics(maxSeries: number) {
     },
     read(): Recorded[] {
       const living = readAll();
-      const http = living.filter(({ isHttp }) => isHttp);
-      const pools = living.filter(({ isHttp }) => !isHttp);
+      const ofKind = (wanted: Kind) => living.filter(({ kind }) => kind === wanted);
+      const [pools, http, other] = [ofKind("database"), ofKind("http"), ofKind("other")];
       return [
         numbers(METRICS.poolConnections, pools, states),
         numbers(METRICS.poolPending, pools, pending),
         numbers(METRICS.poolLimit, pools, limit),
-        numbers(METRICS.poolIdleMin, pools, ({ idleMin, hasIdleMin }) => (hasIdleMin ? [idleMin] : [])),
-        { definition: METRICS.poolTimeouts, numbers: pools.map(({ timeouts }) => timeouts), isObserved: false },
+        numbers(METRICS.poolIdleMin, pools, idleMin),
+        timeouts(METRICS.poolTimeouts, pools),
         timing(METRICS.poolWait, pools, "wait"),
         timing(METRICS.poolCreate, pools, "create"),
         timing(METRICS.poolUse, pools, "use"),
@@ -95,6 +103,14 @@ export function createPoolMetrics(maxSeries: number) {
         numbers(METRICS.httpPending, http, pending),
         numbers(METRICS.httpLimit, http, limit),
         timing(METRICS.httpWait, http, "wait"),
+        numbers(METRICS.resources, other, states),
+        numbers(METRICS.resourcePending, other, pending),
+        numbers(METRICS.resourceLimit, other, limit),
+        numbers(METRICS.resourceIdleMin, other, idleMin),
+        timeouts(METRICS.resourceTimeouts, other),
+        timing(METRICS.resourceWait, other, "wait"),
+        timing(METRICS.resourceCreate, other, "create"),
+        timing(METRICS.resourceUse, other, "use"),
       ];
     },
   };
@@ -103,6 +119,7 @@ export function createPoolMetrics(maxSeries: number) {
 const states = ({ used, idle }: PoolSeries): NumberSeries[] => [used, idle];
 const pending = (series: PoolSeries): NumberSeries[] => [series.pending];
 const limit = (series: PoolSeries): NumberSeries[] => (series.isLimited ? [series.limit] : []);
+const idleMin = (series: PoolSeries): NumberSeries[] => (series.hasIdleMin ? [series.idleMin] : []);
 
 function numbers(
   definition: MetricDefinition,
@@ -110,6 +127,10 @@ function numbers(
   of: (series: PoolSeries) => readonly NumberSeries[],
 ): Recorded {
   return { definition, numbers: all.flatMap(of), isObserved: true };
+}
+
+function timeouts(definition: MetricDefinition, all: readonly PoolSeries[]): Recorded {
+  return { definition, numbers: all.map((series) => series.timeouts), isObserved: false };
 }
 
 function timing(definition: MetricDefinition, all: readonly PoolSeries[], what: PoolTiming): Recorded {
@@ -127,23 +148,29 @@ function keyOf(pool: Pool): Pool | string {
   return pool.http === undefined ? pool : `${pool.http.address} ${pool.http.port}`;
 }
 
-function attributesOf({ name, system, http }: Pool): Attributes {
-  return known(
-    http === undefined
-      ? { "db.client.connection.pool.name": name, "db.system.name": system }
-      : { "server.address": http.address, "server.port": http.port },
-  );
+function kindOf({ http, system }: Pool): Kind {
+  if (http !== undefined) return "http";
+  return system === undefined ? "other" : "database";
 }
 
-function createPoolSeries({ http }: Pool, attributes: Attributes): PoolSeries {
-  const isHttp = http !== undefined;
-  const inState = (state: string) =>
-    new NumberSeries({ ...attributes, [isHttp ? "http.connection.state" : "db.client.connection.state"]: state });
+function attributesOf(pool: Pool): Attributes {
+  const { name, system, http } = pool;
+  return known({
+    [KINDS[kindOf(pool)].name]: http?.address ?? name,
+    "server.port": http?.port,
+    "db.system.name": system,
+  });
+}
+
+function createPoolSeries(pool: Pool, attributes: Attributes): PoolSeries {
+  const kind = kindOf(pool);
+  const { state, used } = KINDS[kind];
+  const inState = (value: string) => new NumberSeries({ ...attributes, [state]: value });
   const number = () => new NumberSeries(attributes);
   const timing = (what: PoolTiming) => new HistogramSeries(attributes, BOUNDS[what]);
   return {
-    isHttp,
-    used: inState(isHttp ? "active" : "used"),
+    kind,
+    used: inState(used),
     idle: inState("idle"),
     pending: number(),
     limit: number(),

@@ -24,7 +24,12 @@ beforeAll(async () => {
     http: { address: "api.example", port: 443 },
     read: () => ({ used: 1, idle: 1, pending: 0, limit: 5 }),
   });
-  undo.push(pool.close, http.close);
+  const workers = registerPool({
+    name: "workers",
+    system: undefined,
+    read: () => ({ used: 1, idle: 1, pending: 0, limit: 5, idleMin: 1 }),
+  });
+  undo.push(pool.close, http.close, workers.close);
   const libraries = defineInstrumentation({
     name: "test",
     modules: [{ module: "express", majors: [4, 5], patch: () => () => {} }],
@@ -32,8 +37,10 @@ beforeAll(async () => {
   libraries.enable();
   undo.push(libraries.disable);
   createRequire(import.meta.url)("express");
-  for (const what of ["wait", "create", "use"] as const) pool.timed(what, 1);
-  pool.timedOut();
+  for (const lending of [pool, workers]) {
+    for (const what of ["wait", "create", "use"] as const) lending.timed(what, 1);
+    lending.timedOut();
+  }
   http.timed("wait", 1);
 
   // Everything that may be known of an operation is known of one of these.

@@ -11,7 +11,8 @@ test("each library that was loaded is told once, with what became of it", async 
   const metrics = createMetrics({ runtime: false });
   const undo = [metrics.stop, addListener(metrics.listener)];
   const instrumentations = [
-    defineInstrumentation({ name: "a", systems: ["postgresql"], modules: [{ module: "pg", majors: [8, 8], patch }] }),
+    defineInstrumentation({ name: "a", modules: [{ module: "pg", calls: "pg", majors: [8, 8], patch }] }),
+    defineInstrumentation({ name: "d", modules: [{ module: "tedious", calls: "another", majors: [18, 20], patch }] }),
     defineInstrumentation({ name: "b", modules: [{ module: "express", majors: [1, 2], patch }] }),
     defineInstrumentation({ name: "c", modules: [{ module: "mysql2", majors: [3, 3], patch }] }),
   ];
@@ -33,12 +34,20 @@ test("each library that was loaded is told once, with what became of it", async 
     expect(await read()).toEqual([]);
     require("pg");
     require("express");
+    require("tedious");
+    const other = `tedious ${version("tedious")} silent 1`;
     const express = `express ${version("express")} unsupported 1`;
-    expect(await read()).toEqual([`pg ${version("pg")} silent 1`, express]);
-    const call = query(template(), 5);
+    expect(await read()).toEqual([`pg ${version("pg")} silent 1`, other, express]);
+    const call = query(template({ library: "pg" }), 5);
     metrics.listener.operationStarted?.(call);
     metrics.listener.operationEnded?.(call);
-    expect(await read()).toEqual([`pg ${version("pg")} silent 0`, express, `pg ${version("pg")} patched 1`]);
+    expect(await read()).toEqual([
+      `pg ${version("pg")} silent 0`,
+      // Its calls may go to the same database: none of them was heard.
+      other,
+      express,
+      `pg ${version("pg")} patched 1`,
+    ]);
   } finally {
     for (const step of undo) step();
   }

@@ -53,14 +53,35 @@ test("waits, uses, creations and time-outs are kept per pool", async () => {
   expect(await values(metrics, "db.client.connection.create_time")).toEqual([
     [MAIN, expect.objectContaining({ count: 1, sum: 0.003 })],
   ]);
-  expect(await values(metrics, "db.client.connection.use_time")).toEqual([
-    [{ "db.client.connection.pool.name": "threads" }, expect.objectContaining({ count: 1, sum: 1 })],
+  expect(await values(metrics, "telltale.pool.use_time")).toEqual([
+    [{ "telltale.pool.name": "threads" }, expect.objectContaining({ count: 1, sum: 1 })],
   ]);
   // Zero from the start, so that an alert on its increase sees the first one.
-  expect(await values(metrics, "db.client.connection.timeouts")).toEqual([
-    [MAIN, 1],
-    [{ "db.client.connection.pool.name": "threads" }, 0],
+  expect(await values(metrics, "db.client.connection.timeouts")).toEqual([[MAIN, 1]]);
+  expect(await values(metrics, "telltale.pool.timeouts")).toEqual([[{ "telltale.pool.name": "threads" }, 0]]);
+});
+
+test("a pool of other things than connections to a database is not named one", async () => {
+  const metrics = start();
+  const threads = pool("threads", () => ({ used: 1, idle: 2, pending: 3, limit: 4, idleMin: 5 }), undefined);
+  for (const what of ["wait", "create", "use"] as const) threads.timed(what, 20);
+  threads.timedOut();
+  const THREADS = { "telltale.pool.name": "threads" };
+  const names = ["count", "pending_requests", "limit", "idle.min", "timeouts", "wait_time", "create_time", "use_time"];
+  for (const name of names) expect(await values(metrics, `db.client.connection.${name}`), name).toEqual([]);
+  expect(await values(metrics, "telltale.pool.resources")).toEqual([
+    [{ ...THREADS, "telltale.pool.state": "used" }, 1],
+    [{ ...THREADS, "telltale.pool.state": "idle" }, 2],
   ]);
+  const numbers = { timeouts: 1, pending_requests: 3, limit: 4, "idle.min": 5 };
+  for (const [name, value] of Object.entries(numbers)) {
+    expect(await values(metrics, `telltale.pool.${name}`), name).toEqual([[THREADS, value]]);
+  }
+  for (const name of ["wait_time", "create_time", "use_time"]) {
+    expect(await values(metrics, `telltale.pool.${name}`), name).toEqual([
+      [THREADS, expect.objectContaining({ count: 1, sum: 0.02 })],
+    ]);
+  }
 });
 
 test("an ended pool leaves nothing, and its successor of the same name begins at zero", async () => {
@@ -146,7 +167,7 @@ test("connections of HTTP clients are added up by server, and are no pool's of a
 
 test("pools beyond the bound are added up in one", async () => {
   const metrics = start({ maxSeriesPerMetric: 8 });
-  for (let n = 0; n < 5; n++) pool(`pool-${n}`, () => ({ used: 1, idle: 2, pending: 3, limit: 4 }), undefined);
+  for (let n = 0; n < 5; n++) pool(`pool-${n}`, () => ({ used: 1, idle: 2, pending: 3, limit: 4 }), "redis");
   const overflow = { "otel.metric.overflow": true };
   for (let round = 0; round < 2; round++) {
     expect((await values(metrics, "db.client.connection.count")).slice(6)).toEqual([

@@ -153,7 +153,7 @@ function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["
   const watched = enableInstrumentations(config, serviceName, undo);
   const upstream = enableUpstream(config, connect, undo);
   undo.push(...correlateLogs(config.logCorrelation ?? []));
-  if (role !== "thread") undo.push(tellLibraries(findProgram(findScript(), process.env).script, metrics.systems));
+  if (role !== "thread") undo.push(tellLibraries(findProgram(findScript(), process.env).script, metrics.heard));
   // A finding that waits for its plan is told before its listeners go, and before the last metrics are read.
   undo.push(running.tellHeld);
   parts.unshift({ forceFlush: async () => running.tellHeld(), shutdown: async () => {} });

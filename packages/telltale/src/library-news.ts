@@ -6,11 +6,11 @@ const SILENT_MS = 60_000;
 
 /**
  * Says what cannot be heard, and why, as soon as it is known: libraries that were loaded before, and those that a bundler has put into the
- * app's own file. A minute later, to who wants to hear it, those that are patched and silent. Returns what ends that.
+ * app's own file. A minute later, to who wants to hear it, those that are patched and silent: none of them is in `heard`. Returns what ends that.
  */
 export function tellLibraries(
   script: string | undefined,
-  systems: ReadonlySet<string>,
+  heard: ReadonlySet<string>,
   silentMs = SILENT_MS,
 ): () => void {
   sayLateModules();
@@ -21,8 +21,8 @@ export function tellLibraries(
   }
   const timer = startTimer(() => {
     for (const library of seenModules()) {
-      const { name, version, state, systems: own } = library;
-      if (state !== "patched" || own.length === 0 || own.some((system) => systems.has(system))) continue;
+      const { name, version, state, calls } = library;
+      if (state !== "patched" || calls === undefined || heard.has(calls)) continue;
       say("debug", `${name} ${version} is loaded and patched: 0 operations in ${silentMs / 1000} s`);
     }
   }, silentMs).unref();

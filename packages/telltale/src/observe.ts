@@ -5,9 +5,9 @@ import { observeCache as observe } from "@telltale/instrumentation-caches";
 
 /** A pool that Telltale cannot see by itself. */
 export interface ObservedPool {
-  /** `db.client.connection.pool.name`; a name that is taken gets a number. */
+  /** `db.client.connection.pool.name`, or `telltale.pool.name` without a `system`; a name that is taken gets a number. */
   name: string;
-  /** `db.system.name`, for pools of database connections. */
+  /** `db.system.name`, for pools of database connections: `db.client.connection.*`. Those of other things are `telltale.pool.*`. */
   system?: string;
   /** Read when metrics are collected; undefined when the pool has ended. */
   read(): PoolReading | undefined;

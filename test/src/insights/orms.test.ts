@@ -54,14 +54,14 @@ const fileOf = (orm: Orm): string =>
   fileURLToPath(new URL(`../../../.orms/${orm}.${orm === "mikro-orm" ? "mjs" : "cjs"}`, import.meta.url));
 
 /**
- * Where no stack leads to the caller. drizzle calls the driver when its builder is awaited, before its promise is tied to who awaits it; two
- * wait for the promise of a lazy relation of TypeORM's, the app and TypeORM itself; and Prisma's transactions do as drizzle does.
+ * Where no stack leads to the caller. drizzle calls the driver when its builder is awaited, in a job of V8's that does not know who awaits it;
+ * with `execute()`, as in its transaction, the app calls. Two wait for the promise of a lazy relation of TypeORM's, the app and TypeORM itself;
+ * and Prisma's transactions do as drizzle does.
  */
 const UNSITED: ReadonlySet<string> = new Set([
   "drizzle one",
   "drizzle lazy",
   "drizzle eager",
-  "drizzle transaction",
   "typeorm lazy",
   "prisma transaction",
 ]);
@@ -239,9 +239,10 @@ describeWith(["postgres"], "ORMs and query builders", () => {
     expect(read().map(({ pool, reading }) => [pool.name.replace(/#\d$/, ""), pool.system, reading.used])).toEqual(
       ORMS.map(() => [name, "postgresql", 0]),
     );
-    const open = read().reduce((sum, { reading }) => sum + reading.used + reading.idle, 0);
-    expect(open).toBeGreaterThan(ORMS.length);
-    expect(open).toBe(await connections());
+    const open = (): number => read().reduce((sum, { reading }) => sum + reading.used + reading.idle, 0);
+    expect(open()).toBeGreaterThan(ORMS.length);
+    // One that is still being opened is the server's already.
+    await expect.poll(async () => open() - (await connections())).toBe(0);
     // What runs names the pool that it runs in.
     const named = new Set(queries().map(({ template }) => template.poolName));
     for (const { pool } of read()) expect(named).toContain(pool.name);

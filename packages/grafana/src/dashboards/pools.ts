@@ -3,6 +3,7 @@ import { percent } from "../percent.js";
 import type { Label } from "../promql.js";
 
 const POOL: readonly Label[] = ["instance", "db.client.connection.pool.name"];
+const OTHER: readonly Label[] = ["instance", "telltale.pool.name"];
 const SERVER: readonly Label[] = ["instance", "server.address", "server.port"];
 const USED = { "db.client.connection.state": "=used" } as const;
 const IDLE = { "db.client.connection.state": "=idle" } as const;
@@ -16,6 +17,9 @@ export function planPools({ q, slo }: Material): DashboardPlan {
   const server = `{{${q.label("server.address")}}}:{{${q.label("server.port")}}} {{instance}}`;
   const connected = (state: string): string =>
     q.sum(SERVER, q.value("httpConnections", { "http.connection.state": `=${state}` }));
+  const other = `{{${q.label("telltale.pool.name")}}} {{instance}}`;
+  const resources = (state: string): string =>
+    q.sum(OTHER, q.value("resources", { "telltale.pool.state": `=${state}` }));
   const range = q.over("$__range");
   const waits = atMost(0.01, 0.1);
 
@@ -23,7 +27,7 @@ export function planPools({ q, slo }: Material): DashboardPlan {
     uid: "telltale-pools",
     title: "Pools",
     description:
-      "Connection pools: how many connections there are, who has to wait for one, and for how long they are held.",
+      "Pools of connections and of other things: how many there are, who has to wait for one, and for how long they are held.",
     variables: ["service", "instance"],
     rows: [
       {
@@ -232,6 +236,52 @@ export function planPools({ q, slo }: Material): DashboardPlan {
             queries: [
               { expression: q.quantile(0.95, "httpWait", SERVER), legend: `p95 ${server}` },
               { expression: q.quantile(0.99, "httpWait", SERVER), legend: `p99 ${server}` },
+            ],
+          },
+        ],
+      },
+      {
+        title: "Workers and others",
+        panels: [
+          {
+            type: "time",
+            title: "Lent",
+            shows:
+              "What each pool of other things than database connections has lent and idle, and the most it may have.",
+            good: "Some are idle, but for workers that are meant to be busy.",
+            otherwise: "Used lies on the limit: callers queue. See how long each is held, on the right.",
+            unit: "short",
+            steps: plain,
+            width: 8,
+            queries: [
+              { expression: resources("used"), legend: `used ${other}` },
+              { expression: resources("idle"), legend: `idle ${other}` },
+              { expression: q.sum(OTHER, q.value("resourceLimit")), legend: `limit ${other}` },
+            ],
+          },
+          {
+            type: "time",
+            title: "Waiting for these",
+            shows: "Callers that wait, at each scrape.",
+            good: "0, or a queue that gets shorter.",
+            otherwise: "It grows: more is asked than is done. Ask for less, do it faster, or raise the limit.",
+            unit: "short",
+            steps: plain,
+            width: 8,
+            queries: [{ expression: q.sum(OTHER, q.value("resourcePending")), legend: other }],
+          },
+          {
+            type: "time",
+            title: "Waited and held",
+            shows: "p95 of the time from asking to having, and from having to giving back.",
+            good: "Waits are short beside what is done.",
+            otherwise: "Requests wait here: Findings tells for whom, where the pool says who asks.",
+            unit: "s",
+            steps: plain,
+            width: 8,
+            queries: [
+              { expression: q.quantile(0.95, "resourceWait", OTHER), legend: `waited ${other}` },
+              { expression: q.quantile(0.95, "resourceUse", OTHER), legend: `held ${other}` },
             ],
           },
         ],

@@ -114,11 +114,12 @@ export function alertsOf(q: Promql, slo: Slo): Alert[] {
     {
       alert: "PoolTimeouts",
       severity: "page",
-      expr: `${q.sum(["job", "instance", "db.client.connection.pool.name"], q.over("5m").increase("poolTimeouts"))} > 0`,
+      // A pool that has made nothing yet is not known to be one of a database.
+      expr: `${q.sum(["job", "instance", "db.client.connection.pool.name"], q.over("5m").increase("poolTimeouts"))} > 0 or ${q.sum(["job", "instance", "telltale.pool.name"], q.over("5m").increase("resourceTimeouts"))} > 0`,
       for: "0m",
-      summary: `Requests of ${service} on ${instance} waited in vain for a connection of pool ${label("db.client.connection.pool.name")}`,
+      summary: `Requests of ${service} on ${instance} waited in vain for pool ${label("db.client.connection.pool.name")}${label("telltale.pool.name")}`,
       runbook:
-        "Each time-out is a request that failed. Is the database up, and does it answer (Databases)? If it does, connections are held too long or never given back: Held on the Pools dashboard shows it, and a number in use that stays on the limit without load is a leak, for which only a restart helps until release() is in a finally. Otherwise take load off or add processes.",
+        "Each time-out is a request that failed. If the pool leads to a database: is that up, and does it answer (Databases)? If it does, connections are held too long or never given back: Held on the Pools dashboard shows it, and a number in use that stays on the limit without load is a leak, for which only a restart helps until release() is in a finally. Otherwise take load off or add processes.",
       dashboard: "telltale-pools",
       variables: process,
     },
