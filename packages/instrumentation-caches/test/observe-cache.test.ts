@@ -68,6 +68,27 @@ describe.each(lrus)("lru-cache, $release", ({ Lru }) => {
     expect(lookups).toEqual(["users stale 1", "users miss 1", "users hit 1", "users miss 1"]);
   });
 
+  test("options are taken as the cache takes them: inherited, and with the error that null is", async () => {
+    const make = () =>
+      new Lru<string, number>({ max: 9, ttl: 1, ttlResolution: 0, noDeleteOnStaleGet: true, fetchMethod: () => 2 });
+    const answers = [make(), make()].map(async (cache, n) => {
+      if (n === 1) observeCache("users", cache);
+      cache.set("a", 1);
+      await sleep(5);
+      const options = Object.create({ allowStale: true, context: "inherited" }) as { status?: object };
+      const calls = [
+        () => cache.get("a", options),
+        () => cache.get("a", null as never),
+        () => cache.fetch("a", null as never),
+      ];
+      return Promise.all(calls.map(async (call) => call()).map((answer) => answer.catch(String)));
+    });
+    const [alone, observed] = await Promise.all(answers);
+    expect(observed).toEqual(alone);
+    expect(alone).toEqual([1, expect.stringContaining("TypeError"), expect.stringContaining("TypeError")]);
+    expect(lookups).toEqual(["users stale 1"]);
+  });
+
   test("fetch is one lookup, counted as it begins, whatever comes of it", async () => {
     const failure = new Error("no database");
     let loads = 0;
