@@ -174,6 +174,33 @@ test("a client of the app's own: promises are followed; an error is an error, no
   expect(lookups).toEqual(["remote hit 1", "remote miss 1", "remote error 1", "broken error 1"]);
 });
 
+test("a promise that is in a cache of the app's own: as many unhandled rejections as without us", async () => {
+  const unhandled: unknown[] = [];
+  const hear = (reason: unknown) => unhandled.push(reason);
+  const others = process.rawListeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection").on("unhandledRejection", hear);
+  const held = new Map<string, unknown>();
+  const cache = {
+    get: (key: string) => held.get(key),
+    set: (key: string, value: unknown) => void held.set(key, value),
+  };
+  observeCache("own", cache);
+  const stored = Promise.reject(new Error("handled by who has put it there"));
+  stored.catch(() => {});
+  cache.set("stored", stored);
+  held.set("shared", Promise.reject(new Error("handled by one of two")));
+  held.set("dropped", Promise.reject(new Error("handled by nobody")));
+  expect(cache.get("stored")).toBe(stored);
+  (cache.get("shared") as Promise<unknown>).catch(() => {});
+  expect(cache.get("shared")).toBe(cache.get("shared"));
+  cache.get("dropped");
+  await sleep(5);
+  process.removeAllListeners("unhandledRejection");
+  for (const other of others) process.on("unhandledRejection", other as NodeJS.UnhandledRejectionListener);
+  expect(unhandled).toEqual([new Error("handled by nobody")]);
+  expect(lookups.sort()).toEqual(["own error 1", "own error 1", "own error 1", "own error 1", "own hit 1"]);
+});
+
 test("a cache has one name, the newest, and is counted under no other", () => {
   const cache = new Map([["a", 1]]);
   const [stopOld, stopNew] = [observeCache("old", cache), observeCache("new", cache)];
