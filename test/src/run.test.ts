@@ -35,6 +35,7 @@ beforeAll(() => {
       process.on("disconnect", () => server?.close()).send(server ? "serving" : "no server");
     });`,
   );
+  write("maps.cjs", 'process.on("message", (map) => { process.send(map.set("b", 2n)); process.disconnect(); });');
   write("talks.cjs", 'process.on("message", (word) => { process.send(`heard ${word}`); process.disconnect(); });');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -111,6 +112,28 @@ test("a parent that talks to it talks to the program", async () => {
   expect((await answer)[0]).toBe("heard hello");
   expect(await once(child, "exit")).toEqual([0, null]);
 });
+
+test.each(nodes)(
+  "a parent that talks by structured clones does so with the program, Node $version",
+  async ({ binary }) => {
+    const options = {
+      env: { ...plainEnvironment(), ...env },
+      silent: true,
+      execPath: binary,
+      serialization: "advanced",
+    } as const;
+    const child = fork(CLI, ["run", join(folder, "maps.cjs")], options);
+    const answer = once(child, "message");
+    child.send(new Map([["a", new Date(1)]]));
+    expect((await answer)[0]).toEqual(
+      new Map<string, unknown>([
+        ["a", new Date(1)],
+        ["b", 2n],
+      ]),
+    );
+    expect(await once(child, "exit")).toEqual([0, null]);
+  },
+);
 
 test("a server that a parent hands to it is served by the program alone", async () => {
   const child = fork(CLI, ["run", join(folder, "serves.cjs")], {

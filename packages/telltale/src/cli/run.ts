@@ -102,7 +102,12 @@ const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"] as const
 
 function runAsChild(file: string, [argv0, ...args]: readonly string[], env: NodeJS.ProcessEnv): void {
   const stdio = process.send === undefined ? "inherit" : (["inherit", "inherit", "inherit", "ipc"] as const);
-  const child = spawn(file, args, { argv0, env, stdio: typeof stdio === "string" ? stdio : [...stdio] });
+  const child = spawn(file, args, {
+    argv0,
+    env,
+    stdio: typeof stdio === "string" ? stdio : [...stdio],
+    serialization: serializationOfParent(),
+  });
   for (const signal of PASSED_ON) process.on(signal, () => child.kill(signal));
   if (process.send !== undefined) {
     child.on("message", (message, handle) => process.send?.(message, handle, () => letGo(handle)));
@@ -123,6 +128,17 @@ function runAsChild(file: string, [argv0, ...args]: readonly string[], env: Node
     // One that Node handles itself, or that is caught: what a shell would say.
     setTimeout(() => process.exit(128 + os.signals[signal]), 1_000);
   });
+}
+
+/** How a parent talks by IPC. Node keeps that to itself: what it reads with differs. */
+function serializationOfParent(): "advanced" | "json" {
+  const channel = valueOf(process, "kChannelHandle");
+  return channel !== undefined && valueOf(channel, "kMessageBuffer") !== undefined ? "advanced" : "json";
+}
+
+function valueOf(object: object, symbol: string): object | undefined {
+  const key = Object.getOwnPropertySymbols(object).find(({ description }) => description === symbol);
+  return key === undefined ? undefined : (Reflect.get(object, key) as object | undefined);
 }
 
 /** A server that has come by IPC takes connections here, too, until it is closed. Sockets that were passed on are closed already. */
