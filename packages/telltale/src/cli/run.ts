@@ -1,4 +1,4 @@
-import { type SendHandle, spawn } from "node:child_process";
+import { type ChildProcess, type SendHandle, spawn } from "node:child_process";
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Server } from "node:net";
@@ -109,24 +109,42 @@ function runAsChild(file: string, [argv0, ...args]: readonly string[], env: Node
     serialization: serializationOfParent(),
   });
   for (const signal of PASSED_ON) process.on(signal, () => child.kill(signal));
-  if (process.send !== undefined) {
-    child.on("message", (message, handle) => process.send?.(message, handle, () => letGo(handle)));
-    process.on("message", (message: object, handle?: SendHandle) => {
-      if (child.connected) child.send(message, handle, () => letGo(handle));
-    });
-    process.on("disconnect", () => child.connected && child.disconnect());
-    child.on("disconnect", () => process.connected && process.disconnect());
-  }
+  const relayed = process.send === undefined ? Promise.resolve() : relay(child);
   child.on("error", ({ message }) => {
     process.stderr.write(`telltale: ${file} cannot be run: ${message}\n`);
     process.exitCode = 127;
   });
-  child.on("exit", (code, signal) => {
+  child.on("exit", async (code, signal) => {
+    await relayed;
     if (signal === null) process.exit(code ?? 0);
     for (const each of PASSED_ON) process.removeAllListeners(each);
     process.kill(process.pid, signal);
     // One that Node handles itself, or that is caught: what a shell would say.
     setTimeout(() => process.exit(128 + os.signals[signal]), 1_000);
+  });
+}
+
+/** Hands on what the parent and the child say to each other, until the child is through and the parent has all of it. */
+function relay(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    let awaited = 1;
+    const end = (): void => {
+      if (--awaited > 0) return;
+      if (process.connected) process.disconnect();
+      resolve();
+    };
+    child.on("disconnect", end);
+    child.on("message", (message, handle) => {
+      awaited++;
+      process.send?.(message, handle, () => {
+        letGo(handle);
+        end();
+      });
+    });
+    process.on("message", (message: object, handle?: SendHandle) => {
+      if (child.connected) child.send(message, handle, () => letGo(handle));
+    });
+    process.on("disconnect", () => child.connected && child.disconnect());
   });
 }
 
