@@ -328,6 +328,23 @@ test("a wrong configuration: every problem of it, no value that may be secret", 
   }
 });
 
+test("a variable that is not known, and the known ones", async () => {
+  const found = await diagnose([], { ...OFF, TELLTALE_SLOW_QUERIES_MS: SECRET, TELLTALE_LOG: "silent" });
+  expect(of(found, "config")).toMatchObject([
+    { status: "ok", text: "3 variables" },
+    {
+      status: "warning",
+      text: expect.stringContaining("TELLTALE_SLOW_QUERIES_MS"),
+      cure: expect.stringContaining("TELLTALE_SLOW_QUERY_MS"),
+    },
+  ]);
+});
+
+test("an app of which nothing but its name is known is called by that", async () => {
+  const { stdout } = await run([]);
+  expect(stdout.split("\n").slice(0, 2)).toEqual(["", "app 1.2.3"]);
+});
+
 describe("endpoints", () => {
   const TRACES = { OTEL_EXPORTER_PROMETHEUS_PORT: "0" };
 
@@ -399,6 +416,7 @@ test("with --run, and only then, the app is run, and what it loads is told", asy
 test.each([
   [["--run", "x"], "--run must be a number of seconds"],
   [["missing.js"], "there is no file missing.js"],
+  [[MODULES], `${MODULES} is neither a file nor a folder with a package.json`],
   [["a.js", "b.js"], "one app at a time"],
   [["--jsn"], "Unknown option '--jsn'"],
 ])("%j is refused in a line, with exit code 2", async (args, expected) => {
