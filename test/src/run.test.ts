@@ -104,6 +104,13 @@ test.each([
   expect(run.stderr.slice(0, stderr.length)).toBe(stderr);
 });
 
+test("telltale run: an executable file that is not for node", async () => {
+  writeFileSync(join(folder, "start.sh"), '#!/bin/sh\nexec node app.cjs "$@"\n', { mode: 0o755 });
+  const run = await runProgram(CLI, { cwd: folder, env, args: ["run", "./start.sh", "x"] });
+  expect({ code: run.code, stdout: run.stdout }).toEqual({ code: 0, stdout: 'app ["x"]\n' });
+  expect(telltaleLines(run.stderr)).toContainEqual(expect.stringMatching(/pg \S+ loaded and instrumented/));
+});
+
 test("TypeScript without anything, where Node itself strips types", async () => {
   const run = await runProgram(CLI, { cwd: folder, env, args: ["run", "app.mts"] });
   const alone = await runProgram("app.mts", { cwd: folder });

@@ -34,19 +34,24 @@ export const run: Command = {
   },
 };
 
-/** Whether node would find a script by this name. */
+/** Whether node would find a script by this name, and not what the system runs by itself: a shell's script, a binary. */
 function isProgram(name: string): boolean {
   try {
-    createRequire(join(process.cwd(), "_")).resolve(resolve(name));
-    return true;
+    return !isForeign(createRequire(join(process.cwd(), "_")).resolve(resolve(name)));
   } catch {
     return false;
   }
 }
 
+function isForeign(file: string): boolean {
+  const [first = ""] = readStart(file).split("\n", 1);
+  return isExecutable(file) && (first.includes("\0") || (first.startsWith("#!") && !/\bnode\b/.test(first)));
+}
+
 /** A command, where a shell would find it, and in the `node_modules/.bin` of this folder. */
 function findCommand(name: string): string | undefined {
-  if (process.platform === "win32" || /[/\\]/.test(name)) return undefined;
+  if (process.platform === "win32") return undefined;
+  if (name.includes("/")) return isExecutable(name) ? resolve(name) : undefined;
   const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
   return [resolve("node_modules/.bin"), ...folders].map((folder) => join(folder, name)).find(isExecutable);
 }
