@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { VERSION } from "@telltale/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { runProgram } from "./run-program.js";
+import { REGISTER, runProgram } from "./run-program.js";
 
 interface Check {
   readonly subject: string;
@@ -383,6 +383,20 @@ describe("endpoints", () => {
     const [check] = of(await diagnose([], { ...OFF, OTEL_EXPORTER_PROMETHEUS_PORT: port }), "metrics");
     expect(check).toMatchObject({ status: "problem", text: expect.stringContaining(`127.0.0.1:${port}`) });
     expect(check?.cure).toContain("OTEL_EXPORTER_PROMETHEUS_PORT");
+  });
+
+  test("the preload in NODE_OPTIONS, which is for the app, does not take the port", async () => {
+    const server = await listen(200);
+    const { port } = new URL(server);
+    await new Promise((resolve) => servers.pop()?.close(resolve));
+    const preloaded = { ...OFF, OTEL_EXPORTER_PROMETHEUS_PORT: port, NODE_OPTIONS: `--require ${REGISTER}` };
+    const { stdout, stderr } = await runProgram(join(MODULES, ".bin/telltale"), {
+      args: ["doctor", "--json"],
+      cwd: folder,
+      env: preloaded,
+    });
+    expect(stderr).toBe("");
+    expect(of(JSON.parse(stdout) as Diagnosis, "metrics")).toMatchObject([{ status: "ok" }]);
   });
 
   test("a package that an exporter needs", async () => {
