@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
-import { findAppFolder } from "../../config/file.js";
+import { findAppFolder, readJson } from "../../config/file.js";
 import { UsageError } from "../command.js";
 import { readText } from "./read-text.js";
 
@@ -67,7 +67,7 @@ function isFile(path: string): boolean {
 
 export function readManifest(folder: string): Manifest | undefined {
   try {
-    const manifest: unknown = JSON.parse(readFileSync(join(folder, "package.json"), "utf8").replace(/^\uFEFF/, ""));
+    const manifest: unknown = readJson(join(folder, "package.json"));
     return typeof manifest === "object" && manifest !== null ? wellTyped(manifest) : undefined;
   } catch {
     return undefined;
