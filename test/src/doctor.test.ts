@@ -385,6 +385,11 @@ describe("endpoints", () => {
     expect(check?.cure).toContain("OTEL_EXPORTER_PROMETHEUS_PORT");
   });
 
+  test("an address that is none of this machine's, also for a free port", async () => {
+    const [check] = of(await diagnose([], { ...OFF, OTEL_EXPORTER_PROMETHEUS_HOST: "192.0.2.1" }), "metrics");
+    expect(check).toMatchObject({ status: "problem", text: "192.0.2.1:0 cannot be listened on: EADDRNOTAVAIL" });
+  });
+
   test("the preload in NODE_OPTIONS, which is for the app, does not take the port", async () => {
     const server = await listen(200);
     const { port } = new URL(server);
