@@ -30,7 +30,7 @@ const alone = [
 /** With TELLTALE_NODES, those that start programs on these Nodes: to all others it makes no difference. */
 const wanted = (files: string[]) =>
   process.env["TELLTALE_NODES"]
-    ? globSync(files).filter((path) => readFileSync(path, "utf8").includes("testNodes("))
+    ? globSync(files).filter((path) => /testNodes\(|serviceWays\(/.test(readFileSync(path, "utf8")))
     : files;
 
 // Tests inside this process run the sources, all from one copy; programs that tests start run what `npm run build` made, with the

@@ -58,6 +58,8 @@ async function runSuite(watched) {
   const preloads = watched ? [REGISTER, LOAD_FIRST] : [LOAD_FIRST];
   const env = {
     ...process.env,
+    // What tests leave in the temp folder goes with it.
+    TMPDIR: temp,
     ...pairs(options.env),
     TELLTALE_SUITE: JSON.stringify(suite),
     NODE_OPTIONS: [process.env.NODE_OPTIONS ?? "", ...preloads.map((file) => `--require ${JSON.stringify(file)}`)].join(

@@ -33,12 +33,13 @@ interface Compared {
 
 describeWith(["postgres", "redis-server", "prometheus"], "telltale baseline, of a shop under load", () => {
   const running = new AsyncDisposableStack();
-  const folder = mkdtempSync(join(tmpdir(), "telltale-baseline-"));
+  let folder = "";
   const env = { DATABASE_URL: "", REDIS_URL: "", PORT: "", OTEL_EXPORTER_PROMETHEUS_PORT: "" };
   const prometheus = { url: "" };
   let metricsUrl = "";
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "telltale-baseline-"));
     running.defer(() => rmSync(folder, { recursive: true, force: true }));
     const [postgres, redis, port, metricsPort] = await Promise.all([
       startPostgres(),

@@ -1,18 +1,14 @@
 import { createRequire } from "node:module";
 import { keyvInstrumentation } from "@telltale/instrumentation-caches";
 import { redisInstrumentation } from "@telltale/instrumentation-redis";
-import { collect, drawTrace, type OtlpReceiver, startOtlpReceiver, waitFor } from "@telltale/testkit";
+import { collect, drawTrace, type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeWith } from "./describe-with.js";
-import { fixture } from "./run-program.js";
 import { scrape, sumOf } from "./scrape.js";
-import { type MemcachedServer, startMemcached, startRedis, testNodes } from "./servers/index.js";
-import { startProgram } from "./start-program.js";
+import { type MemcachedServer, startMemcached, startRedis } from "./servers/index.js";
+import { serviceWays, startService } from "./watched-service.js";
 
-const nodes = await testNodes();
-const ways = nodes.flatMap(({ version, binary }) =>
-  ["app.cjs", "app.mjs"].map((program) => ({ version, binary, program })),
-);
+const ways = await serviceWays();
 const REQUESTS = 10;
 
 describeWith(["memcached"], "a service with caches", () => {
@@ -28,20 +24,9 @@ describeWith(["memcached"], "a service with caches", () => {
   test.each(ways)("$program on Node $version: each cache by its name, and as the server counts", async (way) => {
     receiver.reset();
     const before = await memcached.stats();
-    const service = startProgram(fixture(`caches/${way.program}`), {
-      node: way.binary,
-      env: {
-        MEMCACHED: memcached.address,
-        OTEL_TRACES_EXPORTER: "otlp",
-        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-        OTEL_EXPORTER_PROMETHEUS_PORT: "0",
-        OTEL_BSP_SCHEDULE_DELAY: "20",
-      },
-    });
-    const url = `http://127.0.0.1:${(await service.said(/listening on (\d+)/, 1))[0]?.[1]}`;
-    const metricsUrl = (await service.said(/metrics: (http:\S+)/, 1))[0]?.[1] ?? "";
-    for (let n = 0; n < REQUESTS; n++) expect((await fetch(url)).status).toBe(200);
-    const page = await scrape(metricsUrl);
+    const service = await startService(`caches/${way.program}`, way.binary, receiver, { MEMCACHED: memcached.address });
+    for (let n = 0; n < REQUESTS; n++) expect((await fetch(service.url)).status).toBe(200);
+    const page = await scrape(service.metricsUrl);
     const count = (...labels: string[]) => sumOf(page, "telltale_cache_lookups_total", ...labels);
     const ratio = (cache: string) =>
       ["hit", "miss"].map((result) => count(`telltale_cache_name="${cache}"`, `telltale_cache_result="${result}"`));
@@ -71,8 +56,7 @@ describeWith(["memcached"], "a service with caches", () => {
       typeof value === "bigint" ? `${value}` : value,
     );
     expect(told).not.toContain("s3cret");
-    service.child.kill("SIGTERM");
-    await waitFor(() => service.child.exitCode !== null, "the service to end", 5_000).catch(() => service.kill());
+    await service.stop();
   });
 });
 

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { VERSION } from "@telltale/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { runProgram } from "./run-program.js";
+import { REGISTER, runProgram } from "./run-program.js";
 
 interface Check {
   readonly subject: string;
@@ -348,6 +348,23 @@ test("a wrong configuration: every problem of it, no value that may be secret", 
   }
 });
 
+test("a variable that is not known, and the known ones", async () => {
+  const found = await diagnose([], { ...OFF, TELLTALE_SLOW_QUERIES_MS: SECRET, TELLTALE_LOG: "silent" });
+  expect(of(found, "config")).toMatchObject([
+    { status: "ok", text: "3 variables" },
+    {
+      status: "warning",
+      text: expect.stringContaining("TELLTALE_SLOW_QUERIES_MS"),
+      cure: expect.stringContaining("TELLTALE_SLOW_QUERY_MS"),
+    },
+  ]);
+});
+
+test("an app of which nothing but its name is known is called by that", async () => {
+  const { stdout } = await run([]);
+  expect(stdout.split("\n").slice(0, 2)).toEqual(["", "app 1.2.3"]);
+});
+
 describe("endpoints", () => {
   const TRACES = { OTEL_EXPORTER_PROMETHEUS_PORT: "0" };
 
@@ -388,6 +405,25 @@ describe("endpoints", () => {
     expect(check?.cure).toContain("OTEL_EXPORTER_PROMETHEUS_PORT");
   });
 
+  test("an address that is none of this machine's, also for a free port", async () => {
+    const [check] = of(await diagnose([], { ...OFF, OTEL_EXPORTER_PROMETHEUS_HOST: "192.0.2.1" }), "metrics");
+    expect(check).toMatchObject({ status: "problem", text: "192.0.2.1:0 cannot be listened on: EADDRNOTAVAIL" });
+  });
+
+  test("the preload in NODE_OPTIONS, which is for the app, does not take the port", async () => {
+    const server = await listen(200);
+    const { port } = new URL(server);
+    await new Promise((resolve) => servers.pop()?.close(resolve));
+    const preloaded = { ...OFF, OTEL_EXPORTER_PROMETHEUS_PORT: port, NODE_OPTIONS: `--require ${REGISTER}` };
+    const { stdout, stderr } = await runProgram(join(MODULES, ".bin/telltale"), {
+      args: ["doctor", "--json"],
+      cwd: folder,
+      env: preloaded,
+    });
+    expect(stderr).toBe("");
+    expect(of(JSON.parse(stdout) as Diagnosis, "metrics")).toMatchObject([{ status: "ok" }]);
+  });
+
   test("a package that an exporter needs", async () => {
     const { checks } = await diagnose([], {
       ...OFF,
@@ -419,6 +455,7 @@ test("with --run, and only then, the app is run, and what it loads is told", asy
 test.each([
   [["--run", "x"], "--run must be a number of seconds"],
   [["missing.js"], "there is no file missing.js"],
+  [[MODULES], `${MODULES} is neither a file nor a folder with a package.json`],
   [["a.js", "b.js"], "one app at a time"],
   [["--jsn"], "Unknown option '--jsn'"],
 ])("%j is refused in a line, with exit code 2", async (args, expected) => {

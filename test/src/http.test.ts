@@ -1,9 +1,8 @@
-import { drawTrace, type OtlpReceiver, startOtlpReceiver, waitFor } from "@telltale/testkit";
+import { type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { fixture } from "./run-program.js";
 import { scrape, sumOf } from "./scrape.js";
 import { testNodes } from "./servers/index.js";
-import { type RunningProgram, startProgram } from "./start-program.js";
+import { startService, type WatchedService } from "./watched-service.js";
 
 let receiver: OtlpReceiver;
 beforeAll(async () => {
@@ -12,38 +11,18 @@ beforeAll(async () => {
 afterAll(() => receiver?.close());
 
 describe.each(await testNodes())("a service that sends and streams, on Node $version", ({ binary }) => {
-  let service: RunningProgram;
-  let port: string;
-  let url: string;
-  let metricsUrl: string;
+  let service: WatchedService;
   beforeAll(async () => {
-    service = startProgram(fixture("http/app.mjs"), {
-      node: binary,
-      env: {
-        OTEL_TRACES_EXPORTER: "otlp",
-        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-        OTEL_EXPORTER_PROMETHEUS_PORT: "0",
-        OTEL_BSP_SCHEDULE_DELAY: "20",
-      },
-    });
-    port = (await service.said(/listening on (\d+)/, 1))[0]?.[1] ?? "";
-    url = `http://127.0.0.1:${port}`;
-    metricsUrl = (await service.said(/metrics: (http:\S+)/, 1))[0]?.[1] ?? "";
+    service = await startService("http/app.mjs", binary, receiver);
   });
   beforeEach(() => receiver.reset());
-  afterAll(async () => {
-    service.child.kill("SIGTERM");
-    await waitFor(() => service.child.exitCode !== null, "the service to end", 5_000).catch(() => service.kill());
-  });
-  const traceOf = async (path: string, spans: number): Promise<string> => {
-    expect((await fetch(url + path)).status).toBe(200);
-    await receiver.waitForSpans((received) => received.length >= spans);
-    return drawTrace(receiver.spans, ({ spanId, name }) => {
+  afterAll(() => service.stop());
+  const traceOf = (path: string, spans: number): Promise<string> =>
+    service.traceOf(path, spans, ({ spanId, name }) => {
       const { kind, attributes = {} } = receiver.spans.find((span) => span.spanId === spanId) ?? {};
       const { "http.response.status_code": status, "http.request.resend_count": resends = "" } = attributes;
       return `${name} ${kind} ${String(status)} ${String(resends)}`.trim();
     });
-  };
 
   test("a redirect and a retry of undici, imported by name, are requests of the caller's", async () => {
     expect(await traceOf("/retry", 7)).toBe(
@@ -62,8 +41,8 @@ describe.each(await testNodes())("a service that sends and streams, on Node $ver
   test("what waits in a pool of undici is the caller's; the pool is on the page", async () => {
     const each = ["  GET client 200", "    GET server 200"];
     expect(await traceOf("/pool", 7)).toBe(["GET server 200", ...each, ...each, ...each].join("\n"));
-    const page = await scrape(metricsUrl);
-    const server = [`server_address="127.0.0.1"`, `server_port="${new URL(url).port}"`];
+    const page = await scrape(service.metricsUrl);
+    const server = [`server_address="127.0.0.1"`, `server_port="${new URL(service.url).port}"`];
     expect(sumOf(page, "http_client_open_connections", ...server, `http_connection_state="active"`)).toBe(0);
     expect(sumOf(page, "http_client_open_connections", ...server)).toBeGreaterThan(0);
     expect(sumOf(page, "telltale_http_client_pending_requests", ...server)).toBe(0);
@@ -78,12 +57,12 @@ describe.each(await testNodes())("a service that sends and streams, on Node $ver
   });
 
   test("an event stream and a WebSocket are exported while they are open; the stream is active until it is over", async () => {
-    const active = async () => sumOf(await scrape(metricsUrl), "http_server_active_requests");
+    const active = async () => sumOf(await scrape(service.metricsUrl), "http_server_active_requests");
     expect(await active()).toBe(0);
     const leaves = new AbortController();
-    const events = await fetch(`${url}/events`, { signal: leaves.signal });
+    const events = await fetch(`${service.url}/events`, { signal: leaves.signal });
     expect(events.status).toBe(200);
-    const socket = new WebSocket(url.replace("http", "ws"));
+    const socket = new WebSocket(service.url.replace("http", "ws"));
     await new Promise((resolve) => socket.addEventListener("open", resolve));
     await receiver.waitForSpans((received) => received.length >= 2);
     expect(receiver.spans.map(({ attributes }) => attributes["http.response.status_code"]).sort()).toEqual([101, 200]);

@@ -1,15 +1,14 @@
 import { createRequire } from "node:module";
-import { drawTrace, type OtlpReceiver, startOtlpReceiver, waitFor } from "@telltale/testkit";
+import { type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
 import type { Connection } from "mysql2/promise";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { describeWith } from "./describe-with.js";
-import { fixture } from "./run-program.js";
 import { scrape, type Scraped, sumOf } from "./scrape.js";
-import { type MariadbServer, startMariadb, testNodes } from "./servers/index.js";
-import { type RunningProgram, startProgram } from "./start-program.js";
+import { type MariadbServer, startMariadb } from "./servers/index.js";
+import { serviceWays, startService, type WatchedService } from "./watched-service.js";
 
 const mysql = createRequire(import.meta.url)("mysql2/promise") as typeof import("mysql2/promise");
-const nodes = await testNodes();
+const ways = await serviceWays();
 
 describeWith(["mariadb"], "an unmodified service with mysql2", () => {
   let mariadb: MariadbServer;
@@ -30,40 +29,16 @@ describeWith(["mariadb"], "an unmodified service with mysql2", () => {
     return Number((rows as { Value: string }[])[0]?.Value);
   };
 
-  const ways = nodes.flatMap(({ version, binary }) =>
-    ["app.cjs", "app.mjs"].map((program) => ({ version, binary, program })),
-  );
   describe.each(ways)("$program on Node $version", ({ binary, program }) => {
-    let service: RunningProgram;
-    let url: string;
-    let metricsUrl: string;
+    let service: WatchedService;
     beforeAll(async () => {
-      service = startProgram(fixture(`mysql2/${program}`), {
-        node: binary,
-        env: {
-          MYSQL_URL: mariadb.url,
-          OTEL_TRACES_EXPORTER: "otlp",
-          OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-          OTEL_EXPORTER_PROMETHEUS_PORT: "0",
-          OTEL_BSP_SCHEDULE_DELAY: "20",
-        },
-      });
-      url = `http://127.0.0.1:${(await service.said(/listening on (\d+)/, 1))[0]?.[1]}`;
-      metricsUrl = (await service.said(/metrics: (http:\S+)/, 1))[0]?.[1] ?? "";
+      service = await startService(`mysql2/${program}`, binary, receiver, { MYSQL_URL: mariadb.url });
     });
     beforeEach(() => receiver.reset());
-    afterAll(async () => {
-      service.child.kill("SIGTERM");
-      await waitFor(() => service.child.exitCode !== null, "the service to end", 5_000).catch(() => service.kill());
-    });
-    const traceOf = async (path: string, spans: number): Promise<string> => {
-      expect((await fetch(url + path)).status).toBe(200);
-      await receiver.waitForSpans((received) => received.length >= spans);
-      return drawTrace(receiver.spans, ({ name }) => name);
-    };
+    afterAll(() => service.stop());
 
     test("each query is below the request that it was made for", async () => {
-      expect(await traceOf("/thing", 2)).toBe("GET\n  SELECT things");
+      expect(await service.traceOf("/thing", 2)).toBe("GET\n  SELECT things");
       expect(receiver.spans.find(({ name }) => name === "SELECT things")?.attributes).toMatchObject({
         "db.system.name": "mariadb",
         "db.namespace": mariadb.database,
@@ -76,9 +51,9 @@ describeWith(["mariadb"], "an unmodified service with mysql2", () => {
         "server.port": mariadb.port,
       });
       receiver.reset();
-      expect(await traceOf("/pay", 4)).toBe("GET\n  START\n  UPDATE things\n  COMMIT");
+      expect(await service.traceOf("/pay", 4)).toBe("GET\n  START\n  UPDATE things\n  COMMIT");
       receiver.reset();
-      expect(await traceOf("/broken", 2)).toBe("GET\n  SELECT no_such_table");
+      expect(await service.traceOf("/broken", 2)).toBe("GET\n  SELECT no_such_table");
       const broken = receiver.spans.find(({ name }) => name !== "GET");
       expect([
         broken?.status.code,
@@ -88,7 +63,7 @@ describeWith(["mariadb"], "an unmodified service with mysql2", () => {
     });
 
     test("two requests share a pool that is too small: no query lands in the other's trace", async () => {
-      await Promise.all([fetch(`${url}/crowd`), fetch(`${url}/crowd`)]);
+      await Promise.all([fetch(`${service.url}/crowd`), fetch(`${service.url}/crowd`)]);
       await receiver.waitForSpans((received) => received.length >= 26);
       const requests = receiver.spans.filter(({ parentSpanId }) => parentSpanId === undefined);
       expect(requests).toHaveLength(2);
@@ -103,11 +78,11 @@ describeWith(["mariadb"], "an unmodified service with mysql2", () => {
       const pool = `db_client_connection_pool_name="127.0.0.1:${mariadb.port}/${mariadb.database}"`;
       const counted = (page: Scraped) =>
         sumOf(page, "db_client_operation_duration_seconds_count", 'db_system_name="mariadb"');
-      const before = counted(await scrape(metricsUrl));
+      const before = counted(await scrape(service.metricsUrl));
       const selects = await status("Com_select");
-      await Promise.all(Array.from({ length: 20 }, () => fetch(`${url}/named`)));
-      await fetch(`${url}/crowd`);
-      const page = await scrape(metricsUrl);
+      await Promise.all(Array.from({ length: 20 }, () => fetch(`${service.url}/named`)));
+      await fetch(`${service.url}/crowd`);
+      const page = await scrape(service.metricsUrl);
       expect(counted(page) - before).toBe(32);
       expect((await status("Com_select")) - selects).toBe(32);
       const count = (state: string) => sumOf(page, "db_client_connection_count", pool, `state="${state}"`);

@@ -1,14 +1,13 @@
 import { createRequire } from "node:module";
-import { drawTrace, type OtlpReceiver, startOtlpReceiver, waitFor } from "@telltale/testkit";
+import { type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { describeWith } from "./describe-with.js";
-import { fixture } from "./run-program.js";
 import { scrape, type Scraped, sumOf } from "./scrape.js";
-import { type RedisServer, startRedis, testNodes } from "./servers/index.js";
-import { type RunningProgram, startProgram } from "./start-program.js";
+import { type RedisServer, startRedis } from "./servers/index.js";
+import { serviceWays, startService, type WatchedService } from "./watched-service.js";
 
 const { createClient } = createRequire(import.meta.url)("redis") as typeof import("redis");
-const nodes = await testNodes();
+const ways = await serviceWays();
 
 describeWith(["redis-server"], "an unmodified service with node-redis", () => {
   let redis: RedisServer;
@@ -31,43 +30,19 @@ describeWith(["redis-server"], "an unmodified service with node-redis", () => {
     };
   }
 
-  const ways = nodes.flatMap(({ version, binary }) =>
-    ["app.cjs", "app.mjs"].map((program) => ({ version, binary, program })),
-  );
   describe.each(ways)("$program on Node $version", ({ binary, program }) => {
-    let service: RunningProgram;
-    let url: string;
-    let metricsUrl: string;
+    let service: WatchedService;
     beforeAll(async () => {
-      service = startProgram(fixture(`node-redis/${program}`), {
-        node: binary,
-        env: {
-          REDIS_URL: redis.url,
-          OTEL_TRACES_EXPORTER: "otlp",
-          OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-          OTEL_EXPORTER_PROMETHEUS_PORT: "0",
-          OTEL_BSP_SCHEDULE_DELAY: "20",
-        },
-      });
-      url = `http://127.0.0.1:${(await service.said(/listening on (\d+)/, 1))[0]?.[1]}`;
-      metricsUrl = (await service.said(/metrics: (http:\S+)/, 1))[0]?.[1] ?? "";
+      service = await startService(`node-redis/${program}`, binary, receiver, { REDIS_URL: redis.url });
     });
     beforeEach(() => receiver.reset());
-    afterAll(async () => {
-      service.child.kill("SIGTERM");
-      await waitFor(() => service.child.exitCode !== null, "the service to end", 5_000).catch(() => service.kill());
-    });
-    const traceOf = async (path: string, spans: number): Promise<string> => {
-      expect((await fetch(url + path)).status).toBe(200);
-      await receiver.waitForSpans((received) => received.length >= spans);
-      return drawTrace(receiver.spans, ({ name }) => name);
-    };
+    afterAll(() => service.stop());
 
     test("each command is below the request that it was made for", async () => {
       const client = await createClient({ url: redis.url }).connect();
       await client.flushAll();
       await client.close();
-      expect(await traceOf("/user", 3)).toBe("GET\n  GET\n  SET");
+      expect(await service.traceOf("/user", 3)).toBe("GET\n  GET\n  SET");
       expect(receiver.spans.find(({ name }) => name === "SET")?.attributes).toMatchObject({
         "db.system.name": "redis",
         "db.namespace": "0",
@@ -77,13 +52,13 @@ describeWith(["redis-server"], "an unmodified service with node-redis", () => {
         "server.port": redis.port,
       });
       receiver.reset();
-      expect(await traceOf("/order", 5)).toBe("GET\n  MULTI\n  GET\n  INCR\n  EXEC");
+      expect(await service.traceOf("/order", 5)).toBe("GET\n  MULTI\n  GET\n  INCR\n  EXEC");
       receiver.reset();
-      expect(await traceOf("/broken", 2)).toBe("GET\n  HGET");
+      expect(await service.traceOf("/broken", 2)).toBe("GET\n  HGET");
       const broken = receiver.spans.find(({ name }) => name === "HGET");
       expect([broken?.status.code, broken?.attributes["error.type"]]).toEqual(["error", "WRONGTYPE"]);
       receiver.reset();
-      await Promise.all([fetch(`${url}/crowd`), fetch(`${url}/crowd`)]);
+      await Promise.all([fetch(`${service.url}/crowd`), fetch(`${service.url}/crowd`)]);
       await receiver.waitForSpans((received) => received.length >= 26);
       const requests = receiver.spans.filter(({ parentSpanId }) => parentSpanId === undefined);
       expect(requests).toHaveLength(2);
@@ -102,9 +77,9 @@ describeWith(["redis-server"], "an unmodified service with node-redis", () => {
           misses: lookups("miss"),
         };
       };
-      const [page, server] = [read(await scrape(metricsUrl)), await figures()];
-      await Promise.all(["/user", "/order", "/crowd", "/crowd"].map((path) => fetch(url + path)));
-      const after = await scrape(metricsUrl);
+      const [page, server] = [read(await scrape(service.metricsUrl)), await figures()];
+      await Promise.all(["/user", "/order", "/crowd", "/crowd"].map((path) => fetch(service.url + path)));
+      const after = await scrape(service.metricsUrl);
       const [told, counted] = [read(after), await figures()];
       const since = (now: typeof told, before: typeof told) => ({
         gets: now.gets - before.gets,

@@ -35,6 +35,12 @@ beforeAll(() => {
       process.on("disconnect", () => server?.close()).send(server ? "serving" : "no server");
     });`,
   );
+  write(
+    "maps.cjs",
+    `process.on("message", (map) => {
+      for (let n = 1; n <= 50; n++) process.send(map.set("n", n), n < 50 ? undefined : () => process.exit(3));
+    });`,
+  );
   write("talks.cjs", 'process.on("message", (word) => { process.send(`heard ${word}`); process.disconnect(); });');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -98,6 +104,13 @@ test.each([
   expect(run.stderr.slice(0, stderr.length)).toBe(stderr);
 });
 
+test("telltale run: an executable file that is not for node", async () => {
+  writeFileSync(join(folder, "start.sh"), '#!/bin/sh\nexec node app.cjs "$@"\n', { mode: 0o755 });
+  const run = await runProgram(CLI, { cwd: folder, env, args: ["run", "./start.sh", "x"] });
+  expect({ code: run.code, stdout: run.stdout }).toEqual({ code: 0, stdout: 'app ["x"]\n' });
+  expect(telltaleLines(run.stderr)).toContainEqual(expect.stringMatching(/pg \S+ loaded and instrumented/));
+});
+
 test("TypeScript without anything, where Node itself strips types", async () => {
   const run = await runProgram(CLI, { cwd: folder, env, args: ["run", "app.mts"] });
   const alone = await runProgram("app.mts", { cwd: folder });
@@ -111,6 +124,33 @@ test("a parent that talks to it talks to the program", async () => {
   expect((await answer)[0]).toBe("heard hello");
   expect(await once(child, "exit")).toEqual([0, null]);
 });
+
+test.each(nodes)(
+  "a parent that talks by structured clones does so with the program, Node $version",
+  async ({ binary }) => {
+    const options = {
+      env: { ...plainEnvironment(), ...env },
+      silent: true,
+      execPath: binary,
+      serialization: "advanced",
+    } as const;
+    const child = fork(CLI, ["run", join(folder, "maps.cjs")], options);
+    const answers: unknown[] = [];
+    child.on("message", (answer) => answers.push(answer));
+    const big = "x".repeat(200_000);
+    child.send(new Map([["a", big]]));
+    expect(await once(child, "exit")).toEqual([3, null]);
+    const counted = Array.from(
+      { length: 50 },
+      (_, n) =>
+        new Map<string, unknown>([
+          ["a", big],
+          ["n", n + 1],
+        ]),
+    );
+    await expect.poll(() => answers).toEqual(counted);
+  },
+);
 
 test("a server that a parent hands to it is served by the program alone", async () => {
   const child = fork(CLI, ["run", join(folder, "serves.cjs")], {

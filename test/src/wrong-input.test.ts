@@ -57,6 +57,18 @@ describe("the preload says what is wrong, and the app runs", () => {
     expect(lines).toEqual([expect.stringMatching(expected), notStarted]);
   });
 
+  test.each([
+    [["-e", "console.log(process.argv[1])"], "b.js"],
+    [["--test"], "none.js"],
+  ])("an argument that stands where the script would: node %j", async (options, argument) => {
+    const run = await runProgram(argument, {
+      cwd: folder,
+      nodeOptions: ["--require", REGISTER, ...options],
+      env: { OTEL_EXPORTER_PROMETHEUS_PORT: "0", OTEL_TRACES_EXPORTER: "none" },
+    });
+    expect(telltaleLines(run.stderr).filter((line) => !line.includes(" watches "))).toEqual([]);
+  });
+
   test("a port in use: one line with who to look for; everything else is on", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => taken.once("listening", resolve));

@@ -4,6 +4,7 @@ import Module from "node:module";
 import { fileURLToPath } from "node:url";
 import { isInternalThread } from "node:worker_threads";
 import type { Guard } from "./guard.js";
+import { startTimer, stopTimer } from "./timers.js";
 
 // Packages whose entry is an ES module. Node's module hooks are the only place where those are seen, and each module that loads while
 // there is one costs 10 µs more, so the hook is set when the process first needs it: an `import` (Node publishes those), or a
@@ -80,11 +81,16 @@ function epilogue(name: string, url: string): string {
   return `\nimport * as ${name} from ${JSON.stringify(url)};\nglobalThis[Symbol.for("${name}")]?.(${name}, import.meta.url);\n`;
 }
 
+/** A module asks within milliseconds; one whose text is no program never does. */
+const ASKS_WITHIN_MS = 1_000;
+
 /** Other hooks may give another module for the URL than the one that asks; this one is asked first, and goes when it has answered. */
 function importItself(own: string): void {
+  const unasked = startTimer(() => hook.deregister(), ASKS_WITHIN_MS).unref();
   const hook = Module.registerHooks({
     resolve(specifier, context, nextResolve) {
       if (specifier !== own || context.parentURL !== own) return nextResolve(specifier, context);
+      stopTimer(unasked);
       hook.deregister();
       return { url: own, format: "module", shortCircuit: true };
     },

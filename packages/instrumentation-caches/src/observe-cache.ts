@@ -2,7 +2,7 @@ import { createGuard, hasListeners, isHeardCache, nameCache, say } from "@tellta
 import { isLruCache, lruMethods } from "./observe-lru.js";
 import type { Method } from "./patch-methods.js";
 import { replaceOwn } from "./replace-own.js";
-import { hearWrites, type Observed, tell } from "./tell.js";
+import { hearWrites, type Observed, storedPromises, tell } from "./tell.js";
 
 /** Anything with a `get`: a Map, an LRU cache, a client of your own. */
 export interface MapLike {
@@ -67,14 +67,9 @@ interface Managed {
 }
 
 function mapGet(state: Observed, isMap: boolean): (original: Method<unknown>) => Method<unknown> {
-  const found = (key: unknown, value: unknown): unknown => {
+  const found = (key: unknown, value: unknown): void =>
     tell(state, key, value === undefined || (value === null && !isMap) ? "miss" : "hit", guard);
-    return value;
-  };
-  const failed = (key: unknown, error: unknown): never => {
-    tell(state, key, "error", guard);
-    throw error;
-  };
+  const failed = (key: unknown): void => tell(state, key, "error", guard);
   return (original) =>
     function patchedGet(this: unknown, key) {
       if (!state.on || !hasListeners()) return Reflect.apply(original, this, arguments);
@@ -82,12 +77,30 @@ function mapGet(state: Observed, isMap: boolean): (original: Method<unknown>) =>
       try {
         value = Reflect.apply(original, this, arguments);
       } catch (error) {
-        return failed(key, error);
+        failed(key);
+        throw error;
       }
-      if (isMap || !(value instanceof Promise)) return found(key, value);
-      return value.then(
-        (settled: unknown) => found(key, settled),
-        (error: unknown) => failed(key, error),
-      );
+      if (!isMap && value instanceof Promise && !storedPromises.has(value)) {
+        value.then(
+          (settled: unknown) => found(key, settled),
+          () => failed(key),
+        );
+        return following(value);
+      }
+      found(key, value);
+      return value;
     };
+}
+
+/** By promise, the one that the app gets in its place. */
+const followers = new WeakMap<Promise<unknown>, Promise<unknown>>();
+
+/**
+ * As ours is handled, another one has to fail where nobody handles it; and it is one for all who get the same promise, as then one who handles it
+ * is enough.
+ */
+function following(promise: Promise<unknown>): Promise<unknown> {
+  let follower = followers.get(promise);
+  if (follower === undefined) followers.set(promise, (follower = promise.then()));
+  return follower;
 }

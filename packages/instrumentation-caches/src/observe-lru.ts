@@ -43,7 +43,7 @@ export function lruMethods(
 
   const get = (original: Method<unknown>): Method<unknown> =>
     function patchedGet(this: unknown, key, options) {
-      if (!state.on || !hasListeners()) return Reflect.apply(original, this, arguments);
+      if (!state.on || !hasListeners() || options === null) return Reflect.apply(original, this, arguments);
       if ((options as Options | undefined)?.allowStale ?? cache.allowStale) {
         const asked = withStatus(options as Options | undefined);
         const value = original.call(this, key, asked);
@@ -58,7 +58,7 @@ export function lruMethods(
   /** `fetch` says what it has found before it waits for anything, so its promise is nobody's business. */
   const slow = (original: Method<unknown>): Method<unknown> =>
     function patchedSlow(this: unknown, key, options) {
-      if (!state.on || !hasListeners()) return Reflect.apply(original, this, arguments);
+      if (!state.on || !hasListeners() || options === null) return Reflect.apply(original, this, arguments);
       const asked = withStatus(options as Options | undefined);
       const before = counted;
       try {
@@ -72,8 +72,11 @@ export function lruMethods(
   return { get, fetch: slow, forceFetch: slow, memo: slow, set: hearWrites(state, guard) };
 }
 
-function withStatus(options: Options | undefined): Options & { readonly status: Status } {
-  return { ...options, status: options?.status ?? {} };
+/** Options may be inherited. */
+function withStatus(options: Options = {}): Options & { readonly status: Status } {
+  return { __proto__: Object.getPrototypeOf(options), ...options, status: options.status ?? {} } as Options & {
+    readonly status: Status;
+  };
 }
 
 function resultOf({ fetch, memo, get, returnedStale }: Status): CacheResult | undefined {

@@ -16,10 +16,14 @@ export function tell(observed: Observed, key: unknown, result: CacheResult, guar
   }
 }
 
+/** Promises that were put into a cache: values like any other. */
+export const storedPromises = new WeakSet<object>();
+
 /** Makes a `set` that is told of. */
 export function hearWrites(observed: Observed, guard: Guard): (original: Method<unknown>) => Method<unknown> {
   return (original) =>
-    function patchedSet(this: unknown, key) {
+    function patchedSet(this: unknown, key, value) {
+      if (value instanceof Promise) storedPromises.add(value);
       const result = Reflect.apply(original, this, arguments);
       try {
         if (observed.on && guard.on) reportWrite(observed.name, key);

@@ -68,6 +68,27 @@ describe.each(lrus)("lru-cache, $release", ({ Lru }) => {
     expect(lookups).toEqual(["users stale 1", "users miss 1", "users hit 1", "users miss 1"]);
   });
 
+  test("options are taken as the cache takes them: inherited, and with the error that null is", async () => {
+    const make = () =>
+      new Lru<string, number>({ max: 9, ttl: 1, ttlResolution: 0, noDeleteOnStaleGet: true, fetchMethod: () => 2 });
+    const answers = [make(), make()].map(async (cache, n) => {
+      if (n === 1) observeCache("users", cache);
+      cache.set("a", 1);
+      await sleep(5);
+      const options = Object.create({ allowStale: true, context: "inherited" }) as { status?: object };
+      const calls = [
+        () => cache.get("a", options),
+        () => cache.get("a", null as never),
+        () => cache.fetch("a", null as never),
+      ];
+      return Promise.all(calls.map(async (call) => call()).map((answer) => answer.catch(String)));
+    });
+    const [alone, observed] = await Promise.all(answers);
+    expect(observed).toEqual(alone);
+    expect(alone).toEqual([1, expect.stringContaining("TypeError"), expect.stringContaining("TypeError")]);
+    expect(lookups).toEqual(["users stale 1"]);
+  });
+
   test("fetch is one lookup, counted as it begins, whatever comes of it", async () => {
     const failure = new Error("no database");
     let loads = 0;
@@ -151,6 +172,33 @@ test("a client of the app's own: promises are followed; an error is an error, no
   observeCache("broken", sync);
   expect(() => sync.get()).toThrow(error);
   expect(lookups).toEqual(["remote hit 1", "remote miss 1", "remote error 1", "broken error 1"]);
+});
+
+test("a promise that is in a cache of the app's own: as many unhandled rejections as without us", async () => {
+  const unhandled: unknown[] = [];
+  const hear = (reason: unknown) => unhandled.push(reason);
+  const others = process.rawListeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection").on("unhandledRejection", hear);
+  const held = new Map<string, unknown>();
+  const cache = {
+    get: (key: string) => held.get(key),
+    set: (key: string, value: unknown) => void held.set(key, value),
+  };
+  observeCache("own", cache);
+  const stored = Promise.reject(new Error("handled by who has put it there"));
+  stored.catch(() => {});
+  cache.set("stored", stored);
+  held.set("shared", Promise.reject(new Error("handled by one of two")));
+  held.set("dropped", Promise.reject(new Error("handled by nobody")));
+  expect(cache.get("stored")).toBe(stored);
+  (cache.get("shared") as Promise<unknown>).catch(() => {});
+  expect(cache.get("shared")).toBe(cache.get("shared"));
+  cache.get("dropped");
+  await sleep(5);
+  process.removeAllListeners("unhandledRejection");
+  for (const other of others) process.on("unhandledRejection", other as NodeJS.UnhandledRejectionListener);
+  expect(unhandled).toEqual([new Error("handled by nobody")]);
+  expect(lookups.sort()).toEqual(["own error 1", "own error 1", "own error 1", "own error 1", "own hit 1"]);
 });
 
 test("a cache has one name, the newest, and is counted under no other", () => {

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -77,7 +77,7 @@ describeWith(["postgres"], "postgres.js", () => {
         async () => {
           const path = join(tmpdir(), `telltale-${process.pid}.sql`);
           await writeFile(path, READ);
-          return await sql.file(path, [0 as never]);
+          return await sql.file(path, [0 as never]).finally(() => rm(path));
         },
       ],
       [

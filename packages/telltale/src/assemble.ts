@@ -25,7 +25,7 @@ import { createResource } from "./resource.js";
 import { findRole, type Role } from "./role.js";
 import { findScript } from "./script.js";
 import { createSay, writeLine } from "./stderr.js";
-import { createTracing } from "./tracing.js";
+import { createTracing, type SpanOutlet } from "./tracing.js";
 import { findUpstream } from "./upstream/find.js";
 import { upstreamInstrumentation } from "./upstream/instrumentation.js";
 import type { UpstreamName } from "./upstream/known.js";
@@ -165,6 +165,7 @@ function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["
     atExit(() => {
       insights.tellHeld();
       sayUnseen(insights.unseenFindings());
+      sayUndelivered(tracing.outlets);
       readers.end((reader) => [...meterProvider.readAtOnce(reader), ...metrics.readAtOnce()]);
     }),
   );
@@ -217,6 +218,17 @@ function enableUpstream(
     instrumentation.enable();
   }
   return installed.map(({ name }) => name);
+}
+
+/** Where the collector takes nothing, that has been said. */
+function sayUndelivered(outlets: readonly SpanOutlet[]): void {
+  const spans = Math.max(0, ...outlets.map((outlet) => (outlet.delivering() === false ? 0 : outlet.waiting())));
+  if (spans === 0) return;
+  const which = spans === 1 ? "a span is" : `${spans} spans are`;
+  say(
+    "info",
+    `${which} lost, as the process ended at once; instead of process.exit() set process.exitCode, or await start().forceFlush() before`,
+  );
 }
 
 async function takeApart({ parts, undo }: Assembly): Promise<void> {

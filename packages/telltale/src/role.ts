@@ -1,5 +1,5 @@
 import type cluster from "node:cluster";
-import { basename, sep } from "node:path";
+import { basename, isAbsolute, sep } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { isPm2Daemon } from "./pm2.js";
 
@@ -8,7 +8,7 @@ import { isPm2Daemon } from "./pm2.js";
  * - `app`: everything.
  * - `cluster-worker`: everything; its primary, where that runs Telltale, serves its metrics.
  * - `thread`: everything but the signals; another thread or process serves its metrics.
- * - `tool`: a package manager, PM2, or what else starts programs, that inherited NODE_OPTIONS; left alone, the app is its child.
+ * - `tool`: a package manager, PM2, our own command line, or what else starts programs, that inherited NODE_OPTIONS; left alone, the app is its child.
  */
 export type Role = "app" | "cluster-worker" | "thread" | "tool";
 
@@ -24,6 +24,7 @@ const TOOLS = new Set([
   "corepack",
   "bun",
   "turbo",
+  "telltale",
   "tsx",
   "nodemon",
   "concurrently",
@@ -37,7 +38,7 @@ const TOOLS = new Set([
 
 export function findRole(script: string | undefined): Role {
   if (!isMainThread) return "thread";
-  if (script !== undefined && isTool(script)) return "tool";
+  if (script !== undefined && isAbsolute(script) && isTool(script)) return "tool";
   // Workers have a channel to their primary. Nobody else needs the module, which takes 2.5 MB.
   if (process.send === undefined) return "app";
   const { isWorker } = process.getBuiltinModule("node:cluster") as unknown as typeof cluster;

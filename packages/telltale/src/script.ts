@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import { getEnvironmentData, isMainThread, setEnvironmentData } from "node:worker_threads";
 
 const KEY = "telltale.script";
@@ -7,7 +8,9 @@ const KEY = "telltale.script";
  * process leaves it to them, or they would be another service.
  */
 export function findScript(): string | undefined {
-  const [, script] = process.argv;
+  const [, first = ""] = process.argv;
+  // Node makes the path of a script absolute; of `-e` and `--test` it is an argument that stands there.
+  const script = isAbsolute(first) ? first : undefined;
   if (!isMainThread) return (getEnvironmentData(KEY) as string | undefined) ?? script;
   if (script !== undefined) setEnvironmentData(KEY, script);
   return script;

@@ -23,7 +23,12 @@ export interface Tracing {
   readonly provider: FlushedTracerProvider | undefined;
   /** For the start-up line. */
   readonly destination: string;
-  readonly outlets: readonly Outlet[];
+  readonly outlets: readonly SpanOutlet[];
+}
+
+export interface SpanOutlet extends Outlet {
+  /** Spans that are not on their way yet. */
+  waiting(): number;
 }
 
 interface FlushedTracerProvider extends TracerProvider {
@@ -37,7 +42,7 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
   const { traces = {}, sdk = {}, engine = "telltale" } = config;
   const names = new Set<TracesExporterName>(traces.exporters ?? ["otlp"]);
   names.delete("none");
-  const outlets: Outlet[] = [];
+  const outlets: SpanOutlet[] = [];
   const processors: SpanProcessor[] = [];
   let encoded: SpanExport | undefined;
   for (const name of names) {
@@ -49,6 +54,7 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
       const spans = new SpanExport({ deliver, ...readSpanExportLimits() });
       encoded = spans;
       outlets.push({
+        waiting: () => spans.waiting,
         hasMore: () => spans.size > 0,
         delivering: () => spans.delivering,
         forceFlush: () => spans.forceFlush(),
@@ -59,6 +65,7 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
       const queue = createSpanQueue(exporter, readSpanQueueLimits());
       processors.push(queue);
       outlets.push({
+        waiting: queue.waiting,
         hasMore: () => queue.size() > 0,
         delivering: queue.delivering,
         forceFlush: queue.forceFlush,

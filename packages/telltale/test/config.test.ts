@@ -37,6 +37,14 @@ function problemsOf(run: () => unknown): readonly string[] {
 describe("precedence: code, environment, file, default", () => {
   const file = '{"slowQueryMs": 1, "serviceName": "from-file", "traces": {"endpoint": "http://file:1"}}';
 
+  test("a byte order mark is skipped, as Node does", () => {
+    const folder = app({
+      "package.json": '\uFEFF{"name":"marked"}',
+      "telltale.config.json": '\uFEFF{"slowQueryMs":7}',
+    });
+    expect(resolve(folder)).toMatchObject({ packageName: "marked", slowQueryMs: 7 });
+  });
+
   test("nothing set leaves the defaults to the parts, and takes the package's name", () => {
     expect(resolve(app())).toEqual({ packageName: "my-app" });
   });

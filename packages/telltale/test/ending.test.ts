@@ -12,6 +12,8 @@ import { start } from "../src/start.js";
 interface Run {
   readonly code: number | string | null | undefined;
   readonly stdout: string;
+  /** What Telltale says on stderr, but for its first line. */
+  readonly said: readonly string[];
   readonly ms: number;
 }
 
@@ -20,8 +22,9 @@ function run(how: string, url: string, env: Record<string, string>): Promise<Run
   const exporters = { OTEL_TRACES_EXPORTER: "otlp", OTEL_METRICS_EXPORTER: "otlp", OTEL_EXPORTER_OTLP_ENDPOINT: url };
   const began = performance.now();
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, how], { env: { ...exporters, ...env } }, (error, stdout) => {
-      resolve({ code: error === null ? 0 : (error.signal ?? error.code), stdout, ms: performance.now() - began });
+    execFile(process.execPath, [program, how], { env: { ...exporters, ...env } }, (error, stdout, stderr) => {
+      const said = stderr.split("\n").filter((line) => line !== "" && !line.includes(" watches "));
+      resolve({ code: error === null ? 0 : (error.signal ?? error.code), stdout, said, ms: performance.now() - began });
     });
   });
 }
@@ -42,13 +45,29 @@ test.concurrent.for<[how: string, env: Record<string, string>, code: number | st
   const { spans, points, url, close } = await startOtlpReceiver({ behaviour: "slow" });
   onTestFinished(close);
   const ended = await run(how, url, env);
-  expect(ended).toMatchObject({ code, stdout: "the end\n" });
+  expect(ended).toMatchObject({ code, stdout: "the end\n", said: [] });
   const orders = () => new Set(points.filter(({ metric }) => metric === "orders").map(({ value }) => value));
   const wait = { timeout: 5_000 };
   await expect
     .poll(() => spans.map(({ name }) => name), wait)
     .toEqual(env["OTEL_TRACES_EXPORTER"] === "none" ? [] : ["work"]);
   await expect.poll(orders, wait).toEqual(new Set(env["OTEL_METRICS_EXPORTER"] === "none" ? [] : [3]));
+});
+
+test.for<[env: Record<string, string>, lines: number]>([
+  [{}, 1],
+  [{ TELLTALE_ENGINE: "sdk" }, 1],
+  [{ TELLTALE_LOG: "silent" }, 0],
+  [{ OTEL_TRACES_SAMPLER: "always_off" }, 0],
+])("process.exit() loses spans, which is told in a line: %o", async ([env, lines], { onTestFinished }) => {
+  const { spans, url, close } = await startOtlpReceiver();
+  onTestFinished(close);
+  const ended = await run("process.exit", url, env);
+  expect(ended).toMatchObject({ code: 5, stdout: "the end\n" });
+  expect(ended.said).toEqual(
+    Array(lines).fill(expect.stringMatching(/^telltale: a span is lost, .*process\.exitCode/)),
+  );
+  expect(spans).toEqual([]);
 });
 
 test.each(["refuses", "never answers"])("a program is not held for metrics of a collector that %s", async (kind) => {

@@ -46,6 +46,9 @@ test.each([
   ["/usr/bin/pm2-runtime", "tool"],
   [`${lib}/ProcessContainerFork.js`, "app"],
   ["/srv/shop/pm2.js", "app"],
+  ["/srv/shop/node_modules/.bin/telltale", "tool"],
+  // What is given to `node -e`.
+  ["npm", "app"],
 ])("%s is to us: %s", (script, role) => {
   expect(findRole(script)).toBe(role);
 });

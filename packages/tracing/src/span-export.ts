@@ -95,7 +95,12 @@ export class SpanExport {
 
   /** Spans that wait or are on their way. */
   get size(): number {
-    return this.openSpans + this.sealedSpans + this.inFlight;
+    return this.waiting + this.inFlight;
+  }
+
+  /** Those that wait. */
+  get waiting(): number {
+    return this.openSpans + this.sealedSpans;
   }
 
   /** Whether the last request was taken; undefined before the first one has ended. */
@@ -202,7 +207,7 @@ export class SpanExport {
 
   /** A full batch goes out at once, unless the collector is away; the rest waits for the delay. */
   private schedule(): void {
-    if (this.closed || this.exporting !== undefined || this.openSpans + this.sealedSpans === 0) return;
+    if (this.closed || this.exporting !== undefined || this.waiting === 0) return;
     const delay = this.sealed.length > 0 && this.lastDelivery !== false ? "soon" : "later";
     if (this.waitingFor === delay || this.waitingFor === "soon") return;
     this.waitingFor = delay;

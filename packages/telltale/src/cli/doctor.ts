@@ -58,7 +58,11 @@ export const doctor: Command = {
           checks,
           libraries,
         })
-      : renderDiagnosis({ title: [`${name} ${version}`.trim(), entry].join(" · "), folder: app.folder, checks });
+      : renderDiagnosis({
+          title: `${name} ${version}`.trim() + (entry === undefined ? "" : ` · ${entry}`),
+          folder: app.folder,
+          checks,
+        });
     // What a configuration file has opened would keep this process alive.
     process.stdout.on("error", () => process.exit());
     process.exitCode = hasProblems ? 1 : 0;

@@ -43,7 +43,15 @@ ${Object.entries(COMMANDS)
   telltale --version
 `;
 
+/** Whoever reads it may have enough, as `head` has. A program that is run has stdout to itself: the stream would change it. */
+function letReaderGo(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 async function run([name, ...args]: readonly string[]): Promise<void> {
+  if (name !== "run") letReaderGo();
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     process.stdout.write(HELP);
     return;

@@ -1,4 +1,4 @@
-import { type SendHandle, spawn } from "node:child_process";
+import { type ChildProcess, type SendHandle, spawn } from "node:child_process";
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Server } from "node:net";
@@ -34,19 +34,24 @@ export const run: Command = {
   },
 };
 
-/** Whether node would find a script by this name. */
+/** Whether node would find a script by this name, and not what the system runs by itself: a shell's script, a binary. */
 function isProgram(name: string): boolean {
   try {
-    createRequire(join(process.cwd(), "_")).resolve(resolve(name));
-    return true;
+    return !isForeign(createRequire(join(process.cwd(), "_")).resolve(resolve(name)));
   } catch {
     return false;
   }
 }
 
+function isForeign(file: string): boolean {
+  const [first = ""] = readStart(file).split("\n", 1);
+  return isExecutable(file) && (first.includes("\0") || (first.startsWith("#!") && !/\bnode\b/.test(first)));
+}
+
 /** A command, where a shell would find it, and in the `node_modules/.bin` of this folder. */
 function findCommand(name: string): string | undefined {
-  if (process.platform === "win32" || /[/\\]/.test(name)) return undefined;
+  if (process.platform === "win32") return undefined;
+  if (name.includes("/")) return isExecutable(name) ? resolve(name) : undefined;
   const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
   return [resolve("node_modules/.bin"), ...folders].map((folder) => join(folder, name)).find(isExecutable);
 }
@@ -102,27 +107,61 @@ const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"] as const
 
 function runAsChild(file: string, [argv0, ...args]: readonly string[], env: NodeJS.ProcessEnv): void {
   const stdio = process.send === undefined ? "inherit" : (["inherit", "inherit", "inherit", "ipc"] as const);
-  const child = spawn(file, args, { argv0, env, stdio: typeof stdio === "string" ? stdio : [...stdio] });
+  const child = spawn(file, args, {
+    argv0,
+    env,
+    stdio: typeof stdio === "string" ? stdio : [...stdio],
+    serialization: serializationOfParent(),
+  });
   for (const signal of PASSED_ON) process.on(signal, () => child.kill(signal));
-  if (process.send !== undefined) {
-    child.on("message", (message, handle) => process.send?.(message, handle, () => letGo(handle)));
-    process.on("message", (message: object, handle?: SendHandle) => {
-      if (child.connected) child.send(message, handle, () => letGo(handle));
-    });
-    process.on("disconnect", () => child.connected && child.disconnect());
-    child.on("disconnect", () => process.connected && process.disconnect());
-  }
+  const relayed = process.send === undefined ? Promise.resolve() : relay(child);
   child.on("error", ({ message }) => {
     process.stderr.write(`telltale: ${file} cannot be run: ${message}\n`);
     process.exitCode = 127;
   });
-  child.on("exit", (code, signal) => {
+  child.on("exit", async (code, signal) => {
+    await relayed;
     if (signal === null) process.exit(code ?? 0);
     for (const each of PASSED_ON) process.removeAllListeners(each);
     process.kill(process.pid, signal);
     // One that Node handles itself, or that is caught: what a shell would say.
     setTimeout(() => process.exit(128 + os.signals[signal]), 1_000);
   });
+}
+
+/** Hands on what the parent and the child say to each other, until the child is through and the parent has all of it. */
+function relay(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    let awaited = 1;
+    const end = (): void => {
+      if (--awaited > 0) return;
+      if (process.connected) process.disconnect();
+      resolve();
+    };
+    child.on("disconnect", end);
+    child.on("message", (message, handle) => {
+      awaited++;
+      process.send?.(message, handle, () => {
+        letGo(handle);
+        end();
+      });
+    });
+    process.on("message", (message: object, handle?: SendHandle) => {
+      if (child.connected) child.send(message, handle, () => letGo(handle));
+    });
+    process.on("disconnect", () => child.connected && child.disconnect());
+  });
+}
+
+/** How a parent talks by IPC. Node keeps that to itself: what it reads with differs. */
+function serializationOfParent(): "advanced" | "json" {
+  const channel = valueOf(process, "kChannelHandle");
+  return channel !== undefined && valueOf(channel, "kMessageBuffer") !== undefined ? "advanced" : "json";
+}
+
+function valueOf(object: object, symbol: string): object | undefined {
+  const key = Object.getOwnPropertySymbols(object).find(({ description }) => description === symbol);
+  return key === undefined ? undefined : (Reflect.get(object, key) as object | undefined);
 }
 
 /** A server that has come by IPC takes connections here, too, until it is closed. Sockets that were passed on are closed already. */

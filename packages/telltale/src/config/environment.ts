@@ -48,6 +48,12 @@ const VARIABLES: readonly (readonly [variable: string, option: string, parse: Pa
   ["OTEL_METRIC_EXPORT_INTERVAL", "metrics.intervalMs", asNumber],
   ["TELLTALE_METRICS_MERGE", "metrics.merge", asFlag],
 ];
+/** Telltale's own; those that set no option are for AWS Lambda, and for processes of tests. */
+export const OWN_VARIABLES: readonly string[] = [
+  ...VARIABLES.map(([variable]) => variable).filter((variable) => variable.startsWith("TELLTALE_")),
+  "TELLTALE_LAMBDA_HANDLER",
+  "TELLTALE_TEST_FINDINGS",
+];
 const OWN_SCHEMA: Schema = { url, caFile: readableFile, certFile: readableFile, keyFile: readableFile };
 const ENVIRONMENT_SCHEMA: Schema = {
   ...FILE_SCHEMA,

@@ -26,11 +26,16 @@ function isThere(path: string): boolean {
 /** `name` in the app's package.json. */
 export function readPackageName(appFolder: string): string | undefined {
   try {
-    const { name } = JSON.parse(readFileSync(join(appFolder, "package.json"), "utf8")) as { name?: unknown };
+    const { name } = readJson(join(appFolder, "package.json")) as { name?: unknown };
     return typeof name === "string" && name !== "" ? name : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Editors on Windows put a byte order mark before it, which Node and npm skip. */
+export function readJson(file: string): unknown {
+  return JSON.parse(readFileSync(file, "utf8").replace(/^\uFEFF/, ""));
 }
 
 /** The options of the app's configuration file, if there is one. */
@@ -60,7 +65,7 @@ function firstLine(text: string): string {
 }
 
 function load(file: string): unknown {
-  if (file.endsWith(".json")) return JSON.parse(readFileSync(file, "utf8"));
+  if (file.endsWith(".json")) return readJson(file);
   const loaded = createRequire(file)(file) as unknown;
   return typeof loaded === "object" && loaded !== null && "default" in loaded ? loaded.default : loaded;
 }

@@ -60,6 +60,8 @@ export interface Delivered extends ExportResult {
 export interface SpanQueue extends SpanProcessor {
   /** Spans that wait or are on their way. */
   size(): number;
+  /** Those that wait. */
+  waiting(): number;
   /** Whether the last export succeeded; undefined before the first one has ended. */
   delivering(): boolean | undefined;
 }
@@ -133,6 +135,7 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
 
   return {
     size: () => queue.length + inFlight,
+    waiting: () => queue.length,
     delivering: () => delivering,
     onStart() {},
     onEnd(span) {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setSay } from "@telltale/core";
+import { OWN_VARIABLES } from "../../config/environment.js";
 import { ConfigError } from "../../config/options.js";
 import { type Config, resolveConfig } from "../../config/resolve.js";
 import { leaveOutMissing } from "../../optional-package.js";
@@ -34,10 +35,18 @@ export function checkConfig({ folder, entry }: App): { config: Config; checks: C
   const file = ["json", "js", "mjs"]
     .map((type) => `telltale.config.${type}`)
     .find((name) => existsSync(join(folder, name)));
-  const variables = Object.keys(process.env).filter((name) => /^(OTEL|TELLTALE)_/.test(name)).length;
-  const from = [file, variables > 0 ? `${variables} variable${variables === 1 ? "" : "s"}` : undefined];
+  const variables = Object.keys(process.env).filter((name) => /^(OTEL|TELLTALE)_/.test(name));
+  const unknown = variables.filter((name) => name.startsWith("TELLTALE_") && !OWN_VARIABLES.includes(name));
+  const read = variables.length - unknown.length;
+  const from = [file, read > 0 ? `${read} variable${read === 1 ? "" : "s"}` : undefined];
   const checks: Check[] = [
     { subject, status: "ok", text: from.filter((name) => name !== undefined).join(", ") || "the defaults" },
+    ...unknown.map((name): Check => ({
+      subject,
+      status: "warning",
+      text: `${name} is a variable that Telltale does not know`,
+      cure: `known are ${OWN_VARIABLES.join(", ")}`,
+    })),
     ...missing.map((text): Check => ({ subject: "package", status: "problem", text })),
   ];
   return { config: left, checks, starts: true };

@@ -32,11 +32,13 @@ async function checkPort(
   service?: string,
 ): Promise<Check> {
   const subject = "metrics";
-  if (port === 0)
-    return { subject, status: "ok", text: `on a free port of ${host}, which the first line of the app names` };
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}/metrics`;
   const code = await listenOnce(host, port);
-  if (code === undefined) return { subject, status: "ok", text: `${url}, the port is free` };
+  if (code === undefined) {
+    const where =
+      port === 0 ? `on a free port of ${host}, which the first line of the app names` : `${url}, the port is free`;
+    return { subject, status: "ok", text: where };
+  }
   if (code !== "EADDRINUSE") {
     const cure =
       code === "EACCES"

@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
-import { findAppFolder } from "../../config/file.js";
+import { findAppFolder, readJson } from "../../config/file.js";
 import { UsageError } from "../command.js";
 import { readText } from "./read-text.js";
 
@@ -27,11 +27,15 @@ export interface App {
 const EXTENSIONS = ["", ".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx", ".jsx", ".json"];
 const USUAL = ["server", "app", "index", "main", "src/server", "src/app", "src/index", "src/main", "dist/index"];
 
-/** @throws UsageError where a file was named that is not there. */
+/** @throws UsageError where something was named that is not there, or is no app. */
 export function findApp(given: string | undefined): App {
   const named = given === undefined ? undefined : findFile(resolve(given));
   const isFolder = given !== undefined && named === undefined && existsSync(join(given, "package.json"));
-  if (given !== undefined && named === undefined && !isFolder) throw new UsageError(`there is no file ${given}`);
+  if (given !== undefined && named === undefined && !isFolder) {
+    throw new UsageError(
+      existsSync(given) ? `${given} is neither a file nor a folder with a package.json` : `there is no file ${given}`,
+    );
+  }
   const folder = isFolder ? resolve(given) : findAppFolder(named, process.cwd());
   const manifest = readManifest(folder) ?? {};
   const entry =
@@ -63,7 +67,7 @@ function isFile(path: string): boolean {
 
 export function readManifest(folder: string): Manifest | undefined {
   try {
-    const manifest: unknown = JSON.parse(readFileSync(join(folder, "package.json"), "utf8").replace(/^\uFEFF/, ""));
+    const manifest: unknown = readJson(join(folder, "package.json"));
     return typeof manifest === "object" && manifest !== null ? wellTyped(manifest) : undefined;
   } catch {
     return undefined;
