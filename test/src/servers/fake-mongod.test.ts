@@ -15,7 +15,11 @@ type Shape = Readonly<Record<string, string>>;
 /** Of all replies; a server has the figure as a double: `${SERVER}/rpc/reply_builder_interface.cpp`. */
 const OK = { ok: "Double" };
 const FAILED = { ...OK, errmsg: "string", code: "Int32", codeName: "string" };
-const VERSION = { topologyVersion: "object", "topologyVersion.processId": "ObjectId", "topologyVersion.counter": "Long" };
+const VERSION = {
+  topologyVersion: "object",
+  "topologyVersion.processId": "ObjectId",
+  "topologyVersion.counter": "Long",
+};
 const HELLO = {
   ...OK,
   ...VERSION,
@@ -29,7 +33,14 @@ const HELLO = {
   maxWireVersion: "Int32",
   readOnly: "boolean",
 };
-const MEMBER = { setName: "string", setVersion: "Int32", secondary: "boolean", hosts: "array", primary: "string", me: "string" };
+const MEMBER = {
+  setName: "string",
+  setVersion: "Int32",
+  secondary: "boolean",
+  hosts: "array",
+  primary: "string",
+  me: "string",
+};
 const cursorWith = (batch: string): Shape => ({
   ...OK,
   cursor: "object",

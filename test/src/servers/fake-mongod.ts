@@ -19,6 +19,8 @@ export interface FakeMongod {
 }
 
 const [OP_REPLY, OP_QUERY, OP_MSG] = [1, 2004, 2013];
+/** A flag of OP_MSG: its sender wants no answer, as with a write concern of 0. */
+const MORE_TO_COME = 2;
 const DOCUMENTS = Array.from({ length: 7 }, (_, n) => ({ n }));
 type Document = Record<string, unknown>;
 let BSON: typeof import("mongodb").BSON;
@@ -46,7 +48,9 @@ export async function startFakeMongod({ isReplicaSet = false } = {}): Promise<Fa
       const id = message.readInt32LE(4);
       const kind = message.readInt32LE(12);
       const command = kind === OP_QUERY ? documentAt(message, message.indexOf(0, 20) + 9) : readSections(message);
+      const wantsNone = kind === OP_MSG && (message.readInt32LE(16) & MORE_TO_COME) !== 0;
       const reply = (document: Document): void => {
+        if (wantsNone) return;
         // A server of today has it as a double, whatever it is asked.
         const body = BSON.serialize({ ...document, ok: new BSON.Double(Number(document["ok"] ?? 1)) });
         const head =
@@ -192,7 +196,8 @@ function bulkWritten(ops: readonly { document?: Document }[]): Document {
   const refused = ops.findIndex(({ document }) => isRefused(document));
   const nInserted = refused < 0 ? ops.length : refused;
   const done: Document[] = Array.from({ length: nInserted }, (_, idx) => ({ ok: new BSON.Double(1), idx, n: 1 }));
-  if (refused >= 0) done.push({ ok: new BSON.Double(0), idx: refused, code: 11_000, ...DUPLICATE, errmsg: E11000, n: 0 });
+  if (refused >= 0)
+    done.push({ ok: new BSON.Double(0), idx: refused, code: 11_000, ...DUPLICATE, errmsg: E11000, n: 0 });
   return {
     cursor: { id: BSON.Long.ZERO, firstBatch: done, ns: "admin.$cmd.bulkWrite" },
     nErrors: refused < 0 ? 0 : 1,
@@ -212,6 +217,10 @@ function collectionOf(command: Document): string {
 /** The cursor's number is where it goes on. */
 function cursor(command: Document, batch: string, documents: Document[], next: number): Document {
   return {
-    cursor: { id: BSON.Long.fromNumber(next), ns: `${String(command["$db"])}.${collectionOf(command)}`, [batch]: documents },
+    cursor: {
+      id: BSON.Long.fromNumber(next),
+      ns: `${String(command["$db"])}.${collectionOf(command)}`,
+      [batch]: documents,
+    },
   };
 }
