@@ -106,13 +106,48 @@ describe.each(releases)("$name, against what is no MongoDB", ({ driver }) => {
     });
     await expect(things.insertOne({ _id: "s3cret" })).rejects.toMatchObject({ code: 11_000 });
     await expect(database.collection("gone").findOne({})).rejects.toThrow(/closed/);
+    await expect(database.collection("unsure").insertOne({})).rejects.toThrow("waiting for s3cret timed out");
+    await expect(things.insertOne({ "s3cret\0": 1 } as object)).rejects.toThrow("s3cret");
     expect(calls().map(({ errorType, statusCode }) => [errorType, statusCode])).toEqual([
       ["BadValue", "2"],
       ["MongoServerError", "11000"],
       ["MongoNetworkError", undefined],
+      ["WriteConcernTimeout", "64"],
+      ["BSONError", undefined],
     ]);
     const all = JSON.stringify(collected.spans.map(({ attributes, events, status }) => [attributes, events, status]));
     expect(all).not.toContain("s3cret");
+  });
+
+  test("none of the app's code runs for what is told", async () => {
+    let reads = 0;
+    const reading = (get: () => number): object => Object.defineProperty({}, "n", { enumerable: true, get });
+    const throwing = reading(() => {
+      throw new Error("of the app's");
+    });
+    const filters = [reading(() => ++reads), throwing, throwing, throwing];
+    const pipelines = [[null, 7], new Proxy([{ $match: {} }], {})] as object[][];
+    const found = await Promise.allSettled([
+      ...filters.map((filter) => things.findOne(filter)),
+      ...pipelines.map((pipeline) => things.aggregate(pipeline).toArray()),
+      client.db("shop").runCursorCommand({ ping: 1 }).toArray(),
+    ]);
+    expect(reads).toBe(1);
+    const results = found.map(({ status }) => status === "fulfilled");
+    expect(results).toEqual([true, false, false, false, true, true, false]);
+    expect(told()).toEqual([...filters.map(() => "find things"), ...pipelines.map(() => "aggregate things"), "ping"]);
+  });
+
+  test("a write of several collections fails when one of its writes does", async () => {
+    if (!("bulkWrite" in client)) return;
+    const insert = (id: string) =>
+      ({ name: "insertOne", namespace: "shop.things", document: { _id: id as never } }) as const;
+    expect((await client.bulkWrite([insert("a"), insert("b")])).insertedCount).toBe(2);
+    await expect(client.bulkWrite([insert("a"), insert("s3cret"), insert("b")])).rejects.toThrow();
+    expect(calls().map(({ rows, batchSize, statusCode }) => [rows, batchSize, statusCode])).toEqual([
+      [2, 2, undefined],
+      [1, 3, "11000"],
+    ]);
   });
 
   test("two callers share a connection: each has its own commands, and their waits", async () => {
