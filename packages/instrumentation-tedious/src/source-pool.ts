@@ -33,7 +33,8 @@ export function patchPool(prototype: MssqlPool, link: PoolLink, guard: Guard): (
   /** Whatever asks for a connection comes by; its pool is made when mssql has connected. */
   const wrapInnerAcquire = (find: () => MssqlPool["_acquire"]): MssqlPool["_acquire"] =>
     function patchedInnerAcquire(this: MssqlPool) {
-      if (isOn() && this.pool) watch(this, this.pool);
+      // Pools of other drivers below mssql come by, too.
+      if (isOn() && this.pool && Object.prototype.isPrototypeOf.call(prototype, this)) watch(this, this.pool);
       return find().call(this);
     };
 
@@ -130,6 +131,7 @@ function follow(pool: TarnPool, name: string, guard: Guard, ended: () => void): 
     if (state.reporter !== reporter) {
       state.reporter = reporter;
       state.target = undefined;
+      state.loan = undefined;
     }
     return state;
   }
@@ -160,7 +162,7 @@ function follow(pool: TarnPool, name: string, guard: Guard, ended: () => void): 
       const now = performance.now();
       reporter.timed("use", now - state.takenMs);
       state.takenMs = 0;
-      if (state.loan !== undefined) reporter.returned(state.loan, now);
+      if (state.loan !== undefined) state.reporter?.returned(state.loan, now);
     },
     createRequest: (id) => void creating.set(id, performance.now()),
     createSuccess(id, connection) {

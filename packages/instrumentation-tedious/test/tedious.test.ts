@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { context, trace } from "@opentelemetry/api";
-import { type DatabaseOperation, findConnection, readPools } from "@telltale/core";
+import { addListener, type DatabaseOperation, findConnection, readPools } from "@telltale/core";
 import { type FakeSqlServer, startFakeSqlServer } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
 import type { Connection, Request } from "tedious";
@@ -333,6 +333,38 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
         expect(below.map((span) => span.name)).toEqual(Array.from({ length: 3 }, () => `SELECT ${name}`));
       }
     });
+  });
+
+  test("a pool of another driver below mssql is none of its own", async () => {
+    class OtherPool extends (Object.getPrototypeOf(mssql.ConnectionPool) as typeof mssql.ConnectionPool) {
+      _poolCreate = () => Promise.resolve({});
+      _poolValidate = () => true;
+      _poolDestroy = () => Promise.resolve();
+    }
+    const other = await new OtherPool({ server: "127.0.0.1" }).connect();
+    for (let n = 0; n < 4; n++) other.release(await other.acquire({}));
+    expect(readPools().filter(({ pool: { name } }) => name === "127.0.0.1:1433/")).toEqual([]);
+    await other.close();
+    await run("SELECT 1", (request) => connection.execSql(request));
+    expect(calls()).toHaveLength(1);
+  });
+
+  test("who holds a connection is known after it was off and on", async () => {
+    const stop = addListener({ name: "test", poolWaited() {} });
+    const config = { server: "127.0.0.1", port: server.port, user: "me", password: "s3cret", pool: { max: 2 } };
+    const pool = await new mssql.ConnectionPool({ ...config, options: { encrypt: false } }).connect();
+    const [before, after] = [pool.transaction(), pool.transaction()];
+    await before.begin();
+    instrumentation.disable();
+    instrumentation.enable();
+    await after.begin();
+    await before.rollback();
+    const loans = readPools().find(({ pool: { name } }) => name.endsWith("/"))?.pool.loans;
+    expect(loans?.first?.template?.querySummary).toBe("BEGIN");
+    await after.rollback();
+    expect(loans?.first).toBeUndefined();
+    await pool.close();
+    stop();
   });
 
   test("nothing is heard once it is off", async () => {
