@@ -14,7 +14,6 @@ export interface ConnectionPool {
   readonly address: string;
   readonly closed: boolean;
   readonly options: { readonly maxPoolSize: number; readonly minPoolSize: number };
-  readonly totalConnectionCount: number;
   readonly availableConnectionCount: number;
   readonly pendingConnectionCount: number;
   readonly currentCheckedOutCount: number;

@@ -119,8 +119,10 @@ function readingOf(pool: ConnectionPool) {
   };
 }
 
-function mustWait({ availableConnectionCount, totalConnectionCount, options }: ConnectionPool): boolean {
-  return availableConnectionCount === 0 && options.maxPoolSize > 0 && totalConnectionCount >= options.maxPoolSize;
+/** Who asks at once stands in line first, even for what is idle. */
+function mustWait({ currentCheckedOutCount, pendingConnectionCount, waitQueueSize, options }: ConnectionPool): boolean {
+  const spokenFor = currentCheckedOutCount + pendingConnectionCount + waitQueueSize;
+  return options.maxPoolSize > 0 && spokenFor >= options.maxPoolSize;
 }
 
 function lend(

@@ -183,6 +183,19 @@ describe.each(releases)("$name, against what is no MongoDB", ({ driver }) => {
     expect(reading()?.reading).toEqual({ used: 0, idle: 1, pending: 0, limit: 1, idleMin: 0 });
   });
 
+  test("of those who ask at once, who comes too late waits for the others", async () => {
+    const own = await open({ maxPoolSize: 2 });
+    const doze = own.db("shop").collection("doze");
+    let waited = 0;
+    const stop = addListener({ name: "test", poolWaited: () => void waited++ });
+    for (const expected of [1, 2]) {
+      await Promise.all([doze.findOne({}), doze.findOne({}), doze.findOne({})]);
+      expect(waited).toBe(expected);
+    }
+    stop();
+    await own.close();
+  });
+
   test("a wait that ends without a connection is a time-out of the pool", async () => {
     const tight = await open({ maxPoolSize: 1, waitQueueTimeoutMS: 150 });
     const sleep = tight.db("shop").collection("sleep");
