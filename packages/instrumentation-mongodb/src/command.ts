@@ -55,27 +55,26 @@ function nameOf(command: Command): string {
 }
 
 function collectionOf(name: string, command: Command): string | undefined {
-  const collection =
-    name === "getMore" ? valueOf(command, "collection") : OF_COLLECTIONS.has(name) ? valueOf(command, name) : undefined;
+  const collection = name === "getMore" ? command["collection"] : OF_COLLECTIONS.has(name) ? command[name] : undefined;
   return typeof collection === "string" ? collection : undefined;
 }
 
 /** Documents whose fields make the shape, and the values of the call. */
 function partsOf(name: string, command: Command): { readonly parts: readonly Command[]; readonly values: unknown } {
   if (name === "aggregate") {
-    const pipeline = valueOf(command, "pipeline");
+    const { pipeline } = command;
     const stages = arrayOf(pipeline)?.slice(0, MAX_FIELDS).map(objectOf) ?? [];
     return { parts: stages.flatMap((stage) => [stage, objectOf(valueOf(stage, "$match"))]), values: pipeline };
   }
   if (name === "find") {
-    const filter = valueOf(command, "filter");
-    return { parts: [objectOf(filter)], values: [filter, valueOf(command, "skip")] };
+    const { filter, skip } = command;
+    return { parts: [objectOf(filter)], values: [filter, skip] };
   }
   const list = listOf(name, command);
   if (name === "update" || name === "delete") {
-    return { parts: [objectOf(valueOf(objectOf(list?.[0]), "q"))], values: list };
+    return { parts: [objectOf(objectOf(list?.[0])["q"])], values: list };
   }
-  const query = valueOf(command, "query");
+  const { query } = command;
   return { parts: [objectOf(query)], values: query ?? list };
 }
 
@@ -89,11 +88,11 @@ const LISTS: Readonly<Record<string, string>> = {
 /** What is written; newer releases have it in an object that is ready to be sent. */
 function listOf(name: string, command: Command): readonly unknown[] | undefined {
   const field = LISTS[name];
-  const given = field === undefined ? undefined : valueOf(command, field);
-  return arrayOf(given) ?? arrayOf(valueOf(objectOf(given), "documents"));
+  const given = field === undefined ? undefined : command[field];
+  return arrayOf(given) ?? arrayOf(objectOf(given)["documents"]);
 }
 
-/** Of what the app hands in only that is read which runs none of its code, as getters and proxies do. */
+/** Of the app's documents only that is read which runs none of its code, as getters and proxies do; the command around them is the driver's. */
 function valueOf(document: Command, field: string): unknown {
   return Object.getOwnPropertyDescriptor(document, field)?.value;
 }
