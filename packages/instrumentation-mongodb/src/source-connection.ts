@@ -89,7 +89,7 @@ function begin(
 ): DatabaseOperation | undefined {
   const state = stateOf(connection);
   if (state === undefined || state.takenMs === 0) return undefined;
-  const { askedMs, takenMs, loan, reporter } = state;
+  const { address, askedMs, takenMs, loan, reporter } = state;
   state.askedMs = 0;
   const parent = context.active();
   if (isSuppressed(parent)) {
@@ -97,7 +97,7 @@ function begin(
     return undefined;
   }
   const asked = readCommand(command);
-  const template = templateOf(connection.address, database, reporter.pool.name, asked);
+  const template = templateOf(address, database, reporter.pool.name, asked);
   const operation =
     askedMs === 0
       ? startDatabaseOperation(template, undefined, asked.values, parent)

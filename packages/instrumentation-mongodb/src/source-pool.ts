@@ -28,7 +28,7 @@ export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
       });
       const got = (connection: unknown): void =>
         guarded(() => {
-          if (reporter !== undefined) lend(reporter, connection as Connection, caller, askedMs, waiter);
+          if (reporter !== undefined) lend(this, reporter, connection as Connection, caller, askedMs, waiter);
         });
       const failed = (error: unknown): void =>
         guarded(() => {
@@ -126,13 +126,14 @@ function mustWait({ currentCheckedOutCount, pendingConnectionCount, waitQueueSiz
 }
 
 function lend(
+  { address }: ConnectionPool,
   reporter: PoolReporter,
   connection: Connection,
   caller: Context,
   askedMs: number,
   waiter: Waiter | undefined,
 ): void {
-  const state = makeState(connection, reporter);
+  const state = makeState(connection, reporter, address);
   const now = performance.now();
   if (waiter !== undefined) reporter.waited(waiter, now);
   state.askedMs = askedMs;

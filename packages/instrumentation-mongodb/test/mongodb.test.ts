@@ -4,6 +4,7 @@ import { type FakeMongod, startFakeMongod } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
 import type { Collection as Things, MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { templateOf } from "../src/templates.js";
 import { instrumentation, releases } from "./mongodb.js";
 
 let server: FakeMongod;
@@ -207,6 +208,28 @@ describe.each(releases)("$name, against what is no MongoDB", ({ driver }) => {
     expect(timedOut).toHaveLength(1);
     await tight.close();
     expect(readPools().some(({ pool }) => pool.name === timedOut[0])).toBe(false);
+  });
+
+  test("a server is named as the app names it", async () => {
+    const own = await new driver.MongoClient(`mongodb://localhost:${server.port}/`, {
+      directConnection: true,
+    }).connect();
+    await own.db("shop").collection("things").findOne({});
+    await own.close();
+    const { serverAddress, serverPort } = calls()[0]?.template ?? {};
+    expect([serverAddress, serverPort]).toEqual(["localhost", server.port]);
+    const asked = {
+      name: "ping",
+      collection: undefined,
+      shape: "",
+      isBatch: false,
+      values: undefined,
+      size: undefined,
+    };
+    expect(templateOf("[::1]:27017", "shop", "pool", asked)).toMatchObject({
+      serverAddress: "::1",
+      serverPort: 27_017,
+    });
   });
 
   test("nothing is heard once it is off", async () => {
