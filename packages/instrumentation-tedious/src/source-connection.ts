@@ -85,6 +85,7 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
       }
     }
     const outer = loading;
+    // oxlint-disable-next-line no-this-alias
     loading = this;
     try {
       return execBulkLoad.call(this, load, rows);
