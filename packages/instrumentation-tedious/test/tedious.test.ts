@@ -261,7 +261,7 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
         password: "s3cret",
         database: "shop",
         options: { encrypt: false },
-        pool: { max: 1, acquireTimeoutMillis: 100 },
+        pool: { max: 1, acquireTimeoutMillis: 500 },
       }).connect();
     });
     afterAll(() => pool.close());
