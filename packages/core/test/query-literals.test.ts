@@ -82,6 +82,14 @@ const NUMBERS: readonly ((digits: string) => string)[] = [
   (n) => `${n}x`,
 ];
 
+/** https://learn.microsoft.com/sql/t-sql/data-types/money-and-smallmoney-transact-sql */
+const MONEY: readonly ((digits: string) => string)[] = [
+  (n) => `$${n}`,
+  (n) => `€${n}.5`,
+  (n) => `$-${n}`,
+  (n) => `£ ${n}`,
+];
+
 const OPEN: Record<SqlDialect, readonly ((marker: string) => string)[]> = {
   postgresql: [
     (m) => `'${m}`,
@@ -111,7 +119,9 @@ describe.each(DIALECTS)("literals in %s", (dialect) => {
   const code = fc.constantFrom(...CODE.split(";").filter((piece) => !hasBrackets || piece !== "["), ";");
   const literal = fc.oneof(
     fc.tuple(fc.constantFrom(...STRINGS[dialect]), marker).map(([write, secret]) => ({ text: write(secret), secret })),
-    fc.tuple(fc.constantFrom(...NUMBERS), digits).map(([write, secret]) => ({ text: write(secret), secret })),
+    fc
+      .tuple(fc.constantFrom(...NUMBERS, ...(dialect === "mssql" ? MONEY : [])), digits)
+      .map(([write, secret]) => ({ text: write(secret), secret })),
   );
   const open = fc
     .tuple(fc.constantFrom(...OPEN[dialect]), marker)

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { Command } from "./driver.js";
 
 /** What a command asks for, as far as its template needs it. */
@@ -24,7 +25,8 @@ const OF_COLLECTIONS = new Set(
 );
 const MAX_FIELDS = 10;
 
-export function readCommand(command: Command): Asked {
+export function readCommand(given: Command): Asked {
+  const command = objectOf(given);
   const name = nameOf(command);
   const { parts, values } = partsOf(name, command);
   const fields: string[] = [];
@@ -33,7 +35,7 @@ export function readCommand(command: Command): Asked {
     for (const field in part) {
       if (fields.length >= MAX_FIELDS) break;
       fields.push(field);
-      isBatch ||= asksForSeveral(part[field]);
+      isBatch ||= asksForSeveral(valueOf(part, field));
     }
   }
   const list = listOf(name, command);
@@ -61,32 +63,49 @@ function collectionOf(name: string, command: Command): string | undefined {
 function partsOf(name: string, command: Command): { readonly parts: readonly Command[]; readonly values: unknown } {
   if (name === "aggregate") {
     const { pipeline } = command;
-    const stages = Array.isArray(pipeline) ? (pipeline as Command[]).slice(0, MAX_FIELDS) : [];
-    return { parts: stages.flatMap((stage) => [stage, objectOf(stage["$match"])]), values: pipeline };
+    const stages = arrayOf(pipeline)?.slice(0, MAX_FIELDS).map(objectOf) ?? [];
+    return { parts: stages.flatMap((stage) => [stage, objectOf(valueOf(stage, "$match"))]), values: pipeline };
   }
-  if (name === "find") return { parts: [objectOf(command["filter"])], values: [command["filter"], command["skip"]] };
+  if (name === "find") {
+    const { filter, skip } = command;
+    return { parts: [objectOf(filter)], values: [filter, skip] };
+  }
+  const list = listOf(name, command);
   if (name === "update" || name === "delete") {
-    const first = listOf(name, command)?.[0] as Command | undefined;
-    return { parts: [objectOf(first?.["q"])], values: listOf(name, command) };
+    return { parts: [objectOf(objectOf(list?.[0])["q"])], values: list };
   }
-  return { parts: [objectOf(command["query"])], values: command["query"] ?? listOf(name, command) };
+  const { query } = command;
+  return { parts: [objectOf(query)], values: query ?? list };
 }
 
-const LISTS: Readonly<Record<string, string>> = { insert: "documents", update: "updates", delete: "deletes" };
+const LISTS: Readonly<Record<string, string>> = {
+  bulkWrite: "ops",
+  insert: "documents",
+  update: "updates",
+  delete: "deletes",
+};
 
 /** What is written; newer releases have it in an object that is ready to be sent. */
 function listOf(name: string, command: Command): readonly unknown[] | undefined {
   const field = LISTS[name];
   const given = field === undefined ? undefined : command[field];
-  const list = Array.isArray(given) ? given : objectOf(given)["documents"];
-  return Array.isArray(list) ? list : undefined;
+  return arrayOf(given) ?? arrayOf(objectOf(given)["documents"]);
+}
+
+/** Of the app's documents only that is read which runs none of its code, as getters and proxies do; the command around them is the driver's. */
+function valueOf(document: Command, field: string): unknown {
+  return Object.getOwnPropertyDescriptor(document, field)?.value;
 }
 
 function objectOf(value: unknown): Command {
-  return typeof value === "object" && value !== null ? (value as Command) : {};
+  return typeof value === "object" && value !== null && !types.isProxy(value) ? (value as Command) : {};
+}
+
+function arrayOf(value: unknown): readonly unknown[] | undefined {
+  return !types.isProxy(value) && Array.isArray(value) ? value : undefined;
 }
 
 function asksForSeveral(value: unknown): boolean {
-  const list = objectOf(value)["$in"];
-  return Array.isArray(list) && list.length > 1;
+  const list = arrayOf(valueOf(objectOf(value), "$in"));
+  return list !== undefined && list.length > 1;
 }

@@ -5,7 +5,6 @@ export type Command = Readonly<Record<string, unknown>>;
 export type Callback = (this: unknown, error?: unknown, result?: unknown) => unknown;
 
 export interface Connection {
-  readonly address: string;
   /** Returns a promise; in the first releases of 6 the last argument is a callback, in newer ones a class. */
   command(namespace: { readonly db: string }, command: Command, options?: unknown, last?: unknown): unknown;
 }
@@ -14,7 +13,6 @@ export interface ConnectionPool {
   readonly address: string;
   readonly closed: boolean;
   readonly options: { readonly maxPoolSize: number; readonly minPoolSize: number };
-  readonly totalConnectionCount: number;
   readonly availableConnectionCount: number;
   readonly pendingConnectionCount: number;
   readonly currentCheckedOutCount: number;

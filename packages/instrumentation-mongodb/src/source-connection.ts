@@ -39,25 +39,26 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
       const begun = operation;
       const end = (reply: unknown): void => guarded(() => endCommand(begun, reply));
       const fail = (error: unknown): void => guarded(() => failCommand(begun, error));
-      if (isCallback(last)) {
-        const callback = last;
-        return original.call(
-          this,
-          namespace,
-          command,
-          options,
-          function heard(this: unknown, error: unknown, reply: unknown) {
-            if (error) fail(error);
-            else end(reply);
-            return Reflect.apply(callback, this, arguments as unknown as Parameters<Callback>);
-          },
-        );
+      const given = isCallback(last) ? ([namespace, command, options, hear(last)] as const) : arguments;
+      let result: unknown;
+      try {
+        result = Reflect.apply(original, this, given as unknown as Parameters<Send>);
+      } catch (error) {
+        fail(error);
+        throw error;
       }
-      const result = Reflect.apply(original, this, arguments as unknown as Parameters<Send>);
       // Whoever sends a command awaits it: no rejection is hidden here.
       if (result instanceof Promise) result.then(end, fail);
-      else end(undefined);
+      else if (!isCallback(last)) end(undefined);
       return result;
+
+      function hear(callback: Callback): Callback {
+        return function heard(error, reply) {
+          if (error) fail(error);
+          else end(reply);
+          return Reflect.apply(callback, this, arguments as unknown as Parameters<Callback>);
+        };
+      }
     };
 
   function guarded(tell: () => void): void {
@@ -88,7 +89,7 @@ function begin(
 ): DatabaseOperation | undefined {
   const state = stateOf(connection);
   if (state === undefined || state.takenMs === 0) return undefined;
-  const { askedMs, takenMs, loan, reporter } = state;
+  const { address, askedMs, takenMs, loan, reporter } = state;
   state.askedMs = 0;
   const parent = context.active();
   if (isSuppressed(parent)) {
@@ -96,7 +97,7 @@ function begin(
     return undefined;
   }
   const asked = readCommand(command);
-  const template = templateOf(connection.address, database, reporter.pool.name, asked);
+  const template = templateOf(address, database, reporter.pool.name, asked);
   const operation =
     askedMs === 0
       ? startDatabaseOperation(template, undefined, asked.values, parent)

@@ -34,7 +34,7 @@ export function patchPool(prototype: ConnectionPool, guard: Guard): () => void {
       });
       const got = (connection: unknown): void =>
         attempt(guard, () => {
-          if (reporter !== undefined) lend(reporter, connection as Connection, caller, askedMs, waiter);
+          if (reporter !== undefined) lend(this, reporter, connection as Connection, caller, askedMs, waiter);
         });
       const failed = (error: unknown): void =>
         attempt(guard, () => {
@@ -102,18 +102,21 @@ function readingOf(pool: ConnectionPool) {
   };
 }
 
-function mustWait({ availableConnectionCount, totalConnectionCount, options }: ConnectionPool): boolean {
-  return availableConnectionCount === 0 && options.maxPoolSize > 0 && totalConnectionCount >= options.maxPoolSize;
+/** Who asks at once stands in line first, even for what is idle. */
+function mustWait({ currentCheckedOutCount, pendingConnectionCount, waitQueueSize, options }: ConnectionPool): boolean {
+  const spokenFor = currentCheckedOutCount + pendingConnectionCount + waitQueueSize;
+  return options.maxPoolSize > 0 && spokenFor >= options.maxPoolSize;
 }
 
 function lend(
+  { address }: ConnectionPool,
   reporter: PoolReporter,
   connection: Connection,
   caller: Context,
   askedMs: number,
   waiter: Waiter | undefined,
 ): void {
-  const state = makeState(connection, reporter);
+  const state = makeState(connection, reporter, address);
   const now = performance.now();
   if (waiter !== undefined) reporter.waited(waiter, now);
   state.askedMs = askedMs;

@@ -41,7 +41,7 @@ export function templateOf(address: string, database: string, poolName: string, 
     // A getMore reads on where another command has begun, and lists of collections are of the database's making: neither is an N+1.
     effect: READS.has(name) ? "read" : WRITES.has(name) ? "write" : "control",
     batch: isBatch,
-    serverAddress: hasPort ? address.slice(0, colon) : address,
+    serverAddress: hasPort ? address.slice(0, colon).replace(/^\[(.*)\]$/, "$1") : address,
     serverPort: hasPort ? port : undefined,
     poolName,
     library: "mongodb",

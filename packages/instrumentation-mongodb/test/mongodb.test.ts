@@ -4,6 +4,7 @@ import { type FakeMongod, startFakeMongod } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
 import type { Collection as Things, MongoClient } from "mongodb";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { templateOf } from "../src/templates.js";
 import { instrumentation, releases } from "./mongodb.js";
 
 let server: FakeMongod;
@@ -106,13 +107,48 @@ describe.each(releases)("$name, against what is no MongoDB", ({ driver }) => {
     });
     await expect(things.insertOne({ _id: "s3cret" })).rejects.toMatchObject({ code: 11_000 });
     await expect(database.collection("gone").findOne({})).rejects.toThrow(/closed/);
+    await expect(database.collection("unsure").insertOne({})).rejects.toThrow("waiting for s3cret timed out");
+    await expect(things.insertOne({ "s3cret\0": 1 } as object)).rejects.toThrow("s3cret");
     expect(calls().map(({ errorType, statusCode }) => [errorType, statusCode])).toEqual([
       ["BadValue", "2"],
       ["MongoServerError", "11000"],
       ["MongoNetworkError", undefined],
+      ["WriteConcernTimeout", "64"],
+      ["BSONError", undefined],
     ]);
     const all = JSON.stringify(collected.spans.map(({ attributes, events, status }) => [attributes, events, status]));
     expect(all).not.toContain("s3cret");
+  });
+
+  test("none of the app's code runs for what is told", async () => {
+    let reads = 0;
+    const reading = (get: () => number): object => Object.defineProperty({}, "n", { enumerable: true, get });
+    const throwing = reading(() => {
+      throw new Error("of the app's");
+    });
+    const filters = [reading(() => ++reads), throwing, throwing, throwing];
+    const pipelines = [[null, 7], new Proxy([{ $match: {} }], {})] as object[][];
+    const found = await Promise.allSettled([
+      ...filters.map((filter) => things.findOne(filter)),
+      ...pipelines.map((pipeline) => things.aggregate(pipeline).toArray()),
+      client.db("shop").runCursorCommand({ ping: 1 }).toArray(),
+    ]);
+    expect(reads).toBe(1);
+    const results = found.map(({ status }) => status === "fulfilled");
+    expect(results).toEqual([true, false, false, false, true, true, false]);
+    expect(told()).toEqual([...filters.map(() => "find things"), ...pipelines.map(() => "aggregate things"), "ping"]);
+  });
+
+  test("a write of several collections fails when one of its writes does", async () => {
+    if (!("bulkWrite" in client)) return;
+    const insert = (id: string) =>
+      ({ name: "insertOne", namespace: "shop.things", document: { _id: id as never } }) as const;
+    expect((await client.bulkWrite([insert("a"), insert("b")])).insertedCount).toBe(2);
+    await expect(client.bulkWrite([insert("a"), insert("s3cret"), insert("b")])).rejects.toThrow();
+    expect(calls().map(({ rows, batchSize, statusCode }) => [rows, batchSize, statusCode])).toEqual([
+      [2, 2, undefined],
+      [1, 3, "11000"],
+    ]);
   });
 
   test("two callers share a connection: each has its own commands, and their waits", async () => {
@@ -148,6 +184,19 @@ describe.each(releases)("$name, against what is no MongoDB", ({ driver }) => {
     expect(reading()?.reading).toEqual({ used: 0, idle: 1, pending: 0, limit: 1, idleMin: 0 });
   });
 
+  test("of those who ask at once, who comes too late waits for the others", async () => {
+    const own = await open({ maxPoolSize: 2 });
+    const doze = own.db("shop").collection("doze");
+    let waited = 0;
+    const stop = addListener({ name: "test", poolWaited: () => void waited++ });
+    for (const expected of [1, 2]) {
+      await Promise.all([doze.findOne({}), doze.findOne({}), doze.findOne({})]);
+      expect(waited).toBe(expected);
+    }
+    stop();
+    await own.close();
+  });
+
   test("a wait that ends without a connection is a time-out of the pool", async () => {
     const tight = await open({ maxPoolSize: 1, waitQueueTimeoutMS: 150 });
     const sleep = tight.db("shop").collection("sleep");
@@ -159,6 +208,28 @@ describe.each(releases)("$name, against what is no MongoDB", ({ driver }) => {
     expect(timedOut).toHaveLength(1);
     await tight.close();
     expect(readPools().some(({ pool }) => pool.name === timedOut[0])).toBe(false);
+  });
+
+  test("a server is named as the app names it", async () => {
+    const own = await new driver.MongoClient(`mongodb://localhost:${server.port}/`, {
+      directConnection: true,
+    }).connect();
+    await own.db("shop").collection("things").findOne({});
+    await own.close();
+    const { serverAddress, serverPort } = calls()[0]?.template ?? {};
+    expect([serverAddress, serverPort]).toEqual(["localhost", server.port]);
+    const asked = {
+      name: "ping",
+      collection: undefined,
+      shape: "",
+      isBatch: false,
+      values: undefined,
+      size: undefined,
+    };
+    expect(templateOf("[::1]:27017", "shop", "pool", asked)).toMatchObject({
+      serverAddress: "::1",
+      serverPort: 27_017,
+    });
   });
 
   test("nothing is heard once it is off", async () => {

@@ -31,13 +31,17 @@ const forgotten = limitOf("db.client.prepared");
 /** Texts by handle. mssql prepares by calling the server's procedures itself, and then names what it executes by a number. */
 export class PreparedTexts {
   readonly #texts = new Map<unknown, string>();
+  readonly #heard = new WeakSet<TediousRequest>();
 
   /** What the call of a procedure runs. */
   textOf(request: TediousRequest, procedure: string): string | undefined {
     const handle = valueOf(request, "handle");
     if (procedure === "sp_prepare") {
-      const text = valueOf(request, "stmt");
-      if (typeof text === "string") request.on?.("returnValue", (name, value) => this.#add(name, value, text));
+      // It may prepare many times.
+      if (!this.#heard.has(request)) {
+        this.#heard.add(request);
+        request.on?.("returnValue", (name, value) => this.#add(name, value, valueOf(request, "stmt")));
+      }
       return undefined;
     }
     if (procedure === "sp_unprepare") {
@@ -47,8 +51,8 @@ export class PreparedTexts {
     return (procedure === "sp_execute" ? this.#texts.get(handle) : undefined) ?? `EXEC ${procedure}`;
   }
 
-  #add(name: unknown, handle: unknown, text: string): void {
-    if (name !== "handle") return;
+  #add(name: unknown, handle: unknown, text: unknown): void {
+    if (name !== "handle" || typeof text !== "string") return;
     if (this.#texts.size >= MAX_PREPARED) {
       forgotten.total += this.#texts.size;
       this.#texts.clear();

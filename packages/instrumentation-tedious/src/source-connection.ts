@@ -31,10 +31,11 @@ interface RequestCall {
 export function patchConnection(prototype: TediousConnection, link: PoolLink, guard: Guard): () => void {
   const { emit, execute, execBulkLoad, makeRequest } = prototype;
   let active = true;
-  /** Of the prepared statement whose `execute` is on the stack. */
+  /** The prepared statement whose `execute` is on the stack, and its values. */
+  let executing: TediousRequest | undefined;
   let executed: unknown;
-  /** A bulk load is on the stack: it sends a text of its own before its rows, and is one call all the same. */
-  let isLoading = false;
+  /** Whose bulk load is on the stack: it sends a text of its own before its rows, and is one call all the same. */
+  let loading: TediousConnection | undefined;
 
   function patchedMakeRequest(
     this: TediousConnection,
@@ -43,10 +44,13 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
     payload: Payload,
   ): unknown {
     let call: RequestCall | undefined;
-    if (active && guard.on && hasListeners() && !isLoading && packetType !== BULK_LOAD) {
+    const isOfLoad = packetType === BULK_LOAD || this === loading;
+    // What the driver refuses it calls back at once: the app may ask for something else before this returns.
+    if (this === loading) loading = undefined;
+    if (active && guard.on && hasListeners() && !isOfLoad) {
       try {
         const text = textOf(request as TediousRequest, packetType, payload, stateOf(this).prepared);
-        const values = executed ?? valuesOf(request as TediousRequest);
+        const values = request === executing ? executed : valuesOf(request as TediousRequest);
         if (text !== undefined) call = begin(this, request, text, values, patchedMakeRequest);
       } catch (error) {
         guard.failed(error);
@@ -61,10 +65,12 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
   }
 
   function patchedExecute(this: TediousConnection, request: TediousRequest, parameters?: unknown): unknown {
+    executing = request;
     executed = parameters;
     try {
       return execute.call(this, request, parameters);
     } finally {
+      executing = undefined;
       executed = undefined;
     }
   }
@@ -78,15 +84,16 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
         guard.failed(error);
       }
     }
-    const outer = isLoading;
-    isLoading = true;
+    const outer = loading;
+    // oxlint-disable-next-line no-this-alias
+    loading = this;
     try {
       return execBulkLoad.call(this, load, rows);
     } catch (error) {
       call?.refused(error);
       throw error;
     } finally {
-      isLoading = outer;
+      loading = outer;
     }
   }
 
@@ -123,7 +130,7 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
     const operation = start(call, state.takenMs);
     if (siteWanted(template)) operation.takenSite = takeSite(template, below);
     state.loan?.runs(operation);
-    return endWith(request, operation);
+    return endWith(request, operation, guard);
 
     function start(pooled: PoolCall | undefined, takenMs: number): DatabaseOperation {
       return pooled === undefined
@@ -162,24 +169,33 @@ export function patchConnection(prototype: TediousConnection, link: PoolLink, gu
   };
 }
 
+/** The app's own callback, on what is called back instead while a request runs. */
+const APP = Symbol("app");
+type Heard = Completed & { [APP]?: Completed };
+
 /** Ends an operation where the request's callback is called, which is then the app's again: a request may run many times. */
-function endWith(request: TediousRequest | BulkLoad, operation: DatabaseOperation): RequestCall {
+function endWith(request: TediousRequest | BulkLoad, operation: DatabaseOperation, guard: Guard): RequestCall {
   const { callback } = request;
-  const heard: Completed = function patchedCallback(error, rowCount) {
-    if (request.callback === heard) request.callback = callback;
-    if (error === undefined || error === null) {
-      if (typeof rowCount === "number") operation.rows = rowCount;
-      endOperation(operation);
-    } else failRequest(operation, error);
+  // Who sends a request that runs yet is refused at once; what ran before goes on.
+  const app = (callback as Heard)[APP] ?? callback;
+  const heard: Heard = function patchedCallback(error, rowCount) {
+    end(error, rowCount);
     // The driver calls back in the context of its connection.
     const values = arguments as unknown as Parameters<Completed>;
-    return context.with(operation.context, () => Reflect.apply(callback, this, values));
+    return context.with(operation.context, () => Reflect.apply(app, this, values));
   };
+  heard[APP] = app;
   request.callback = heard;
-  return {
-    refused(error) {
+  return { refused: end };
+
+  function end(error: unknown, rowCount?: unknown): void {
+    try {
       if (request.callback === heard) request.callback = callback;
-      failRequest(operation, error);
-    },
-  };
+      if (error !== undefined && error !== null) return failRequest(operation, error);
+      if (typeof rowCount === "number") operation.rows = rowCount;
+      endOperation(operation);
+    } catch (failure) {
+      guard.failed(failure);
+    }
+  }
 }

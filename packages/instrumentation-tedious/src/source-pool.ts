@@ -134,6 +134,7 @@ function follow(pool: TarnPool, name: string, guard: Guard, ended: () => void): 
     if (state.reporter !== reporter) {
       state.reporter = reporter;
       state.target = undefined;
+      state.loan = undefined;
     }
     return state;
   }
@@ -164,7 +165,7 @@ function follow(pool: TarnPool, name: string, guard: Guard, ended: () => void): 
       const now = performance.now();
       reporter.timed("use", now - state.takenMs);
       state.takenMs = 0;
-      if (state.loan !== undefined) reporter.returned(state.loan, now);
+      if (state.loan !== undefined) state.reporter?.returned(state.loan, now);
     },
     createRequest: (id) => void creating.set(id, performance.now()),
     createSuccess(id, connection) {

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { context, trace } from "@opentelemetry/api";
-import { type DatabaseOperation, findConnection, readPools } from "@telltale/core";
+import { addListener, type DatabaseOperation, findConnection, readPools } from "@telltale/core";
 import { type FakeSqlServer, startFakeSqlServer } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
 import type { Connection, Request } from "tedious";
@@ -117,17 +117,87 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
       thrown = error;
     }
     expect(thrown).toBeInstanceOf(TypeError);
-    expect(calls().map(({ error }) => error)).toEqual([undefined, thrown]);
+    const { name, code = name } = thrown as { name: string; code?: string };
+    expect(calls().map(({ errorType }) => errorType)).toEqual([undefined, code]);
+  });
+
+  test("what a refused request's callback asks of another connection is a call of its own", async () => {
+    const lost = await open();
+    lost.close();
+    const elsewhere = (id: number) =>
+      run("SELECT n FROM b WHERE id = @id", (request) => connection.execSql(request), { id });
+    await new Promise<void>((resolve) => {
+      const prepared = new tedious.Request("SELECT n FROM a", () => void elsewhere(2).then(() => resolve()));
+      lost.execute(prepared, { id: 1 });
+    });
+    await new Promise<void>((resolve) => {
+      const load = lost.newBulkLoad("things", () => void elsewhere(3).then(() => resolve()));
+      load.addColumn("n", tedious.TYPES.Int, { nullable: true });
+      lost.execBulkLoad(load, [{ n: 1 }]);
+    });
+    expect(calls().map(({ template, parameters }) => [template.querySummary, parameters])).toEqual([
+      ["SELECT a", { id: 1 }],
+      ["SELECT b", [2]],
+      ["INSERT BULK", undefined],
+      ["SELECT b", [3]],
+    ]);
+  });
+
+  test("a request that is sent again while it runs is refused, and goes on", async () => {
+    const heard: unknown[] = [];
+    await new Promise<void>((resolve) => {
+      const request = new tedious.Request("SELECT 'doze' FROM a", (error, rows) => {
+        heard.push((error as { code?: string } | undefined)?.code ?? rows);
+        if (heard.length === 2) resolve();
+      });
+      const { callback } = request as unknown as { callback: unknown };
+      connection.execSqlBatch(request);
+      connection.execSqlBatch(request);
+      request.once("requestCompleted", () => expect(request).toHaveProperty("callback", callback));
+    });
+    expect(heard).toEqual(["EINVALIDSTATE", 1]);
+    expect(calls().map(({ rows, errorType }) => [rows, errorType])).toEqual([
+      [undefined, "EINVALIDSTATE"],
+      [1, undefined],
+    ]);
+  });
+
+  test("a request that prepares again and again is listened to once", async () => {
+    let ran: (() => void) | undefined;
+    const request = new tedious.Request("sp_prepare", () => ran?.());
+    request.addOutputParameter("handle", tedious.TYPES.Int);
+    request.addParameter("stmt", tedious.TYPES.NVarChar, "SELECT n FROM things");
+    for (let n = 0; n < 2; n++) {
+      const over = new Promise<void>((resolve) => (ran = resolve));
+      connection.callProcedure(request);
+      await over;
+    }
+    expect(request.listenerCount("returnValue")).toBe(1);
+    await run("sp_execute", (sent) => connection.callProcedure(sent), { handle: 9 });
+    expect(summaries()).toEqual(["SELECT things"]);
   });
 
   test("what fails is told once, without values", async () => {
-    const failing = run("INSERT INTO boom VALUES ('s3cret')", (request) => connection.execSql(request));
-    await expect(failing).rejects.toMatchObject({ number: 2627, message: expect.stringContaining("(s3cret)") });
+    const refused = run("INSERT INTO boom VALUES ('s3cret')", (request) => connection.execSql(request));
+    await expect(refused).rejects.toMatchObject({ number: 2627, message: expect.stringContaining("(s3cret)") });
     const cancelled = run("SELECT 'wait'", (request) => {
       connection.execSql(request);
       setTimeout(() => connection.cancel(), 20);
     });
     await expect(cancelled).rejects.toMatchObject({ code: "ECANCEL" });
+    for (const text of ["SELECT 'booms'", "EXEC raise"]) {
+      await expect(run(text, (request) => connection.execSql(request))).rejects.toThrow();
+    }
+    const loading = new Promise((resolve) => {
+      const load = connection.newBulkLoad("things", resolve);
+      load.addColumn("n", tedious.TYPES.Int, { nullable: true });
+      connection.execBulkLoad(load, failing());
+    });
+    expect(await loading).toMatchObject({ message: "no row s3cret" });
+    function* failing(): Iterable<unknown[]> {
+      yield [1];
+      throw new Error("no row s3cret");
+    }
     const lost = await open();
     const losing = run("SELECT 'wait'", (request) => lost.execSql(request));
     setTimeout(() => lost.close(), 20);
@@ -136,6 +206,9 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
     expect(calls().map(({ errorType, statusCode }) => [errorType, statusCode])).toEqual([
       ["2627", "2627"],
       ["ECANCEL", undefined],
+      ["2627", "2627"],
+      ["50000", "50000"],
+      ["Error", undefined],
       ["ECLOSE", undefined],
       ["EINVALIDSTATE", undefined],
     ]);
@@ -188,7 +261,7 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
         password: "s3cret",
         database: "shop",
         options: { encrypt: false },
-        pool: { max: 1 },
+        pool: { max: 1, acquireTimeoutMillis: 500 },
       }).connect();
     });
     afterAll(() => pool.close());
@@ -272,6 +345,38 @@ describe.each(releases)("$name, against what is no SQL Server", ({ tedious, mssq
     instrumentation.disable();
     expect(methods()).toEqual(heard);
     instrumentation.enable();
+  });
+
+  test("a pool of another driver below mssql is none of its own", async () => {
+    class OtherPool extends (Object.getPrototypeOf(mssql.ConnectionPool) as typeof mssql.ConnectionPool) {
+      _poolCreate = () => Promise.resolve({});
+      _poolValidate = () => true;
+      _poolDestroy = () => Promise.resolve();
+    }
+    const other = await new OtherPool({ server: "127.0.0.1" }).connect();
+    for (let n = 0; n < 4; n++) other.release(await other.acquire({}));
+    expect(readPools().filter(({ pool: { name } }) => name === "127.0.0.1:1433/")).toEqual([]);
+    await other.close();
+    await run("SELECT 1", (request) => connection.execSql(request));
+    expect(calls()).toHaveLength(1);
+  });
+
+  test("who holds a connection is known after it was off and on", async () => {
+    const stop = addListener({ name: "test", poolWaited() {} });
+    const config = { server: "127.0.0.1", port: server.port, user: "me", password: "s3cret", pool: { max: 2 } };
+    const pool = await new mssql.ConnectionPool({ ...config, options: { encrypt: false } }).connect();
+    const [before, after] = [pool.transaction(), pool.transaction()];
+    await before.begin();
+    instrumentation.disable();
+    instrumentation.enable();
+    await after.begin();
+    await before.rollback();
+    const loans = readPools().find(({ pool: { name } }) => name.endsWith("/"))?.pool.loans;
+    expect(loans?.first?.template?.querySummary).toBe("BEGIN");
+    await after.rollback();
+    expect(loans?.first).toBeUndefined();
+    await pool.close();
+    stop();
   });
 
   test("nothing is heard once it is off", async () => {

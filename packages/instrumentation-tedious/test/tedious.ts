@@ -30,6 +30,8 @@ export interface MssqlPool {
   readonly pool: { numUsed(): number; numFree(): number };
   connect(): Promise<MssqlPool>;
   close(): Promise<void>;
+  acquire(requester: object): Promise<unknown>;
+  release(connection: unknown): unknown;
   request(): MssqlRequest;
   query(text: string): Promise<{ recordset: unknown[] }>;
   transaction(): {

@@ -4,8 +4,10 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 
 /**
  * No MongoDB: no package brings one. It frames messages as the protocol's public description has it
- * (https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/) and answers the few commands that the tests send: every collection holds
- * the documents `{ n: 0 }` to `{ n: 6 }`, whatever is asked of it; one that is called `boom` fails, `doze` and `sleep` answer late, `gone` hangs up.
+ * (https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/) and answers the few commands that the tests send, with fields and types
+ * that `fake-mongod.test.ts` compares with what is published of the server. Every collection holds the documents `{ n: 0 }` to `{ n: 6 }`, whatever
+ * is asked of it; one that is called `boom` fails, `stepped` is no primary's, `unsure` is not replicated in time, `doze` and `sleep` answer late,
+ * `gone` hangs up.
  */
 export interface FakeMongod {
   readonly port: number;
@@ -17,11 +19,13 @@ export interface FakeMongod {
 }
 
 const [OP_REPLY, OP_QUERY, OP_MSG] = [1, 2004, 2013];
+/** A flag of OP_MSG: its sender wants no answer, as with a write concern of 0. */
+const MORE_TO_COME = 2;
 const DOCUMENTS = Array.from({ length: 7 }, (_, n) => ({ n }));
 type Document = Record<string, unknown>;
 let BSON: typeof import("mongodb").BSON;
 
-export async function startFakeMongod(): Promise<FakeMongod> {
+export async function startFakeMongod({ isReplicaSet = false } = {}): Promise<FakeMongod> {
   // Not before: the driver must load after its instrumentation.
   ({ BSON } = createRequire(import.meta.url)("mongodb") as typeof import("mongodb"));
   const received: string[] = [];
@@ -44,8 +48,11 @@ export async function startFakeMongod(): Promise<FakeMongod> {
       const id = message.readInt32LE(4);
       const kind = message.readInt32LE(12);
       const command = kind === OP_QUERY ? documentAt(message, message.indexOf(0, 20) + 9) : readSections(message);
+      const wantsNone = kind === OP_MSG && (message.readInt32LE(16) & MORE_TO_COME) !== 0;
       const reply = (document: Document): void => {
-        const body = BSON.serialize(document);
+        if (wantsNone) return;
+        // A server of today has it as a double, whatever it is asked.
+        const body = BSON.serialize({ ...document, ok: new BSON.Double(Number(document["ok"] ?? 1)) });
         const head =
           kind === OP_QUERY
             ? Buffer.concat([Buffer.alloc(16), Buffer.from([1, 0, 0, 0])])
@@ -57,13 +64,18 @@ export async function startFakeMongod(): Promise<FakeMongod> {
         socket.write(Buffer.concat([header, head, body]));
       };
       const [name = ""] = Object.keys(command);
-      if (/^(hello|ismaster)$/i.test(name)) return reply(hello());
-      const collection = String(name === "getMore" ? command["collection"] : command[name]);
+      if (/^(hello|ismaster)$/i.test(name)) {
+        const answered = hello(command, name !== "hello", `127.0.0.1:${socket.localPort}`, isReplicaSet);
+        // Who knows the topology already waits for news of it, and there are none.
+        if (command["topologyVersion"] === undefined) return reply(answered);
+        return void setTimeout(reply, Number(command["maxAwaitTimeMS"]), answered).unref();
+      }
+      const collection = collectionOf(command);
       received.push(`${name} ${collection}`);
       if (collection === "gone") return void socket.destroy();
       const lateMs = { doze: 60, sleep: 400 }[collection];
       if (lateMs !== undefined) return void setTimeout(() => reply(answer(name, command)), lateMs);
-      reply(collection === "boom" ? failure() : answer(name, command));
+      reply(FAILURES[collection]?.() ?? answer(name, command));
     }
   });
   server.listen(0, "127.0.0.1");
@@ -104,15 +116,46 @@ function documentAt(message: Buffer, at: number): Document {
   return BSON.deserialize(message.subarray(at, at + message.readInt32LE(at)));
 }
 
-/** A single server of version 7.0, with sessions. */
-function hello(): Document {
-  const limits = { maxBsonObjectSize: 16_777_216, maxMessageSizeBytes: 48_000_000, maxWriteBatchSize: 100_000 };
-  return { ok: 1, isWritablePrimary: true, ismaster: true, ...limits, minWireVersion: 0, maxWireVersion: 21 };
+/** A server of version 8.0, with sessions: alone, or the primary of a replica set that has no other member. */
+function hello(command: Document, isLegacy: boolean, me: string, isReplicaSet: boolean): Document {
+  return {
+    ...(command["helloOk"] === true ? { helloOk: true } : {}),
+    [isLegacy ? "ismaster" : "isWritablePrimary"]: true,
+    topologyVersion: topologyVersion(),
+    ...(isReplicaSet ? { setName: "fake", setVersion: 1, secondary: false, hosts: [me], primary: me, me } : {}),
+    maxBsonObjectSize: 16_777_216,
+    maxMessageSizeBytes: 48_000_000,
+    maxWriteBatchSize: 100_000,
+    localTime: new Date(),
+    logicalSessionTimeoutMinutes: 30,
+    connectionId: 1,
+    minWireVersion: 0,
+    maxWireVersion: 25,
+    readOnly: false,
+  };
 }
 
-function failure(): Document {
-  return { ok: 0, code: 2, codeName: "BadValue", errmsg: "unknown operator: $s3cret" };
+let processId: object | undefined;
+
+function topologyVersion(): Document {
+  return { processId: (processId ??= new BSON.ObjectId()), counter: BSON.Long.ZERO };
 }
+
+/** What collections of these names answer instead. */
+const FAILURES: Readonly<Record<string, () => Document>> = {
+  boom: () => ({ ok: 0, errmsg: "unknown operator: $s3cret", code: 2, codeName: "BadValue" }),
+  stepped: () => ({
+    ok: 0,
+    errmsg: "not primary",
+    code: 10_107,
+    codeName: "NotWritablePrimary",
+    topologyVersion: topologyVersion(),
+  }),
+  unsure: () => ({
+    n: 1,
+    writeConcernError: { code: 64, codeName: "WriteConcernTimeout", errmsg: "waiting for s3cret timed out" },
+  }),
+};
 
 function answer(name: string, command: Document): Document {
   if (name === "find" || name === "aggregate") {
@@ -125,23 +168,59 @@ function answer(name: string, command: Document): Document {
     const to = from + Number(command["batchSize"] ?? 101);
     return cursor(command, "nextBatch", DOCUMENTS.slice(from, to), to >= DOCUMENTS.length ? 0 : to);
   }
+  if (name === "killCursors") {
+    return { cursorsKilled: command["cursors"], cursorsNotFound: [], cursorsAlive: [], cursorsUnknown: [] };
+  }
   if (name === "insert") {
     const documents = command["documents"] as Document[];
-    const refused = documents.findIndex(({ _id: id }) => id === "s3cret");
-    if (refused < 0) return { ok: 1, n: documents.length };
-    const errmsg = 'E11000 duplicate key error collection: shop.things index: _id_ dup key: { _id: "s3cret" }';
-    return { ok: 1, n: refused, writeErrors: [{ index: refused, code: 11_000, errmsg }] };
+    const refused = documents.findIndex(isRefused);
+    return refused < 0
+      ? { n: documents.length }
+      : { n: refused, writeErrors: [{ index: refused, code: 11_000, ...DUPLICATE, errmsg: E11000 }] };
   }
-  if (name === "update") return { ok: 1, n: 2, nModified: 2 };
-  if (name === "delete") return { ok: 1, n: 3 };
-  if (name === "findAndModify") return { ok: 1, value: { n: 1 }, lastErrorObject: { n: 1, updatedExisting: true } };
-  return { ok: 1, n: 7, values: [1] };
+  if (name === "bulkWrite") return bulkWritten(command["ops"] as { document?: Document }[]);
+  if (name === "update") return { n: 2, nModified: 2 };
+  if (name === "delete") return { n: 3 };
+  if (name === "findAndModify") return { lastErrorObject: { n: 1, updatedExisting: true }, value: { n: 1 } };
+  if (name === "count") return { n: DOCUMENTS.length };
+  if (name === "distinct") return { values: [1] };
+  return {};
+}
+
+const E11000 = 'E11000 duplicate key error collection: shop.things index: _id_ dup key: { _id: "s3cret" }';
+const DUPLICATE = { keyPattern: { _id: 1 }, keyValue: { _id: "s3cret" } };
+const isRefused = (document: Document | undefined): boolean => document?.["_id"] === "s3cret";
+
+/** It inserts in order, and stops at the first that is refused. */
+function bulkWritten(ops: readonly { document?: Document }[]): Document {
+  const refused = ops.findIndex(({ document }) => isRefused(document));
+  const nInserted = refused < 0 ? ops.length : refused;
+  const done: Document[] = Array.from({ length: nInserted }, (_, idx) => ({ ok: new BSON.Double(1), idx, n: 1 }));
+  if (refused >= 0)
+    done.push({ ok: new BSON.Double(0), idx: refused, code: 11_000, ...DUPLICATE, errmsg: E11000, n: 0 });
+  return {
+    cursor: { id: BSON.Long.ZERO, firstBatch: done, ns: "admin.$cmd.bulkWrite" },
+    nErrors: refused < 0 ? 0 : 1,
+    nInserted,
+    nMatched: 0,
+    nModified: 0,
+    nUpserted: 0,
+    nDeleted: 0,
+  };
+}
+
+function collectionOf(command: Document): string {
+  const [name = ""] = Object.keys(command);
+  return String(command[name === "getMore" ? "collection" : name]);
 }
 
 /** The cursor's number is where it goes on. */
 function cursor(command: Document, batch: string, documents: Document[], next: number): Document {
   return {
-    ok: 1,
-    cursor: { id: BSON.Long.fromNumber(next), ns: `${String(command["$db"])}.things`, [batch]: documents },
+    cursor: {
+      id: BSON.Long.fromNumber(next),
+      ns: `${String(command["$db"])}.${collectionOf(command)}`,
+      [batch]: documents,
+    },
   };
 }

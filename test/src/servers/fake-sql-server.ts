@@ -3,7 +3,8 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 
 /**
  * No SQL Server: no package brings one. It says what the protocol's public description ([MS-TDS]) has a server say to the few things that the
- * tests ask, and reads of a message only its text: whatever holds `boom` fails, `doze` is answered late, `wait` never.
+ * tests ask, and reads of a message only its text: whatever holds `boom` fails, `booms` twice, `raise` in the app's own words, `doze` is answered
+ * late, `wait` never.
  */
 export interface FakeSqlServer {
   readonly port: number;
@@ -55,7 +56,10 @@ export async function startFakeSqlServer(): Promise<FakeSqlServer> {
       if (text.includes("set textsize")) return send(done());
       received.push(`${KINDS[type]} ${text}`);
       if (text.includes("wait")) return;
-      if (text.includes("boom")) return send(Buffer.concat([failed(), done(0x02, 0, type === RPC ? DONE_PROC : DONE)]));
+      const failures = FAILURES.find(([word]) => text.includes(word))?.[1];
+      if (failures !== undefined) {
+        return send(Buffer.concat([...failures.map(failed), done(0x02, 0, type === RPC ? DONE_PROC : DONE)]));
+      }
       if (type === BULK_LOAD) return send(done(0x10, 2));
       const reply = text.includes("USE ") ? change(CHANGED_DATABASE, "other") : row(7);
       const end =
@@ -108,12 +112,19 @@ function change(kind: number, name: string): Buffer {
   return token(0xe3, Buffer.concat([Buffer.from([kind]), varchar(name), varchar("")]));
 }
 
-/** A unique key's violation, as SQL Server words it. */
-function failed(): Buffer {
+type Failure = readonly [number: number, text: string];
+const DUPLICATE: Failure = [2627, "Violation of UNIQUE KEY constraint 'u'. The duplicate key value is (s3cret)."];
+/** As SQL Server numbers and words them; the last is what `RAISERROR` makes of a text. */
+const FAILURES: readonly (readonly [word: string, failures: readonly Failure[]])[] = [
+  ["booms", [DUPLICATE, [1750, "Could not create constraint or index. See previous errors."]]],
+  ["boom", [DUPLICATE]],
+  ["raise", [[50_000, "no order of s3cret"]]],
+];
+
+function failed([number, text]: Failure): Buffer {
   const head = Buffer.alloc(6);
-  head.writeInt32LE(2627, 0);
+  head.writeInt32LE(number, 0);
   head.writeUInt8(14, 5);
-  const text = "Violation of UNIQUE KEY constraint 'u'. The duplicate key value is (s3cret).";
   const length = Buffer.alloc(2);
   length.writeUInt16LE(text.length);
   return token(

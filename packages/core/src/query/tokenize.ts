@@ -36,6 +36,14 @@ export interface Tokenized {
   readonly isCut: boolean;
 }
 
+const CURRENCY = /\p{Sc}/u;
+
+/** `$12.50` and `€12.50` are numbers there, `$action` is a name: https://learn.microsoft.com/sql/t-sql/data-types/constants-transact-sql */
+function isCurrency(text: string, at: number): boolean {
+  const char = text.charAt(at);
+  return char === "$" ? classOf(text, at + 1) !== LETTER : char > "\u007f" && CURRENCY.test(char);
+}
+
 /**
  * One pass; whatever is left open (a string, a quoted name, a comment) reaches to the end and is no more than `?`, so that nothing shows
  * where a text is cut. The bound is one of tokens, too: a shape cut off there does not depend on how long the literals are.
@@ -79,6 +87,8 @@ export function tokenize(whole: string, dialect: SqlDialect): Tokenized {
       string(at, (afterString && backslashes) || dialect === "mysql");
     } else if (char === '"' || (char === "`" && !isPostgres) || (char === "[" && hasBrackets)) {
       quotedName(at);
+    } else if (dialect === "mssql" && isCurrency(text, at)) {
+      add("sign", at + 1);
     } else if (kind === LETTER) {
       word();
     } else if (kind === DIGIT || (char === "." && classOf(text, at + 1) === DIGIT)) {
