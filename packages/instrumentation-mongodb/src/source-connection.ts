@@ -97,6 +97,11 @@ function begin(
     return undefined;
   }
   const asked = readCommand(command);
+  // Sent by a client that closes.
+  if (asked.name === "endSessions") {
+    loan.isUnseen = true;
+    return undefined;
+  }
   const template = templateOf(address, database, reporter.pool.name, asked);
   const operation =
     askedMs === 0
