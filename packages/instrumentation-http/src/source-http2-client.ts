@@ -87,17 +87,17 @@ function hearSessions(sessions: Http2Sessions, state: { readonly on: boolean }, 
 
   const wrapRequest = (find: () => Request): Request =>
     function request(this: ClientHttp2Session, given, ...rest) {
-      let operation: HttpClientOperation | undefined;
-      let headers = given;
+      let sent: Sent | undefined;
       if (state.on && guard.on && hasListeners()) {
         try {
-          operation = begin(this, given, sessions, request);
-          if (operation !== undefined) headers = withPropagation(given, operation);
+          sent = begin(this, given, sessions, request);
         } catch (error) {
           guard.failed(error);
         }
       }
-      if (operation === undefined) return Reflect.apply(find(), this, arguments) as ClientHttp2Stream;
+      if (sent === undefined) return Reflect.apply(find(), this, arguments) as ClientHttp2Stream;
+      const { headers, operation } = sent;
+      if (operation === undefined) return Reflect.apply(find(), this, [headers, ...rest]) as ClientHttp2Stream;
       let stream: ClientHttp2Stream;
       try {
         stream = Reflect.apply(find(), this, [headers, ...rest]) as ClientHttp2Stream;
@@ -122,45 +122,78 @@ function hearSessions(sessions: Http2Sessions, state: { readonly on: boolean }, 
   return [replaceMethod<Request>(sessions.prototype, "request", wrapRequest), () => undoStreams?.()];
 }
 
+/** What a request is sent as; without an operation where the headers cannot be read. */
+interface Sent {
+  readonly headers: object;
+  readonly operation?: HttpClientOperation;
+}
+
 function begin(
   session: ClientHttp2Session,
   given: unknown,
   sessions: Http2Sessions,
   below: (...args: never[]) => unknown,
-): HttpClientOperation | undefined {
+): Sent | undefined {
   const parent = context.active();
   if (given === null || (given !== undefined && typeof given !== "object") || isSuppressed(parent)) return undefined;
   const place = PlacedSession.get(session, sessions);
   if (place === undefined) return undefined;
-  const method = headerOf(given, ":method") ?? "GET";
-  const path = headerOf(given, ":path") ?? (method === "CONNECT" ? "" : "/");
+  let headers: object;
+  try {
+    headers = copyOf(given ?? {});
+  } catch (error) {
+    return { headers: throwerOf(error) };
+  }
+  const method = headerOf(headers, ":method") ?? "GET";
+  const path = headerOf(headers, ":path") ?? (method === "CONNECT" ? "" : "/");
   const operation = startHttpClientOperation(describeOutgoing({ ...place, method, path }), parent);
   operation.protocolVersion = "2";
   if (sitesWanted()) {
     const key = siteKeyOf(operation);
     if (siteWanted(key)) operation.takenSite = takeSite(key, below);
   }
-  return operation;
+  addPropagation(headers, operation);
+  return { headers, operation };
+}
+
+/** A copy, as the app may use its own again; made as Node makes one, by which each getter of the app's is asked once. */
+function copyOf(given: object): object {
+  // With what stands beside the items: the names that are not to be compressed.
+  return Array.isArray(given) ? Object.assign([], given) : { ...given };
+}
+
+/** Headers on which Node meets what a getter of the app's has thrown. */
+function throwerOf(error: unknown): object {
+  return {
+    get header(): never {
+      throw error;
+    },
+  };
 }
 
 /** Of headers as an object, or as names and values in turn, which Node takes from 24.2 on. */
-function headerOf(given: object | undefined, name: string): string | undefined {
-  if (given === undefined) return undefined;
-  const value = Array.isArray(given) ? (given[given.indexOf(name) + 1] as unknown) : (given as Headers)[name];
-  return Array.isArray(given) && !given.includes(name) ? undefined : value === undefined ? undefined : String(value);
+function headerOf(headers: object, name: string): string | undefined {
+  let value: unknown;
+  if (Array.isArray(headers)) value = headers.includes(name) ? headers[headers.indexOf(name) + 1] : undefined;
+  else value = (headers as Headers)[name];
+  // Anything else is not a request that goes out.
+  return typeof value === "string" ? value : undefined;
 }
 
-/** A copy, as the app may use its own again; with the headers that it has set replaced, as sent twice they would count as none. */
-function withPropagation(given: unknown, operation: HttpClientOperation): unknown {
-  const added: Record<string, string> = {};
+/** Replaces what the app has set, as sent twice it would count as none. */
+function addPropagation(headers: object, operation: HttpClientOperation): void {
+  const added = Object.create(null) as Record<string, string>;
   propagation.inject(contextOf(operation), added);
-  if (Array.isArray(given)) {
-    const kept = given.filter((_, at) => !(String(given[at - (at % 2)]).toLowerCase() in added));
-    return [...kept, ...Object.entries(added).flat()];
+  const isAdded = (name: unknown): boolean => typeof name === "string" && name.toLowerCase() in added;
+  if (Array.isArray(headers)) {
+    // The last one has no value, and is to get none.
+    if (headers.length % 2 !== 0) return;
+    for (let at = headers.length - 2; at >= 0; at -= 2) if (isAdded(headers[at])) headers.splice(at, 2);
+    headers.push(...Object.entries(added).flat());
+    return;
   }
-  const headers: Record<string, unknown> = { ...(given as Headers | undefined) };
-  for (const name in headers) if (name.toLowerCase() in added) delete headers[name];
-  return Object.assign(headers, added);
+  for (const name of Object.keys(headers)) if (isAdded(name)) delete (headers as Headers)[name];
+  Object.assign(headers, added);
 }
 
 const wrapStream = (find: () => Emit, guard: Guard): Emit =>

@@ -46,6 +46,8 @@ afterEach(async () => {
   await once(server, "close");
 });
 
+/** Names and values in turn. */
+const takesLists = Number.parseInt(process.versions.node, 10) >= 24;
 const portOf = () => (server.address() as AddressInfo).port;
 async function listen(created: Http2Server | Http2SecureServer): Promise<void> {
   server = created.listen(0, "127.0.0.1");
@@ -311,6 +313,56 @@ test("by TLS, with HTTP/1 for those who speak no other", async () => {
     ["https://localhost/two", "2"],
     ["https://127.0.0.1/one", "1.1"],
   ]);
+});
+
+describe("headers of the app's", () => {
+  test("what their getters throw reaches the app, however often, and requests are heard all the same", async () => {
+    await start((stream) => stream.respond({}, { endStream: true }));
+    let asked = 0;
+    for (let n = 1; n <= 3; n += 1) {
+      const error = new Error("expected");
+      const headers = {
+        get ":path"(): string {
+          asked += 1;
+          throw error;
+        },
+      };
+      expect(() => session.request(headers)).toThrow(error);
+      expect(asked).toBe(n);
+    }
+    const broken = new Proxy(["a", "b"], {
+      ownKeys: () => {
+        throw new RangeError("expected");
+      },
+    });
+    if (takesLists) expect(() => session.request(broken)).toThrow(RangeError);
+    const path = () => `/${(asked += 1)}`;
+    expect(await send(Object.defineProperty({}, ":path", { get: path, enumerable: true }))).toMatchObject({
+      status: 200,
+    });
+    await ended(2);
+    expect(heard.clients.map(({ url }) => new URL(url).pathname)).toEqual(["/4"]);
+    expect(heard.started).toHaveLength(2);
+  });
+
+  test("arrive as they are: of any name, sensitive ones as such, in lists too", async () => {
+    const received: unknown[] = [];
+    await start((stream, { constructor, traceparent, ...headers }) => {
+      received.push([
+        headers["x-secret"],
+        constructor,
+        headers[http2.sensitiveHeaders as never],
+        String(traceparent).length,
+      ]);
+      stream.respond({}, { endStream: true });
+    });
+    const sensitive = { [http2.sensitiveHeaders]: ["x-secret"] };
+    await send({ "x-secret": "s", constructor: "c", traceparent: "mine", ...sensitive } as OutgoingHttpHeaders);
+    const list = ["x-secret", "s", "TraceParent", "mine", ":path", "/list", "traceparent", "again", "constructor", "c"];
+    if (takesLists) await send(Object.assign(list, sensitive) as never);
+    expect(received).toEqual(Array(takesLists ? 2 : 1).fill(["s", "c", ["x-secret"], 55]));
+    expect(list).toHaveLength(10);
+  });
 });
 
 test("the app's objects carry nothing of it, and what was replaced is restored", async () => {
