@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { readEnvironment } from "../src/config/environment.js";
+import { findAppFolder } from "../src/config/file.js";
 import { ConfigError, type TelltaleOptions } from "../src/config/options.js";
 import { resolveConfig } from "../src/config/resolve.js";
 import { UPSTREAM_NAMES } from "../src/upstream/known.js";
@@ -33,6 +34,12 @@ function problemsOf(run: () => unknown): readonly string[] {
   }
   return [];
 }
+
+test("the app's folder is a whole path, also where the first word of the command line is no script (\`node -e code word\`)", () => {
+  const folder = app();
+  expect(findAppFolder("word", folder)).toBe(folder);
+  expect(findAppFolder(join(folder, "src/app.js"), "/")).toBe(folder);
+});
 
 describe("precedence: code, environment, file, default", () => {
   const file = '{"slowQueryMs": 1, "serviceName": "from-file", "traces": {"endpoint": "http://file:1"}}';

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { FILE_SCHEMA, findProblems } from "./schema.js";
 import type { FileOptions } from "./options.js";
 
@@ -8,7 +8,11 @@ const NAMES = ["telltale.config.json", "telltale.config.js", "telltale.config.mj
 
 /** The folder of the app: where the nearest package.json above its main script is, else the working directory. */
 export function findAppFolder(script: string | undefined, workingDirectory: string): string {
-  for (let folder = script === undefined ? workingDirectory : dirname(script); ; folder = dirname(folder)) {
+  for (
+    let folder = script === undefined ? workingDirectory : dirname(resolve(workingDirectory, script));
+    ;
+    folder = dirname(folder)
+  ) {
     if (isThere(join(folder, "package.json"))) return folder;
     if (folder === dirname(folder)) return workingDirectory;
   }
