@@ -1,4 +1,5 @@
 import { Agent } from "node:http";
+import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { context } from "@opentelemetry/api";
 import { Attached, type Guard, isSuppressed, type PoolReporter, replaceMethod } from "@telltale/core";
@@ -51,18 +52,19 @@ export function hearAgents(guard: Guard): () => void {
     (find) =>
       function createSocket(this: Agent, _request, options, created) {
         // What delivers telemetry is nobody's pool.
-        if (guard.on && isPool(this) && !isSuppressed(context.active())) {
-          try {
-            const pool = poolOf(this, options);
-            if (pool !== undefined && typeof created === "function") {
-              arguments[2] = function oncreate(this: unknown, _error: unknown, socket: unknown) {
-                if (typeof socket === "object" && socket !== null) PooledSocket.set(socket, pool);
-                return Reflect.apply(created, this, arguments);
-              } satisfies Created;
+        if (guard.on && typeof created === "function" && isPool(this) && !isSuppressed(context.active())) {
+          const know = (socket: unknown): void => {
+            try {
+              const pool = poolOf(this, options, socket);
+              if (pool !== undefined) PooledSocket.set(socket as object, pool);
+            } catch (error) {
+              guard.failed(error);
             }
-          } catch (error) {
-            guard.failed(error);
-          }
+          };
+          arguments[2] = function oncreate(this: unknown, _error: unknown, socket: unknown) {
+            know(socket);
+            return Reflect.apply(created, this, arguments);
+          } satisfies Created;
         }
         return Reflect.apply(find(), this, arguments) as unknown;
       },
@@ -86,9 +88,11 @@ function limitOf({ maxSockets, maxTotalSockets }: Agent): number | undefined {
   return Number.isFinite(limit) ? limit : undefined;
 }
 
-function poolOf(agent: Agent, options: SocketOptions): PoolReporter | undefined {
+/** The pool of a socket that an agent has just listed. By which name it lists it is not asked: the app's own `getName` would hear that. */
+function poolOf(agent: Agent, options: SocketOptions, socket: unknown): PoolReporter | undefined {
+  const name = Object.keys(agent.sockets).find((key) => agent.sockets[key]?.includes(socket as Socket));
+  if (name === undefined) return undefined;
   const pools = AgentPools.of(agent);
-  const name = agent.getName(options as object);
   const known = pools.get(name);
   if (known !== undefined) return known;
   const { protocol = "http:" } = agent as Agent & { readonly protocol?: string };

@@ -145,3 +145,22 @@ test("a kept connection that the server has closed: the request fails once, its 
   ]);
   expect([...heard.ends.values()]).toEqual([1, 1, 1]);
 });
+
+test("an agent is not asked for names that Node does not ask it for", async () => {
+  const named = (): string => {
+    const { stack = "" } = new Error("who asks");
+    return /^\s+at .*\n\s+at .*\n\s+at (.*)$/m.exec(stack)?.[1] ?? "";
+  };
+  const askers: string[] = [];
+  class Named extends http.Agent {
+    override getName(): string {
+      askers.push(named());
+      return "all";
+    }
+  }
+  agent = new Named({ keepAlive: true, maxSockets: 1 });
+  await Promise.all(["/slow", "/slow"].map(fetchWith));
+  expect(onlyReading()).toMatchObject({ used: 0, idle: 1, limit: 1 });
+  expect(askers.length).toBeGreaterThan(1);
+  for (const asker of askers) expect(asker).toContain("node:_http_agent");
+});
