@@ -140,14 +140,15 @@ function hear(event: string, subject: unknown, request: ClientRequest, operation
     case "response":
     case "upgrade":
     case "connect": {
-      const response = subject as IncomingMessage;
-      const { statusCode = 0, httpVersion } = response;
+      // Who emits it by hand (tests) need not have made what Node makes.
+      if (typeof subject !== "object" || subject === null) return;
+      const { statusCode = 0, httpVersion, rawHeaders = [] } = subject as Partial<IncomingMessage>;
       operation.statusCode = statusCode;
       operation.protocolVersion = httpVersion;
       if (statusCode >= 400) operation.errorType = String(statusCode);
       // After an upgrade the connection is no longer HTTP's.
-      if (event === "response") SentMessage.set(response, operation);
-      if (event !== "response" || isEventStream(typeOf(response.rawHeaders))) endOperation(operation);
+      if (event === "response") SentMessage.set(subject, operation);
+      if (event !== "response" || isEventStream(typeOf(rawHeaders))) endOperation(operation);
       return;
     }
     case "error":

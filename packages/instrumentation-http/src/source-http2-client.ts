@@ -212,6 +212,8 @@ const wrapStream = (find: () => Emit, guard: Guard): Emit =>
 function hear(event: string, subject: unknown, operation: HttpClientOperation): void {
   switch (event) {
     case "response": {
+      // As anybody may emit it.
+      if (typeof subject !== "object" || subject === null) return;
       const { ":status": status, "content-type": type } = subject as { ":status"?: number; "content-type"?: string };
       operation.statusCode = status ?? 0;
       if (operation.statusCode >= 400) operation.errorType = String(status);

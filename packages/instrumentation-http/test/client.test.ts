@@ -425,3 +425,18 @@ test("a served request and what it sends are one trace", async () => {
   ]);
   expect(new Set(heard.spans.map((span) => span.spanContext().traceId)).size).toBe(1);
 });
+
+test("a response that somebody emits by hand, as tests do, is no failure, whatever it is", async () => {
+  const emitted: unknown[] = [];
+  for (const response of [undefined, null, 7, { statusCode: 503 }]) {
+    const sent = request(target.url).on("response", (given: unknown) => emitted.push(given));
+    sent.on("error", () => {});
+    sent.emit("response", response);
+    sent.destroy();
+  }
+  await ended(4);
+  expect(emitted).toEqual([undefined, null, 7, { statusCode: 503 }]);
+  expect(heard.clients.map(({ statusCode }) => statusCode)).toEqual([0, 0, 0, 503]);
+  await bodyOf(get(target.url));
+  await ended(5);
+});
