@@ -47,14 +47,17 @@ export const undici: InstrumentedModule = {
           leaveDispatch(outer);
         }
       };
-    const between: Interceptor = (dispatch) => (options, handler) => {
-      if (!hears()) return dispatch(options, handler);
-      const outer = enter(handler, undefined);
-      try {
-        return dispatch(options, handler);
-      } finally {
-        leaveDispatch(outer);
-      }
+    const between: Interceptor = (dispatch) => {
+      const heard: Dispatch = (options, handler) => {
+        if (!hears()) return dispatch(options, handler);
+        const outer = enter(handler, undefined);
+        try {
+          return dispatch(options, handler);
+        } finally {
+          leaveDispatch(outer);
+        }
+      };
+      return Object.defineProperty(heard, "name", { value: dispatch.name, configurable: true });
     };
     // A handler that an interceptor has made sends again through what is below it.
     const wrapCompose = (find: () => Compose): Compose =>
