@@ -16,7 +16,7 @@ import {
 } from "@telltale/core";
 import { isEventStream } from "./event-stream.js";
 import { type Incoming, IncomingDescription } from "./request-attributes.js";
-import { attachServedMessage, forget, Served } from "./served.js";
+import { attachServedMessage, claimMessage, forget, Served } from "./served.js";
 
 type Emit = (this: EventEmitter, event: string, ...args: unknown[]) => boolean;
 type Respond = (this: ServerHttp2Stream, ...args: unknown[]) => unknown;
@@ -63,7 +63,7 @@ export interface Http2Server {
 export function attachStreamMessage(message: object): void {
   const { stream } = message as { readonly stream?: unknown };
   const here = typeof stream === "object" && stream !== null ? ServedStream.get(stream) : undefined;
-  if (here !== undefined) attachServedMessage(message, here);
+  if (here !== undefined && claimMessage(message)) attachServedMessage(message, here);
 }
 
 export function isServedStream(stream: object): boolean {

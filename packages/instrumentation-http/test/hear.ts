@@ -9,6 +9,7 @@ import {
   type HttpServerOperation,
   type Instrumentation,
   type Operation,
+  selfCounters,
 } from "@telltale/core";
 
 /** Everything that the instrumentations said in one test. */
@@ -26,6 +27,7 @@ export interface Heard {
 
 /** Hears with the real SDK: spans, an AsyncLocalStorage context, W3C propagation. */
 export function hear(...instrumentations: Instrumentation[]): Heard {
+  let failed = failures();
   const started: Operation[] = [];
   const servers: HttpServerOperation[] = [];
   const clients: HttpClientOperation[] = [];
@@ -63,11 +65,20 @@ export function hear(...instrumentations: Instrumentation[]): Heard {
       ends.clear();
       exporter.reset();
     },
+    /** Fails where a part of Telltale has: the app, and so most tests, see nothing of that. */
     stop() {
       for (const instrumentation of instrumentations) instrumentation.disable();
       for (const stop of stops) stop();
       context.disable();
       propagation.disable();
+      const before = failed;
+      failed = failures();
+      if (failed > before) throw new Error(`an instrumentation failed ${failed - before} times`);
     },
   };
+}
+
+function failures(): number {
+  const counters = Array.from(selfCounters()).filter(({ metric }) => metric === "telltale.instrumentation.errors");
+  return counters.reduce((sum, { total }) => sum + total, 0);
 }
