@@ -101,7 +101,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
   function begin(message: unknown, response: unknown): Context | undefined {
     try {
       // What others emit by hand (tests, adapters) need not be what Node makes, and nothing tells when it ends.
-      if (!(message instanceof Incoming && (response instanceof ServerResponse || response instanceof Socket))) {
+      if (!isOfNode(message) || !(response instanceof ServerResponse || response instanceof Socket)) {
         // Of HTTP/2, within the event of its stream.
         if (typeof message === "object" && message !== null) attachStreamMessage(message);
         return undefined;
@@ -128,7 +128,8 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
     }
     const here = new Served(operation, response, runIn);
     attachServed(message, response, here);
-    if (!HEARS_LOSS && response.socket === null) endWithSocket(here, message.socket, guard);
+    if (!HEARS_LOSS && response.socket === null && message.socket instanceof Socket)
+      endWithSocket(here, message.socket, guard);
     return runIn;
   }
 
@@ -176,6 +177,11 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
       return result;
     };
   }
+}
+
+/** With the connection that it came by. */
+function isOfNode(message: unknown): message is IncomingMessage {
+  return message instanceof Incoming && (message.socket as Socket | null | undefined) != null;
 }
 
 /** The content type of a response whose head is written: given to `writeHead` it stands nowhere else. */

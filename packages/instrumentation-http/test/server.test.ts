@@ -377,6 +377,19 @@ test("what an app's own emit hands to its listeners beyond request and response 
   expect(counts).toEqual([["third", "fourth"], "/more"]);
 });
 
+test("messages without a connection, emitted by hand, are handled as alone, and switch nothing off", () => {
+  const answered: unknown[] = [];
+  const server = createServer((message, response) => {
+    answered.push(message.url);
+    response.end();
+  });
+  for (const socket of [undefined, null, undefined, { remoteAddress: "10.0.0.1" }]) {
+    const message = Object.assign(new http.IncomingMessage(socket as never), { url: "/fake", method: "GET" });
+    expect(server.emit("request", message, new http.ServerResponse(message))).toBe(true);
+  }
+  expect(answered).toEqual(Array(4).fill("/fake"));
+});
+
 test("disable puts everything back, and enable works again", async () => {
   const owners = [Server, http.IncomingMessage, http.ServerResponse, http.ClientRequest];
   const own = () => owners.map(({ prototype }) => Object.hasOwn(prototype, "emit"));
