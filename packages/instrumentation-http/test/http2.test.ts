@@ -360,7 +360,7 @@ describe("headers of the app's", () => {
     await send({ "x-secret": "s", constructor: "c", traceparent: "mine", ...sensitive } as OutgoingHttpHeaders);
     const list = ["x-secret", "s", "TraceParent", "mine", ":path", "/list", "traceparent", "again", "constructor", "c"];
     if (takesLists) await send(Object.assign(list, sensitive) as never);
-    expect(received).toEqual(Array(takesLists ? 2 : 1).fill(["s", "c", ["x-secret"], 55]));
+    expect(received).toEqual(Array.from({ length: takesLists ? 2 : 1 }, () => ["s", "c", ["x-secret"], 55]));
     expect(list).toHaveLength(10);
   });
 });

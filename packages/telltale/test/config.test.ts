@@ -35,7 +35,7 @@ function problemsOf(run: () => unknown): readonly string[] {
   return [];
 }
 
-test("the app's folder is a whole path, also where the first word of the command line is no script (\`node -e code word\`)", () => {
+test("the app's folder is a whole path, also where the first word of the command line is no script (`node -e code word`)", () => {
   const folder = app();
   expect(findAppFolder("word", folder)).toBe(folder);
   expect(findAppFolder(join(folder, "src/app.js"), "/")).toBe(folder);
