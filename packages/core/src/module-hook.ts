@@ -3,7 +3,7 @@ import Module, { createRequire } from "node:module";
 import { basename, dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { types } from "node:util";
-import { type EsModuleHook, hookEsModules } from "./es-module-hook.js";
+import { hookEsModules } from "./es-module-hook.js";
 import { createGuard } from "./guard.js";
 import { hearBundles } from "./bundle-hook.js";
 import { installedFolder, targetsOf } from "./package-files.js";
@@ -101,7 +101,7 @@ export function onFileLoad(name: string, hook: FileHook): () => void {
 
 function waitForPackages(): void {
   // Some may have been passed over.
-  packages.clear();
+  folders.clear();
   const names = [...hooks.keys(), ...fileHooks.keys()].join("|").replaceAll(".", "\\.");
   mayBeHooked = new RegExp(`"name"\\s*:\\s*"(?:${names})"`);
   uninstall ??= install();
@@ -121,8 +121,9 @@ function install(): () => void {
       let around: FileHook | undefined;
       if (on && guard.on) {
         try {
-          found = packageOf(dirname(file));
-          if (file.endsWith(".mjs")) esModules.needed();
+          const folder = folderOf(dirname(file));
+          found = folder.of;
+          if (file.endsWith(".mjs") || (folder.isEs && !file.endsWith(".cjs"))) esModules.needed();
           if (found !== undefined) around = fileHooks.get(found.name);
           around?.before();
         } catch (error) {
@@ -141,7 +142,7 @@ function install(): () => void {
       }
       return result;
     };
-  const esModules = (esModuleHook = hookEsModules(isEsEntry, hearEsModule, guard));
+  const esModules = hookEsModules(isEsEntry, hearEsModule, guard);
   const restore = replaceMethod(Module.prototype, "load", wrapLoad);
   const endBundles = hearBundles(hearBundled, guard);
   return () => {
@@ -149,11 +150,8 @@ function install(): () => void {
     restore();
     endBundles();
     esModules.uninstall();
-    esModuleHook = undefined;
   };
 }
-
-let esModuleHook: EsModuleHook | undefined;
 
 /** `require` hands out something else than the namespace that was announced. */
 function heardAsEsModule(file: string): boolean {
@@ -243,17 +241,29 @@ const MAX_FOLDERS = 10_000;
 const forgotten = limitOf("module.folders");
 /** A manifest that says so may be that of a hooked package; nearly all are only searched for it, as to parse them takes longer. */
 let mayBeHooked = /^/;
-/** By folder, the hooked package that its files belong to. */
-const packages = new Map<string, Package | undefined>();
+interface Folder {
+  /** The hooked package that its files belong to. */
+  readonly of: Package | undefined;
+  /** Its `.js` files are ES modules. */
+  readonly isEs: boolean;
+}
+
+const NO_PACKAGE: Folder = { of: undefined, isEs: false };
+const folders = new Map<string, Folder>();
 
 function packageOf(folder: string): Package | undefined {
-  if (packages.has(folder)) return packages.get(folder);
-  const found = findPackage(folder);
-  if (packages.size >= MAX_FOLDERS) {
-    forgotten.total += packages.size;
-    packages.clear();
+  return folderOf(folder).of;
+}
+
+function folderOf(path: string): Folder {
+  const known = folders.get(path);
+  if (known !== undefined) return known;
+  const found = findFolder(path);
+  if (folders.size >= MAX_FOLDERS) {
+    forgotten.total += folders.size;
+    folders.clear();
   }
-  packages.set(folder, found);
+  folders.set(path, found);
   return found;
 }
 
@@ -261,36 +271,39 @@ function packageOf(folder: string): Package | undefined {
 const [exists, read] = [existsSync, readFileSync];
 
 /** 20 µs for each package that the app loads. */
-function findPackage(folder: string): Package | undefined {
+function findFolder(folder: string): Folder {
   const installed = installedFolder(folder);
-  if (installed !== undefined && installed !== folder) return packageOf(installed);
+  if (installed !== undefined && installed !== folder) return folderOf(installed);
   const above = dirname(folder);
-  if (above === folder || basename(folder) === "node_modules") return undefined;
+  if (above === folder || basename(folder) === "node_modules") return NO_PACKAGE;
   const path = join(folder, "package.json");
   try {
-    const text = installed === folder || exists(path) ? read(path, "utf8") : "";
-    if (/"type"\s*:\s*"module"/.test(text)) esModuleHook?.needed();
-    if (!mayBeHooked.test(text)) {
-      // Some say only of which type the modules are.
-      return installed === folder || text.includes('"name"') ? undefined : packageOf(above);
-    }
-    const {
-      name,
-      version = "0.0.0",
-      main = "",
-      exports,
-    } = JSON.parse(text) as { name: string; version?: string; main?: unknown; exports?: unknown };
-    if (!hooks.has(name) && !fileHooks.has(name)) return undefined;
-    const { resolve } = createRequire(path);
-    const others = (otherEntries.get(name) ?? []).map((entry) => join(folder, entry));
-    // `main`, not by way of "./": of one that names no file, as in a manifest copied into `dist`, Node would warn. And what `exports` gives to `require`.
-    const own = resolved(resolve, `./${main as string}`) ?? resolved(resolve, "./index");
-    const entries = new Set([own, resolved(resolve, name), ...others]);
-    const esEntries = new Set(targetsOf(exports).map((target) => join(folder, target)));
-    return { name, version, entries, esEntries };
+    if (installed !== folder && !exists(path)) return folderOf(above);
+    const text = read(path, "utf8");
+    const isEs = /"type"\s*:\s*"module"/.test(text);
+    if (mayBeHooked.test(text)) return { of: readPackage(folder, path, text), isEs };
+    // Some say only of which type the modules are.
+    return { of: installed === folder || text.includes('"name"') ? undefined : packageOf(above), isEs };
   } catch {
-    return undefined;
+    return NO_PACKAGE;
   }
+}
+
+function readPackage(folder: string, path: string, text: string): Package | undefined {
+  const {
+    name,
+    version = "0.0.0",
+    main = "",
+    exports,
+  } = JSON.parse(text) as { name: string; version?: string; main?: unknown; exports?: unknown };
+  if (!hooks.has(name) && !fileHooks.has(name)) return undefined;
+  const { resolve } = createRequire(path);
+  const others = (otherEntries.get(name) ?? []).map((entry) => join(folder, entry));
+  // `main`, not by way of "./": of one that names no file, as in a manifest copied into `dist`, Node would warn. And what `exports` gives to `require`.
+  const own = resolved(resolve, `./${main as string}`) ?? resolved(resolve, "./index");
+  const entries = new Set([own, resolved(resolve, name), ...others]);
+  const esEntries = new Set(targetsOf(exports).map((target) => join(folder, target)));
+  return { name, version, entries, esEntries };
 }
 
 function resolved(resolve: NodeJS.RequireResolve, request: string): string | undefined {
