@@ -105,7 +105,7 @@ export class KeyPatterns {
       this.keyHash = 0;
       return this.named(cache);
     }
-    const isPrefix = codeAt("" + key, ("" + cache).length) === COLON && key.startsWith(cache);
+    const isPrefix = codeAt("" + key, ("" + cache).length) === COLON && ("" + key).startsWith(cache);
     this.scan(key, isPrefix ? ("" + cache).length + 1 : 0);
     if (!isPrefix) return this.named(cache);
     const known = this.byHash.get(this.wordsHash);
