@@ -29,11 +29,14 @@ export { requestOf, spanOf, withRequest, withSpan } from "./context.js";
 export { createTargets, type DatabasePlace, type DatabaseTarget } from "./database-targets.js";
 export {
   type AttributeSink,
+  describeAnswer,
   describeEnd,
+  describeOutcome,
   describePeer,
   describeStart,
   describeTarget,
   describeTemplate,
+  describeWait,
   errorMessageOf,
   spanKindOf,
   spanNameOf,
