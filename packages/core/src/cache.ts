@@ -1,4 +1,4 @@
-import { codeAt } from "./code-at.js";
+import { codeAt, startsWith } from "./code-at.js";
 import { createLabelSet } from "./labels.js";
 import { cacheLooked, hearsKeys, keyUsed } from "./listeners.js";
 import type { DatabaseOperation } from "./operation.js";
@@ -104,9 +104,10 @@ export function nameCaches(byPattern: Readonly<Record<string, string>>): void {
  * The cache that a key belongs to: the user's pattern, else the key's first segment (before `:`) if it looks like a word,
  * else `other`. An id is no word: at least one letter, no more digits than letters, at most 32 characters.
  */
-export function cacheNameOf(key: string): string {
+export function cacheNameOf(given: string): string {
+  const key = "" + given;
   for (const pattern of patterns) if (pattern.matches(key)) return pattern.name;
-  if (codeAt("" + key, lastWord.length) === COLON && key.startsWith(lastWord)) return lastWord;
+  if (codeAt(key, ("" + lastWord).length) === COLON && startsWith(key, lastWord)) return lastWord;
   const end = key.indexOf(":");
   if (end <= 0 || end > 32) return "other";
   const segment = key.slice(0, end);

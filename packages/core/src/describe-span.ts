@@ -32,7 +32,20 @@ export function spanNameOf(operation: Operation): string {
 /** `GET /orders/:id`; a method that nobody knows is named `HTTP`, as the convention says. */
 function httpSpanName(method: string, route: string | undefined): string {
   const verb = method === "_OTHER" ? "HTTP" : method;
-  return route === undefined ? verb : `${verb} ${route}`;
+  return route === undefined ? verb : routeName(verb, route);
+}
+
+/** Names made before, by verb and route: a text put together anew is copied when somebody reads it, and compared letter by letter. */
+const routeNames = new Map<string, Map<string, string>>();
+const MAX_ROUTES = 500;
+
+function routeName(verb: string, route: string): string {
+  const known = routeNames.get(verb)?.get(route);
+  if (known !== undefined) return known;
+  const name = `${verb} ${route}`;
+  const ofVerb = routeNames.get(verb) ?? new Map<string, string>();
+  if (ofVerb.size < MAX_ROUTES) routeNames.set(verb, ofVerb.set(route, name));
+  return name;
 }
 
 /** What is the same for every call of a template. */
@@ -87,9 +100,10 @@ export function describeTarget(operation: HttpServerOperation, sink: AttributeSi
 /** What has become known by its end; it replaces what was said before. */
 export function describeEnd(operation: Operation, sink: AttributeSink): void {
   if (operation.kind === "database") {
-    describeDatabaseEnd(operation, sink);
+    describeOutcome(operation, sink);
+    describeWait(operation, sink);
   } else if (operation.kind === "http.server") {
-    describeServerEnd(operation, sink);
+    describeAnswer(operation, sink);
   } else {
     if (operation.statusCode > 0) sink.setAttribute("http.response.status_code", operation.statusCode);
     put(sink, "network.protocol.version", operation.protocolVersion);
@@ -100,11 +114,11 @@ export function describeEnd(operation: Operation, sink: AttributeSink): void {
   if (attributes !== undefined) for (const name in attributes) put(sink, name, attributes[name]);
 }
 
-function describeDatabaseEnd(operation: DatabaseOperation, sink: AttributeSink): void {
+/** What came of a call: much the same for all calls of a template. */
+export function describeOutcome(operation: DatabaseOperation, sink: AttributeSink): void {
   put(sink, "db.response.returned_rows", operation.rows);
   put(sink, "db.response.status_code", operation.statusCode);
   put(sink, "db.operation.batch.size", operation.batchSize);
-  if (operation.waitMs > 0) sink.setAttribute("telltale.pool.wait_ms", operation.waitMs);
   if (operation.cacheHits + operation.cacheMisses > 0) {
     put(sink, "telltale.cache.name", operation.cacheName);
     sink.setAttribute("telltale.cache.hits", operation.cacheHits);
@@ -112,7 +126,13 @@ function describeDatabaseEnd(operation: DatabaseOperation, sink: AttributeSink):
   }
 }
 
-function describeServerEnd(operation: HttpServerOperation, sink: AttributeSink): void {
+/** How long a call waited for its connection. */
+export function describeWait(operation: DatabaseOperation, sink: AttributeSink): void {
+  if (operation.waitMs > 0) sink.setAttribute("telltale.pool.wait_ms", operation.waitMs);
+}
+
+/** What a request was answered: much the same for all requests of a route. */
+export function describeAnswer(operation: HttpServerOperation, sink: AttributeSink): void {
   put(sink, "http.route", operation.request?.route);
   if (operation.statusCode > 0) sink.setAttribute("http.response.status_code", operation.statusCode);
 }

@@ -24,16 +24,19 @@ export {
 } from "./cache.js";
 export { hearCaches, isHeardCache, nameCache, nameOfCache } from "./cache-names.js";
 export { epochOriginMs } from "./clock.js";
-export { codeAt } from "./code-at.js";
+export { codeAt, startsWith } from "./code-at.js";
 export { requestOf, spanOf, withRequest, withSpan } from "./context.js";
 export { createTargets, type DatabasePlace, type DatabaseTarget } from "./database-targets.js";
 export {
   type AttributeSink,
+  describeAnswer,
   describeEnd,
+  describeOutcome,
   describePeer,
   describeStart,
   describeTarget,
   describeTemplate,
+  describeWait,
   errorMessageOf,
   spanKindOf,
   spanNameOf,

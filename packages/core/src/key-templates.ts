@@ -1,4 +1,4 @@
-import { codeAt } from "./code-at.js";
+import { codeAt, startsWith } from "./code-at.js";
 import { type LabelSet, OVERFLOW_LABEL } from "./labels.js";
 import type { DatabaseTemplate } from "./operation.js";
 
@@ -29,7 +29,7 @@ export class KeyTemplates {
 
   /** For a call whose first key belongs to a cache. */
   of(key: string, cache: string): DatabaseTemplate {
-    const isPrefix = codeAt("" + key, ("" + cache).length) === COLON && key.startsWith(cache);
+    const isPrefix = codeAt("" + key, ("" + cache).length) === COLON && startsWith(key, cache);
     const known = isPrefix ? this.byPrefix : this.byName;
     const template = known.get(cache);
     if (template !== undefined) return template;

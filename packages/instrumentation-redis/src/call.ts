@@ -157,15 +157,16 @@ function fail({ operation, facts, args, cache }: Call, error: unknown, carrier: 
 }
 
 function countLookup({ operation, facts, args, cache }: Call, reply: unknown, carrier: DatabaseOperation): void {
-  if (hearsKeys()) tellKeys(operation, facts, args, cache, reply);
   const kind = facts.lookup;
+  const isMixed = hasManyCaches(kind, args, cache);
+  if (cache !== "" && hearsKeys()) tellKeys(operation, facts, args, isMixed ? undefined : cache, reply);
   if (kind === undefined || !isLookup(kind, args)) return;
   const hits = found(kind, reply);
   if (hits < 0) return;
   const misses = askedFor(kind, args) - hits;
   carrier.cacheHits += hits;
   carrier.cacheMisses += misses;
-  if (!hasManyCaches(kind, args, cache)) {
+  if (!isMixed) {
     const name = report(operation, cache, hits, misses);
     if (carrier === operation) carrier.cacheName = name;
     return;
@@ -175,8 +176,10 @@ function countLookup({ operation, facts, args, cache }: Call, reply: unknown, ca
   }
 }
 
-function hasManyCaches(kind: LookupKind, args: readonly Argument[], cache: string): boolean {
-  return kind === "keys" && args.some((key) => cacheNameOf(key.toString()) !== cache);
+function hasManyCaches(kind: LookupKind | undefined, args: readonly Argument[], cache: string): boolean {
+  if (kind !== "keys") return false;
+  for (const key of args) if (cacheNameOf(key.toString()) !== cache) return true;
+  return false;
 }
 
 function report(operation: DatabaseOperation, cache: string, hits: number, misses: number): string | undefined {

@@ -20,21 +20,21 @@ export function keyEffectOf(name: string): KeyEffect {
   return EFFECTS.get(name) ?? "use";
 }
 
-/** Tells what became of the keys of a command that was answered. `cache` is that of the first key. */
+/** Tells what became of the keys of a command that was answered. `cache` is that of the keys looked up; undefined for those of several. */
 export function tellKeys(
   operation: DatabaseOperation,
   { name, lookup, keyEffect, keyAt }: CommandFacts,
   args: readonly Argument[],
-  cache: string,
+  cache: string | undefined,
   reply: unknown,
 ): void {
   const first = args[keyAt];
-  if (cache === "" || first === undefined) return;
+  if (first === undefined) return;
   if (lookup === "keys") {
     if (!Array.isArray(reply)) return;
     for (let n = 0; n < args.length; n++) {
       const value: unknown = reply[n];
-      tell(operation, undefined, args[n] ?? "", value === null || value === undefined ? "miss" : "hit");
+      tell(operation, cache, args[n] ?? "", value === null || value === undefined ? "miss" : "hit");
     }
   } else if (lookup !== undefined && isLookup(lookup, args)) {
     const hits = found(lookup, reply);

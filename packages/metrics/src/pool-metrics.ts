@@ -81,7 +81,10 @@ export function createPoolMetrics(maxSeries: number) {
 
   return {
     timed(pool: Pool, what: PoolTiming, ms: number): void {
-      seriesOf(pool).timings[what].record(ms / 1000);
+      const { timings } = seriesOf(pool);
+      // V8 looks a property up quickly only where its name stands in the code.
+      const series = what === "use" ? timings.use : what === "wait" ? timings.wait : timings.create;
+      series.record(ms / 1000);
     },
     timedOut(pool: Pool): void {
       seriesOf(pool).timeouts.value++;

@@ -63,7 +63,7 @@ const maybe = <T>(of: Arbitrary<T>) => option(of, { nil: undefined, freq: 2 });
 const words = constantFrom("shop", "orders", "SELECT orders", "ünï ✓", "x".repeat(500), "");
 const ports = constantFrom(80, 5432, 65_535);
 
-const templates: Arbitrary<DatabaseTemplate> = record({
+const made: Arbitrary<DatabaseTemplate> = record({
   system: constantFrom("postgresql", "redis"),
   namespace: maybe(words),
   operationName: maybe(constantFrom("SELECT", "HGETALL")),
@@ -76,6 +76,23 @@ const templates: Arbitrary<DatabaseTemplate> = record({
   serverPort: maybe(ports),
   poolName: maybe(words),
 }).map((facts) => Object.assign(facts, { slots: [] }));
+
+/** That of many calls, with every outcome there is. */
+const shared: DatabaseTemplate = {
+  system: "postgresql",
+  namespace: "shop",
+  operationName: "SELECT",
+  collection: "orders",
+  querySummary: "SELECT orders",
+  queryText: "SELECT * FROM orders",
+  fingerprint: undefined,
+  effect: "read",
+  serverAddress: "db",
+  serverPort: 5432,
+  poolName: undefined,
+  slots: [],
+};
+const templates = oneof(made, constantFrom(shared));
 
 const served: Arbitrary<HttpServerStart> = record({
   method: constantFrom("GET", "POST", "_OTHER"),
@@ -344,6 +361,34 @@ describe("the same operations make the same spans as on the SDK", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  test.each<[change: object, touches?: readonly Touch[]]>([
+    [{ rows: 2 }],
+    [{ statusCode: "WRONGTYPE" }],
+    [{ batchSize: 3 }],
+    [{ cacheHits: 2 }],
+    [{ cacheMisses: 3 }],
+    [{ cacheName: "user" }],
+    [{}, [(span) => span.updateName("the app's name")]],
+    [{}],
+  ])("a call that goes like the one before but for %j", async (change, touches = []) => {
+    const template = { ...shared, slots: [] };
+    const alike = { rows: 1, statusCode: "OK", batchSize: 2, cacheHits: 1, cacheMisses: 2, cacheName: "item" };
+    const call = (facts: object, touched: readonly Touch[]): [Plan, Context] => [
+      {
+        start: (parent) => startDatabaseOperation(template, undefined, undefined, parent),
+        touches: touched,
+        children: [],
+        finish: (operation) => void Object.assign(operation, facts),
+        annotations: [],
+        error: undefined,
+      },
+      ROOT_CONTEXT,
+    ];
+    const sequence = [call(alike, []), call({ ...alike, ...change }, touches), call(alike, [])];
+    const sdk = await runSdk("always_on", {}, sequence);
+    expect((await runEngine("always_on", {}, sequence)).spans).toEqual(sdk.spans);
   });
 
   test.each<SpanLimits>([

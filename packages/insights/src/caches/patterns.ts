@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import { codeAt, type DatabaseTemplate, limitOf } from "@telltale/core";
+import { codeAt, type DatabaseTemplate, limitOf, startsWith } from "@telltale/core";
 import type { CacheWindow } from "./window.js";
 
 /** Patterns of keys that are followed, 0.5 MB; what comes beyond counts for its cache as a whole. */
@@ -105,7 +105,7 @@ export class KeyPatterns {
       this.keyHash = 0;
       return this.named(cache);
     }
-    const isPrefix = codeAt("" + key, ("" + cache).length) === COLON && key.startsWith(cache);
+    const isPrefix = codeAt("" + key, ("" + cache).length) === COLON && startsWith(key, cache);
     this.scan(key, isPrefix ? ("" + cache).length + 1 : 0);
     if (!isPrefix) return this.named(cache);
     const known = this.byHash.get(this.wordsHash);

@@ -134,6 +134,7 @@ function post(
     });
     request.on("response", (response) => {
       answered = response;
+      readHeaders(response);
       let received = 0;
       response.on("error", () => {});
       response.on("data", (chunk: Buffer) => {
@@ -152,6 +153,17 @@ function post(
     });
     request.end(body);
   });
+}
+
+/**
+ * In place of Node's own getter, which we and the agent would ask: an answer of ours would make one shape more of messages than V8 tells apart
+ * in it, at the cost of each request that the app serves (a cached read: 2,600 instructions of 265,000).
+ */
+function readHeaders(response: IncomingMessage): void {
+  const { rawHeaders } = response;
+  const headers: Record<string, string | undefined> = {};
+  for (let n = 0; n < rawHeaders.length; n += 2) headers[rawHeaders[n]?.toLowerCase() ?? ""] = rawHeaders[n + 1];
+  Object.defineProperty(response, "headers", { value: headers });
 }
 
 /** `Retry-After` in seconds or as a date, in ms. */

@@ -169,19 +169,17 @@ export class ByteWriter {
   /** An id: 32-bit words, the most significant byte first. */
   words(tag: number, a: number, b: number, c?: number, d?: number): void {
     this.reserve(20);
-    this.bytes[this.length] = tag;
-    this.bytes[this.length + 1] = c === undefined ? 8 : 16;
-    this.length += 2;
-    this.putWord(a);
-    this.putWord(b);
-    if (c === undefined || d === undefined) return;
-    this.putWord(c);
-    this.putWord(d);
-  }
-
-  private putWord(word: number): void {
-    this.numbers.setUint32(this.length, word);
-    this.length += 4;
+    const { numbers } = this;
+    const at = this.length;
+    const isLong = c !== undefined && d !== undefined;
+    numbers.setUint16(at, (tag << 8) | (isLong ? 16 : 8));
+    numbers.setInt32(at + 2, a);
+    numbers.setInt32(at + 6, b);
+    if (isLong) {
+      numbers.setInt32(at + 10, c);
+      numbers.setInt32(at + 14, d);
+    }
+    this.length = at + (isLong ? 18 : 10);
   }
 
   private putLittleEndian(word: number): void {
@@ -208,9 +206,12 @@ export class ByteWriter {
     const low = this.originLow + (nanos - high * 2 ** 32);
     const carry = low >= 2 ** 32 ? 1 : 0;
     this.reserve(9);
-    this.bytes[this.length++] = tag;
-    this.putLittleEndian(low);
-    this.putLittleEndian(this.originHigh + high + carry);
+    const { numbers } = this;
+    const at = this.length;
+    numbers.setUint8(at, tag);
+    numbers.setUint32(at + 1, low, true);
+    numbers.setUint32(at + 5, this.originHigh + high + carry, true);
+    this.length = at + 9;
   }
 
   /** Where `performance.now()` began, in ms since the epoch. */

@@ -1,21 +1,18 @@
 import type { Link } from "@opentelemetry/api";
 import type { TimedEvent } from "@opentelemetry/sdk-trace";
 import {
-  type AttributeSink,
-  type DatabaseTemplate,
   describeEnd,
-  describePeer,
   describeStart,
   describeTarget,
-  describeTemplate,
+  describeWait,
   epochOriginMs,
   type HttpServerOperation,
-  templateSlot,
 } from "@telltale/core";
 import { type EngineSpan, KEPT, MISSING_SPANS } from "../span.js";
 import type { Moment } from "../time.js";
 import { fromHex } from "../trace-identity.js";
 import { ByteWriter, SPAN_ATTRIBUTE, SpanAttributeSink, tagOf } from "./byte-writer.js";
+import { encodedAlike, encodedPeer, encodedTemplate } from "./encoded-parts.js";
 
 // Fields of `Span` in https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 const FLAG_HAS_IS_REMOTE = 0x100;
@@ -39,11 +36,9 @@ export class SpanEncoder {
     writer.words(tagOf(2, 2), span.id1, span.id2);
     if (trace.state !== undefined) this.traceState(3, trace.state.serialize());
     if (span.parent1 !== 0 || span.parent2 !== 0) writer.words(tagOf(4, 2), span.parent1, span.parent2);
-    writer.string(tagOf(5, 2), String(span.name));
-    writer.varint(tagOf(6, 0), typeof span.kind === "object" ? 0 : (KINDS[span.kind] ?? 0));
     this.time(tagOf(7, 1), span.startMoment);
     this.time(tagOf(8, 1), span.endMoment);
-    this.attributes(span);
+    this.description(span);
     const { extras } = span;
     if (extras !== undefined) {
       for (const event of extras.events) this.event(event);
@@ -62,6 +57,25 @@ export class SpanEncoder {
     writer.close(start);
   }
 
+  /** Name, kind and attributes. */
+  private description(span: EngineSpan): void {
+    const { writer, sink } = this;
+    const { operation } = span;
+    const alike = operation === undefined ? undefined : encodedAlike(span, operation);
+    if (alike === undefined) {
+      writer.string(tagOf(5, 2), String(span.name));
+      writer.varint(tagOf(6, 0), typeof span.kind === "object" ? 0 : (KINDS[span.kind] ?? 0));
+      this.attributes(span);
+    } else {
+      writer.raw(alike);
+      if (operation?.kind === "database") describeWait(operation, sink);
+      else if (operation?.kind === "http.server") this.arrival(operation);
+    }
+    if (!span.kept || span.bounded !== undefined) return;
+    writer.attribute(SPAN_ATTRIBUTE, KEPT, span.held?.reason);
+    if (span.missingSpans > 0) writer.attribute(SPAN_ATTRIBUTE, MISSING_SPANS, span.missingSpans);
+  }
+
   private attributes(span: EngineSpan): void {
     const { writer } = this;
     const { bounded, operation } = span;
@@ -73,16 +87,18 @@ export class SpanEncoder {
       if (operation.kind === "database") {
         writer.raw(encodedTemplate(operation.template));
       } else if (operation.kind === "http.server") {
-        writer.raw(encodedPeer(operation));
-        describeTarget(operation, this.sink);
+        this.arrival(operation);
       } else {
         describeStart(operation, this.sink);
       }
       describeEnd(operation, this.sink);
     }
-    if (!span.kept || bounded !== undefined) return;
-    writer.attribute(SPAN_ATTRIBUTE, KEPT, span.held?.reason);
-    if (span.missingSpans > 0) writer.attribute(SPAN_ATTRIBUTE, MISSING_SPANS, span.missingSpans);
+  }
+
+  /** A request as it arrived. */
+  private arrival(operation: HttpServerOperation): void {
+    this.writer.raw(encodedPeer(operation));
+    describeTarget(operation, this.sink);
   }
 
   private time(tag: number, moment: Moment): void {
@@ -117,60 +133,4 @@ export class SpanEncoder {
     writer.fixed32(tagOf(6, 5), (context.traceFlags & 0xff) | FLAG_HAS_IS_REMOTE | remote);
     writer.close(start);
   }
-}
-
-const slot = templateSlot();
-
-/** The attributes of a template, encoded once and then copied. */
-function encodedTemplate(template: DatabaseTemplate): Uint8Array {
-  return (template.slots[slot] ??= encodeAttributes((sink) => describeTemplate(template, sink))) as Uint8Array;
-}
-
-/** What `describePeer` reads, user agent aside. */
-type PeerFacts = Pick<
-  HttpServerOperation,
-  "clientAddress" | "method" | "originalMethod" | "serverAddress" | "serverPort" | "scheme" | "protocolVersion"
->;
-
-/** What the requests of one client have in common, encoded. */
-interface Peer {
-  readonly facts: PeerFacts;
-  readonly bytes: Uint8Array;
-}
-
-/** By user agent, with the last client that had it; many clients with one user agent take turns. */
-const peers = new Map<string | undefined, Peer>();
-const MAX_PEERS = 500;
-const MAX_PEER_BYTES = 1_000;
-
-function encodedPeer(operation: HttpServerOperation): Uint8Array {
-  const { userAgent } = operation;
-  const known = peers.get(userAgent);
-  if (known !== undefined && isSamePeer(known.facts, operation)) return known.bytes;
-  const bytes = encodeAttributes((sink) => describePeer(operation, sink));
-  // A user agent may be as long as a head: 500 of those would be 16 MB.
-  if (known !== undefined || (peers.size < MAX_PEERS && bytes.length < MAX_PEER_BYTES)) {
-    const { clientAddress, method, originalMethod, serverAddress, serverPort, scheme, protocolVersion } = operation;
-    const facts = { clientAddress, method, originalMethod, serverAddress, serverPort, scheme, protocolVersion };
-    peers.set(userAgent, { facts, bytes });
-  }
-  return bytes;
-}
-
-function isSamePeer(a: PeerFacts, b: PeerFacts): boolean {
-  return (
-    a.clientAddress === b.clientAddress &&
-    a.method === b.method &&
-    a.originalMethod === b.originalMethod &&
-    a.serverAddress === b.serverAddress &&
-    a.serverPort === b.serverPort &&
-    a.scheme === b.scheme &&
-    a.protocolVersion === b.protocolVersion
-  );
-}
-
-function encodeAttributes(describe: (sink: AttributeSink) => void): Uint8Array {
-  const writer = new ByteWriter(1024);
-  describe(new SpanAttributeSink(writer));
-  return writer.take();
 }
