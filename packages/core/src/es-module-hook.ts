@@ -8,7 +8,7 @@ import { startTimer, stopTimer } from "./timers.js";
 
 // Packages whose entry is an ES module. Node's module hooks are the only place where those are seen, and each module that loads while
 // there is one costs 10 µs more, so the hook is set when the process first needs it: an `import` (Node publishes those), or a
-// `require` of a package of ES modules. Programs of CommonJS alone never have one.
+// `require` of an ES module that may import what is waited for. Programs of CommonJS alone never have one.
 
 export interface EsModuleHook {
   /** Before an ES module is loaded by `require`, which Node does not publish. */

@@ -123,7 +123,8 @@ function install(): () => void {
         try {
           const folder = folderOf(dirname(file));
           found = folder.of;
-          if (file.endsWith(".mjs") || (folder.isEs && !file.endsWith(".cjs"))) esModules.needed();
+          if (folder.mayImport && (file.endsWith(".mjs") || (folder.isEs && !file.endsWith(".cjs"))))
+            esModules.needed();
           if (found !== undefined) around = fileHooks.get(found.name);
           around?.before();
         } catch (error) {
@@ -246,9 +247,11 @@ interface Folder {
   readonly of: Package | undefined;
   /** Its `.js` files are ES modules. */
   readonly isEs: boolean;
+  /** Its ES modules are entries of a hooked package, or may import some: of what is installed, only what names a dependency does. */
+  readonly mayImport: boolean;
 }
 
-const NO_PACKAGE: Folder = { of: undefined, isEs: false };
+const NO_PACKAGE: Folder = { of: undefined, isEs: false, mayImport: true };
 const folders = new Map<string, Folder>();
 
 function packageOf(folder: string): Package | undefined {
@@ -281,9 +284,11 @@ function findFolder(folder: string): Folder {
     if (installed !== folder && !exists(path)) return folderOf(above);
     const text = read(path, "utf8");
     const isEs = /"type"\s*:\s*"module"/.test(text);
-    if (mayBeHooked.test(text)) return { of: readPackage(folder, path, text), isEs };
+    if (mayBeHooked.test(text)) return { of: readPackage(folder, path, text), isEs, mayImport: true };
+    if (installed === folder)
+      return { of: undefined, isEs, mayImport: /"(?:d|peerD|optionalD)ependencies"\s*:\s*\{\s*"/.test(text) };
     // Some say only of which type the modules are.
-    return { of: installed === folder || text.includes('"name"') ? undefined : packageOf(above), isEs };
+    return text.includes('"name"') ? { ...NO_PACKAGE, isEs } : { ...folderOf(above), isEs };
   } catch {
     return NO_PACKAGE;
   }

@@ -74,6 +74,19 @@ await import("plain"); console.log(kinds);`,
 registerHooks({ resolve(...args) { asked = new Error().stack.includes("core/dist"); return args[2](args[0], args[1]); } });
 await import("broken").catch(({ name }) => console.log(name));
 setTimeout(() => import("node:fs").then(() => console.log(asked)), 1_100);`,
+  // What counts the hooks that are set.
+  "count.cjs": `const Module = require("node:module"); const { registerHooks } = Module; let hooks = 0;
+Module.registerHooks = (given) => { hooks++; return registerHooks(given); };
+process.on("exit", () => console.log(hooks));`,
+  "node_modules/leaf/package.json":
+    '{"name":"leaf","version":"1.0.0","exports":"./index.mjs","dependencies":{},"devDependencies":{"only":"1"}}',
+  "node_modules/leaf/index.mjs": "export const leaf = 1;",
+  "node_modules/branch/package.json":
+    '{"name":"branch","version":"1.0.0","type":"module","peerDependencies":{"only":"1"}}',
+  "node_modules/branch/index.js": 'import "leaf"; export const branch = 1;',
+  "node_modules/branch/index.cjs": "",
+  "leaf.cjs": 'require("leaf"); require("branch/index.cjs");',
+  "branch.cjs": 'require("branch/index.js");',
   "nothing.cjs": "",
   "iitm.mjs": `import { register } from "node:module"; import { Hook } from ${JSON.stringify(`file://${iitm}/index.js`)};
 register(${JSON.stringify(`file://${iitm}/hook.mjs`)}); new Hook(["only", "dual", "common"], (_, name) => console.log("hooked", name));`,
@@ -124,4 +137,15 @@ describe.each(await testNodes())("Node $version", { timeout: 30_000 }, ({ binary
     expect(with_.filter((line) => !line.startsWith("heard"))).toEqual(without);
     expect(without.length).toBeGreaterThan(app.startsWith("app") ? 4 : 0);
   });
+
+  test.each([
+    { app: "nothing.cjs", hooks: "0" },
+    { app: "leaf.cjs", hooks: "0" },
+    { app: "branch.cjs", hooks: "1" },
+  ])(
+    "$app, which requires ES modules, sets a hook only if they may import what is waited for",
+    async ({ app, hooks }) => {
+      expect(await linesOf(binary, ["--require", "./count.cjs", "--require", "./hear.cjs", app])).toEqual([hooks]);
+    },
+  );
 });
