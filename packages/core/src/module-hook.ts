@@ -102,8 +102,7 @@ export function onFileLoad(name: string, hook: FileHook): () => void {
 function waitForPackages(): void {
   // Some may have been passed over.
   folders.clear();
-  const names = [...hooks.keys(), ...fileHooks.keys()].join("|").replaceAll(".", "\\.");
-  mayBeHooked = new RegExp(`"name"\\s*:\\s*"(?:${names})"`);
+  hookedName = undefined;
   uninstall ??= install();
 }
 
@@ -123,8 +122,8 @@ function install(): () => void {
         try {
           const folder = folderOf(dirname(file));
           found = folder.of;
-          if (folder.mayImport && (file.endsWith(".mjs") || (folder.isEs && !file.endsWith(".cjs"))))
-            esModules.needed();
+          const isEs = file.endsWith(".mjs") || (folder.isEs && !file.endsWith(".cjs"));
+          if (isEs && mayLead(file, found)) esModules.needed();
           if (found !== undefined) around = fileHooks.get(found.name);
           around?.before();
         } catch (error) {
@@ -240,18 +239,16 @@ interface Package {
 
 const MAX_FOLDERS = 10_000;
 const forgotten = limitOf("module.folders");
-/** A manifest that says so may be that of a hooked package; nearly all are only searched for it, as to parse them takes longer. */
-let mayBeHooked = /^/;
+/** A manifest that says so may be that of a hooked package. */
+let hookedName: RegExp | undefined;
 interface Folder {
   /** The hooked package that its files belong to. */
   readonly of: Package | undefined;
   /** Its `.js` files are ES modules. */
   readonly isEs: boolean;
-  /** Its ES modules are entries of a hooked package, or may import some: of what is installed, only what names a dependency does. */
-  readonly mayImport: boolean;
 }
 
-const NO_PACKAGE: Folder = { of: undefined, isEs: false, mayImport: true };
+const NO_PACKAGE: Folder = { of: undefined, isEs: false };
 const folders = new Map<string, Folder>();
 
 function packageOf(folder: string): Package | undefined {
@@ -283,14 +280,40 @@ function findFolder(folder: string): Folder {
   try {
     if (installed !== folder && !exists(path)) return folderOf(above);
     const text = read(path, "utf8");
-    const isEs = /"type"\s*:\s*"module"/.test(text);
-    if (mayBeHooked.test(text)) return { of: readPackage(folder, path, text), isEs, mayImport: true };
-    if (installed === folder)
-      return { of: undefined, isEs, mayImport: /"(?:d|peerD|optionalD)ependencies"\s*:\s*\{\s*"/.test(text) };
+    // Searched for words first: expressions that run a few times are not compiled.
+    const isEs = text.includes('"module"') && /"type"\s*:\s*"module"/.test(text);
+    if (mayBeHooked(text)) return { of: readPackage(folder, path, text), isEs };
     // Some say only of which type the modules are.
-    return text.includes('"name"') ? { ...NO_PACKAGE, isEs } : { ...folderOf(above), isEs };
+    return { of: installed === folder || text.includes('"name"') ? undefined : packageOf(above), isEs };
   } catch {
     return NO_PACKAGE;
+  }
+}
+
+/** Nearly all manifests are only searched, as to parse them takes longer. */
+function mayBeHooked(manifest: string): boolean {
+  hookedName ??= new RegExp(
+    `\\s*:\\s*"(?:${[...hooks.keys(), ...fileHooks.keys()].join("|").replaceAll(".", "\\.")})"`,
+    "y",
+  );
+  for (let at = manifest.indexOf(NAME); at >= 0; at = manifest.indexOf(NAME, at)) {
+    at += NAME.length;
+    hookedName.lastIndex = at;
+    if (hookedName.test(manifest)) return true;
+  }
+  return false;
+}
+
+const NAME = '"name"';
+
+/** An ES module that is required leads to a hooked package if it is part of one, or imports some: installed ones import what they depend on. */
+function mayLead(file: string, of: Package | undefined): boolean {
+  const installed = installedFolder(file);
+  if (of !== undefined || installed === undefined) return true;
+  try {
+    return /"(?:d|peerD|optionalD)ependencies"\s*:\s*\{\s*"/.test(read(join(installed, "package.json"), "utf8"));
+  } catch {
+    return true;
   }
 }
 
