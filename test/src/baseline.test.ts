@@ -91,7 +91,7 @@ describeWith(["postgres", "redis-server", "prometheus"], "telltale baseline, of 
       await shop.kill();
     }
   }
-  const file = join(folder, "before.json");
+  const file = "before.json";
   const run = (...args: string[]): Promise<ProgramRun> =>
     runProgram(CLI, { args: ["baseline", ...args], cwd: folder, timeoutMs: 60_000 });
   const compared = async (
@@ -104,13 +104,13 @@ describeWith(["postgres", "redis-server", "prometheus"], "telltale baseline, of 
     expect(stderr).toBe(`telltale: looking at ${metricsUrl} for ${SECONDS} s\n`);
     return { code, regressions: (JSON.parse(stdout) as Compared).regressions };
   };
-  const read = (path: string): Recorded => JSON.parse(readFileSync(path, "utf8")) as Recorded;
+  const read = (path: string): Recorded => JSON.parse(readFileSync(join(folder, path), "utf8")) as Recorded;
 
   test(
     "is recorded, from the service and from a Prometheus alike; the same again is quiet",
     { timeout: 60_000 },
     async () => {
-      const stored = join(folder, "stored.json");
+      const stored = "stored.json";
       const select = ["--prometheus", prometheus.url, "--select", 'job="shop"', "--seconds", String(SECONDS)];
       await underLoad("", async () => {
         const { code, stdout } = await run("record", "--url", metricsUrl, "--seconds", String(SECONDS), "--out", file);
