@@ -1,3 +1,5 @@
+import { limitOf } from "@telltale/core";
+
 /** What replaces a secret, as the conventions say. */
 const REDACTED = "REDACTED";
 
@@ -34,6 +36,7 @@ export function redactQuery(query: string): string {
 /** Answers for names seen before: a program has few of them (0.5 µs each without). */
 const judged = new Map<string, boolean>();
 const MAX_JUDGED = 1000;
+const unkept = limitOf("http.query_names");
 
 function isSecret(name: string): boolean {
   let secret = judged.get(name);
@@ -43,6 +46,7 @@ function isSecret(name: string): boolean {
       .replace(/[^a-z0-9]/g, "");
     secret = SECRETS.has(reduced) || SECRET_ENDING.test(reduced);
     if (judged.size < MAX_JUDGED && name.length <= 64) judged.set(name, secret);
+    else unkept.total += 1;
   }
   return secret;
 }

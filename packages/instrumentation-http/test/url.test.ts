@@ -1,5 +1,8 @@
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { selfCounters, startHttpClientOperation } from "@telltale/core";
 import { array, assert, constantFrom, property, string, tuple } from "fast-check";
 import { describe, expect, test } from "vitest";
+import { expectRedirect } from "../src/redirects.js";
 import { fullUrl, parseAuthority, redactQuery, splitTarget } from "../src/url.js";
 
 test.each([
@@ -97,4 +100,21 @@ describe("parseAuthority", () => {
     // Once more, as for the next request of the same client.
     expect(parseAuthority(text)).toEqual({ address, port });
   });
+});
+
+const totalOf = (limit: string) => Array.from(selfCounters()).find(({ value }) => value === limit)?.total ?? 0;
+
+test("redirects that nobody follows are forgotten, and counted", () => {
+  const start = { method: "GET", originalMethod: undefined, url: "http://a/", serverAddress: "a", serverPort: 80 };
+  const operation = startHttpClientOperation(start, ROOT_CONTEXT);
+  const before = totalOf("http.redirects");
+  for (let n = 1; n <= 17; n++) expectRedirect(operation, `/${n}`);
+  expect(totalOf("http.redirects") - before).toBe(16);
+});
+
+test("names that are not kept are counted", () => {
+  redactQuery(Array.from({ length: 1000 }, (_, n) => `name${n}=1`).join("&"));
+  const before = totalOf("http.query_names");
+  redactQuery("one_more=1&two_more=2");
+  expect(totalOf("http.query_names") - before).toBe(2);
 });
