@@ -72,7 +72,10 @@ export interface Instrumentation {
   readonly instrumentationVersion: string;
   readonly state: InstrumentationState;
   enable(): void;
-  /** Restores every patched function and stops listening to channels; patched again by the next `enable`. */
+  /**
+   * Restores every patched function and stops listening to channels; patched again by the next `enable`. What has begun still ends: that of
+   * http is restored when no request is open any more.
+   */
   disable(): void;
   setTracerProvider(provider: unknown): void;
   setMeterProvider(provider: unknown): void;

@@ -62,7 +62,7 @@ function patchRouters(
           const before = this.stack?.length;
           const result = Reflect.apply(find(), this, arguments);
           // Also while nobody listens: an app is put together once.
-          if (guard.on) {
+          if (state.on && guard.on) {
             try {
               noteMounted(this, before, first);
             } catch (error) {

@@ -45,8 +45,9 @@ function routerOf(loaded: LoadedModule): { readonly prototype: object } {
  */
 function hearRouter(loaded: LoadedModule, guard: Guard): () => void {
   const router = routerOf(loaded).prototype;
+  let active = true;
   const note = (found: Found | null, message: object): void => {
-    if (!guard.on || found === null || !hasListeners()) return;
+    if (!active || !guard.on || found === null || !hasListeners()) return;
     try {
       // Undefined where nothing has matched.
       nameRoute(message, found.store?.config?.url);
@@ -54,7 +55,14 @@ function hearRouter(loaded: LoadedModule, guard: Guard): () => void {
       guard.failed(error);
     }
   };
-  if (!Object.hasOwn(router, "callHandler")) return hearOldRouter(router, note);
+  const restore = Object.hasOwn(router, "callHandler") ? hearNewRouter(router, note) : hearOldRouter(router, note);
+  return () => {
+    active = false;
+    restore();
+  };
+}
+
+function hearNewRouter(router: object, note: (found: Found | null, message: object) => void): () => void {
   return replaceMethod<CallHandler>(router, "callHandler", (find) => {
     const original = find();
     return function callHandler(this: object, found, message, response, context) {

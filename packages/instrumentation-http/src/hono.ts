@@ -51,7 +51,7 @@ function patchRouters({ exports }: LoadedModule, guard: Guard): () => void {
     "add",
     (find) =>
       function add(this: object, _method, _path, entry) {
-        if (guard.on) {
+        if (active?.on === true) {
           try {
             const [handler, route] = entry;
             arguments[2] = [hearHandler(handler, route), route];

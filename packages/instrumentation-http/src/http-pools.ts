@@ -3,7 +3,7 @@ import { type HttpPlace, limitOf, type PoolReading, type PoolReporter, registerP
 /** A program that speaks to hosts without number (a crawler) has as many pools. */
 const MAX_POOLS = 100;
 const unheard = limitOf("http.pools");
-let registered = 0;
+const open = new Set<PoolReporter>();
 
 /** Connections that are kept to one server. Undefined where there are too many. */
 export function registerHttpPool(
@@ -11,23 +11,31 @@ export function registerHttpPool(
   http: HttpPlace,
   read: () => PoolReading | undefined,
 ): PoolReporter | undefined {
-  if (registered >= MAX_POOLS) {
+  if (open.size >= MAX_POOLS) {
     unheard.total += 1;
     return undefined;
   }
-  registered += 1;
-  let isOver = false;
-  return registerPool({
+  const reporter: PoolReporter = registerPool({
     name: origin,
     system: undefined,
     http,
     read() {
       const reading = read();
-      if (reading === undefined && !isOver) {
-        isOver = true;
-        registered -= 1;
-      }
+      if (reading === undefined) open.delete(reporter);
       return reading;
     },
   });
+  open.add(reporter);
+  return reporter;
+}
+
+/** False once the pool has ended, or the instrumentation was disabled: it may be registered again. */
+export function isOpen(reporter: PoolReporter): boolean {
+  return open.has(reporter);
+}
+
+/** The instrumentation is disabled. */
+export function closeHttpPools(): void {
+  for (const reporter of open) reporter.close();
+  open.clear();
 }

@@ -1,4 +1,6 @@
 import { defineInstrumentation, type Guard, type Instrumentation, undoAll } from "@telltale/core";
+import { closeHttpPools } from "./http-pools.js";
+import { whenNoneInFlight } from "./in-flight.js";
 import { hearAgents } from "./source-agent.js";
 import { hearClients } from "./source-client.js";
 import { hearFetch } from "./source-fetch.js";
@@ -21,10 +23,21 @@ export interface HttpInstrumentationOptions {
 
 /** Hears the requests that a program serves with node:http and node:https, and those it sends with them, with `fetch` or with undici. */
 export function httpInstrumentation(options: HttpInstrumentationOptions = {}): Instrumentation {
+  let restore = (): void => {};
   return defineInstrumentation({
     name: "http",
     modules: [undici],
-    enable(guard: Guard) {
+    enable(given: Guard) {
+      // What was begun before is heard by what comes now.
+      restore();
+      let active = true;
+      // False once disabled: others may have wrapped ours meanwhile, and still call it.
+      const guard: Guard = {
+        get on() {
+          return active && given.on;
+        },
+        failed: given.failed,
+      };
       const undo = [
         hearServers(options, guard),
         hearClients(guard),
@@ -32,7 +45,18 @@ export function httpInstrumentation(options: HttpInstrumentationOptions = {}): I
         hearHttp2Clients(guard),
         hearFetch(guard),
       ];
-      return () => undoAll(undo);
+      restore = () => {
+        try {
+          undoAll(undo.splice(0));
+        } catch (error) {
+          given.failed(error);
+        }
+      };
+      return () => {
+        active = false;
+        closeHttpPools();
+        whenNoneInFlight(restore);
+      };
     },
   });
 }

@@ -12,11 +12,18 @@ export interface Http2Sessions {
 
 type Connect = (this: Socket, ...args: unknown[]) => unknown;
 
+/** Those of this process, once they were found. */
+let known: Http2Sessions | undefined;
+
 /**
  * Calls back when the app uses node:http2 as a client. To load that for everybody takes 15 ms and 8 MB, and no hook tells of a
  * built-in module that is imported, so it is looked for when a connection is opened, before anything is sent.
  */
 export function onHttp2Client(found: (sessions: Http2Sessions) => void, guard: Guard): () => void {
+  if (known !== undefined) {
+    found(known);
+    return () => {};
+  }
   const { moduleLoadList: modules = [] } = process as typeof process & { readonly moduleLoadList?: readonly string[] };
   let looked = 0;
   let isFound = false;
@@ -32,7 +39,8 @@ export function onHttp2Client(found: (sessions: Http2Sessions) => void, guard: G
             if (modules.includes("NativeModule http2")) {
               isFound = true;
               stop();
-              found(findSessions());
+              known = findSessions();
+              found(known);
             }
           } catch (error) {
             guard.failed(error);

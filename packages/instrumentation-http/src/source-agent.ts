@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { context } from "@opentelemetry/api";
 import { Attached, type Guard, isSuppressed, type PoolReporter, replaceMethod } from "@telltale/core";
-import { registerHttpPool } from "./http-pools.js";
+import { isOpen, registerHttpPool } from "./http-pools.js";
 import { defaultPort, originOf } from "./request-attributes.js";
 
 interface SocketOptions {
@@ -94,7 +94,7 @@ function poolOf(agent: Agent, options: SocketOptions, socket: unknown): PoolRepo
   if (name === undefined) return undefined;
   const pools = AgentPools.of(agent);
   const known = pools.get(name);
-  if (known !== undefined) return known;
+  if (known !== undefined && isOpen(known)) return known;
   const { protocol = "http:" } = agent as Agent & { readonly protocol?: string };
   const { host, hostname, port, socketPath } = options;
   const place =

@@ -4,7 +4,6 @@ import { context, type Context, propagation, type TextMapSetter } from "@opentel
 import {
   Attached,
   contextOf,
-  endOperation,
   failOperation,
   type Guard,
   hasListeners,
@@ -14,11 +13,11 @@ import {
   siteKeyOf,
   sitesWanted,
   siteWanted,
-  startHttpClientOperation,
   takeSite,
   undoAll,
 } from "@telltale/core";
 import { isEventStream } from "./event-stream.js";
+import { endRequest, startSent } from "./in-flight.js";
 import { noteSocket } from "./source-agent.js";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 import { parseAuthority } from "./url.js";
@@ -51,10 +50,8 @@ class SentMessage extends Attached {
  * of the request and the response, so that no listener is added: an `error` that nobody listens for must stay uncaught.
  */
 export function hearClients(guard: Guard): () => void {
-  const state = { on: true };
-
   function created(event: unknown): void {
-    if (!state.on || !guard.on || !hasListeners()) return;
+    if (!guard.on || !hasListeners()) return;
     try {
       const parent = context.active();
       if (!isSuppressed(parent)) begin((event as { request: ClientRequest }).request, parent);
@@ -80,7 +77,7 @@ export function hearClients(guard: Guard): () => void {
     function emit(this: object, event: string) {
       if (event === "end") {
         const operation = SentMessage.get(this);
-        if (operation !== undefined) endOperation(operation);
+        if (operation !== undefined) endRequest(operation);
       }
       return Reflect.apply(find(), this, arguments);
     };
@@ -91,7 +88,6 @@ export function hearClients(guard: Guard): () => void {
     replaceMethod(IncomingMessage.prototype, "emit", wrapResponse),
   ];
   return () => {
-    state.on = false;
     unsubscribe("http.client.request.created", created);
     undoAll(undo);
   };
@@ -105,10 +101,7 @@ function begin(request: ClientRequest, parent: Context): void {
   // The port stands nowhere but in the Host header. Where the app has set that to another name, it is not known.
   const named = parseAuthority(hostHeader(request));
   const port = named.address === host ? (named.port ?? defaultPort(protocol)) : undefined;
-  const operation = startHttpClientOperation(
-    describeOutgoing({ method, protocol, host, port, path, socketPath }),
-    parent,
-  );
+  const operation = startSent(describeOutgoing({ method, protocol, host, port, path, socketPath }), parent);
   SentMessage.set(request, operation);
   if (sitesWanted()) {
     const key = siteKeyOf(operation);
@@ -148,13 +141,13 @@ function hear(event: string, subject: unknown, request: ClientRequest, operation
       if (statusCode >= 400) operation.errorType = String(statusCode);
       // After an upgrade the connection is no longer HTTP's.
       if (event === "response") SentMessage.set(subject, operation);
-      if (event !== "response" || isEventStream(typeOf(rawHeaders))) endOperation(operation);
+      if (event !== "response" || isEventStream(typeOf(rawHeaders))) endRequest(operation);
       return;
     }
     case "error":
       failOperation(operation, subject);
       // `close` need not follow: an error that nobody listens for is thrown by `emit`.
-      endOperation(operation);
+      endRequest(operation);
       return;
     case "close": {
       // Node closes a request whose response was never read, too. `errored` is set when the connection was lost before the
@@ -162,7 +155,7 @@ function hear(event: string, subject: unknown, request: ClientRequest, operation
       const { res } = request as ClientRequest & { res?: IncomingMessage | null };
       if (res?.complete === false && res.errored) failOperation(operation, res.errored);
       if (operation.statusCode === 0) operation.errorType ??= "aborted";
-      endOperation(operation);
+      endRequest(operation);
     }
   }
 }

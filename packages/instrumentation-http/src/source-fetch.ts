@@ -4,21 +4,21 @@ import {
   annotateOperation,
   Attached,
   contextOf,
-  endOperation,
   failOperation,
   type Guard,
   hasListeners,
   type HttpClientOperation,
   isSuppressed,
+  limitOf,
   replaceMethod,
   siteKeyOf,
   sitesWanted,
   siteWanted,
-  startHttpClientOperation,
   takeSite,
   undoAll,
 } from "@telltale/core";
 import { isEventStream } from "./event-stream.js";
+import { endRequest, startSent } from "./in-flight.js";
 import { expectRedirect, resendOf } from "./redirects.js";
 import { describeOutgoing, partsOf } from "./request-attributes.js";
 import { type Sending, takeSending } from "./sending.js";
@@ -52,6 +52,7 @@ type OnUpgrade = (this: UndiciRequest, status: number | null, ...args: unknown[]
 
 /** A program that loads undici over and over. */
 const MAX_COPIES = 100;
+const unheard = limitOf("http.undici_copies");
 
 class SentRequest extends Attached {
   #operation: HttpClientOperation;
@@ -92,30 +93,31 @@ const headers: TextMapSetter<UndiciRequest> = {
 
 /** Hears the global `fetch` and every other copy of undici by the channels it publishes to; each redirect and retry is a request. */
 export function hearFetch(guard: Guard): () => void {
-  const state = { on: true };
   const upgrading = new Map<object, () => void>();
 
   /** No channel tells of an upgrade's answer, but in the newest undici. */
   function hearUpgrade(request: UndiciRequest): void {
     if (!request.upgrade && request.method !== "CONNECT") return;
     const requests = Object.getPrototypeOf(request) as object;
-    if (upgrading.has(requests) || upgrading.size >= MAX_COPIES) return;
+    if (upgrading.has(requests)) return;
+    if (upgrading.size >= MAX_COPIES) {
+      unheard.total += 1;
+      return;
+    }
     const name = "onRequestUpgrade" in requests ? "onRequestUpgrade" : "onUpgrade";
     const undo = replaceMethod<OnUpgrade>(
       requests,
       name,
       (find) =>
         function onUpgrade(this: UndiciRequest, status) {
-          if (state.on && guard.on) {
-            try {
-              const operation = SentRequest.get(this);
-              if (operation !== undefined) {
-                noteStatus(operation, status ?? 0);
-                endOperation(operation);
-              }
-            } catch (error) {
-              guard.failed(error);
+          try {
+            const operation = SentRequest.get(this);
+            if (operation !== undefined) {
+              noteStatus(operation, status ?? 0);
+              endRequest(operation);
             }
+          } catch (error) {
+            guard.failed(error);
           }
           return Reflect.apply(find(), this, arguments);
         },
@@ -127,11 +129,10 @@ export function hearFetch(guard: Guard): () => void {
     [
       "undici:request:create",
       ({ request }) => {
-        if (!begin(request)) return;
-        hearUpgrade(request);
+        if (guard.on && begin(request)) hearUpgrade(request);
       },
     ],
-    ["undici:client:connected", findGlobalPools],
+    ["undici:client:connected", () => guard.on && findGlobalPools()],
     ["undici:client:sendHeaders", ({ request }) => noteWait(SentRequest.sendingOf(request))],
     ["undici:request:headers", hearStatus],
     ["undici:request:trailers", ({ request }) => end(request)],
@@ -139,7 +140,6 @@ export function hearFetch(guard: Guard): () => void {
   ];
   const undo = heard.map(([channel, hear]) => {
     const listener = (event: unknown): void => {
-      if (!guard.on) return;
       try {
         hear(event as UndiciEvent);
       } catch (error) {
@@ -149,10 +149,7 @@ export function hearFetch(guard: Guard): () => void {
     subscribe(channel, listener);
     return () => unsubscribe(channel, listener);
   });
-  return () => {
-    state.on = false;
-    undoAll([...undo, ...upgrading.values()]);
-  };
+  return () => undoAll([...undo, ...upgrading.values()]);
 }
 
 /** False where it is not recorded. */
@@ -162,7 +159,7 @@ function begin(request: UndiciRequest): boolean {
   if (!hasListeners() || isSuppressed(parent) || SentRequest.get(request) !== undefined) return false;
   const { protocol, host, port } = serverOf(request.origin);
   const { method, path } = request;
-  const operation = startHttpClientOperation(describeOutgoing({ method, protocol, host, port, path }), parent);
+  const operation = startSent(describeOutgoing({ method, protocol, host, port, path }), parent);
   SentRequest.set(request, operation, sending);
   if (sitesWanted()) {
     const key = siteKeyOf(operation);
@@ -196,7 +193,7 @@ function hearStatus({ request, response }: UndiciEvent): void {
   noteStatus(operation, statusCode);
   if (statusCode >= 300 && statusCode < 400) expectRedirect(operation, headerOf(response, "location"));
   // It may go on for ever.
-  else if (isEventStream(headerOf(response, "content-type"))) endOperation(operation);
+  else if (isEventStream(headerOf(response, "content-type"))) endRequest(operation);
 }
 
 function noteStatus(operation: HttpClientOperation, statusCode: number): void {
@@ -218,5 +215,5 @@ function end(request: UndiciRequest, error?: unknown): void {
   const operation = SentRequest.get(request);
   if (operation === undefined) return;
   if (error !== undefined) failOperation(operation, error);
-  endOperation(operation);
+  endRequest(operation);
 }

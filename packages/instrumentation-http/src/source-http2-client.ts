@@ -3,7 +3,6 @@ import { context, propagation } from "@opentelemetry/api";
 import {
   Attached,
   contextOf,
-  endOperation,
   failOperation,
   type Guard,
   hasListeners,
@@ -13,11 +12,11 @@ import {
   siteKeyOf,
   sitesWanted,
   siteWanted,
-  startHttpClientOperation,
   takeSite,
   undoAll,
 } from "@telltale/core";
 import { isEventStream } from "./event-stream.js";
+import { endRequest, startSent } from "./in-flight.js";
 import { type Http2Sessions, onHttp2Client } from "./http2-sessions.js";
 import { defaultPort, describeOutgoing } from "./request-attributes.js";
 
@@ -74,21 +73,24 @@ function findPlace(session: Readonly<Record<symbol, string>>, sessions: Http2Ses
 
 /** Hears what is sent with node:http2: each stream that the app opens. What a server pushes is no request. */
 export function hearHttp2Clients(guard: Guard): () => void {
-  const state = { on: true };
-  const undo = [onHttp2Client((sessions) => undo.push(...hearSessions(sessions, state, guard)), guard)];
-  return () => {
-    state.on = false;
-    undoAll(undo);
-  };
+  const undo: (() => void)[] = [];
+  undo.push(onHttp2Client((sessions) => undo.push(...hearSessions(sessions, guard)), guard));
+  return () => undoAll(undo);
 }
 
-function hearSessions(sessions: Http2Sessions, state: { readonly on: boolean }, guard: Guard): (() => void)[] {
-  let undoStreams: (() => void) | undefined;
+/** The class of streams, once the first was opened. */
+let streams: object | undefined;
+
+function hearSessions(sessions: Http2Sessions, guard: Guard): (() => void)[] {
+  const hearStreams = (prototype: object): (() => void) =>
+    replaceMethod<Emit>(prototype, "emit", (find) => wrapStream(find, guard));
+  // Some may be open since before.
+  let undoStreams = streams === undefined ? undefined : hearStreams(streams);
 
   const wrapRequest = (find: () => Request): Request =>
     function request(this: ClientHttp2Session, given, ...rest) {
       let sent: Sent | undefined;
-      if (state.on && guard.on && hasListeners()) {
+      if (guard.on && hasListeners()) {
         try {
           sent = begin(this, given, sessions, request);
         } catch (error) {
@@ -104,13 +106,12 @@ function hearSessions(sessions: Http2Sessions, state: { readonly on: boolean }, 
       } catch (error) {
         // Wrong headers, or a session that is closed.
         failOperation(operation, error);
-        endOperation(operation);
+        endRequest(operation);
         throw error;
       }
       try {
-        undoStreams ??= replaceMethod<Emit>(Object.getPrototypeOf(stream) as object, "emit", (emit) =>
-          wrapStream(emit, guard),
-        );
+        streams ??= Object.getPrototypeOf(stream) as object;
+        undoStreams ??= hearStreams(streams);
         // oxlint-disable-next-line no-new
         new SentStream(stream, operation);
       } catch (error) {
@@ -146,7 +147,7 @@ function begin(
   }
   const method = headerOf(headers, ":method") ?? "GET";
   const path = headerOf(headers, ":path") ?? (method === "CONNECT" ? "" : "/");
-  const operation = startHttpClientOperation(describeOutgoing({ ...place, method, path }), parent);
+  const operation = startSent(describeOutgoing({ ...place, method, path }), parent);
   operation.protocolVersion = "2";
   if (sitesWanted()) {
     const key = siteKeyOf(operation);
@@ -218,18 +219,18 @@ function hear(event: string, subject: unknown, operation: HttpClientOperation): 
       operation.statusCode = status ?? 0;
       if (operation.statusCode >= 400) operation.errorType = String(status);
       // What follows the answer to a CONNECT is no longer HTTP's.
-      if (operation.method === "CONNECT" || isEventStream(type)) endOperation(operation);
+      if (operation.method === "CONNECT" || isEventStream(type)) endRequest(operation);
       return;
     }
     case "error":
       failOperation(operation, subject);
-      endOperation(operation);
+      endRequest(operation);
       return;
     case "end":
-      if (operation.statusCode > 0) endOperation(operation);
+      if (operation.statusCode > 0) endRequest(operation);
       return;
     case "close":
       if (operation.statusCode === 0) operation.errorType ??= "aborted";
-      endOperation(operation);
+      endRequest(operation);
   }
 }

@@ -5,16 +5,14 @@ import {
   activeRequest,
   Attached,
   contextOf,
-  endOperation,
-  endResponse,
   failOperation,
   type Guard,
   type HttpServerOperation,
   replaceMethod,
-  startHttpServerOperation,
   undoAll,
 } from "@telltale/core";
 import { isEventStream } from "./event-stream.js";
+import { endRequest, endStreaming, startServed } from "./in-flight.js";
 import { type Incoming, IncomingDescription } from "./request-attributes.js";
 import { attachServedMessage, claimMessage, forget, Served } from "./served.js";
 
@@ -70,12 +68,15 @@ export function isServedStream(stream: object): boolean {
   return ServedStream.get(stream) !== undefined;
 }
 
+/** The class of streams, once the first was served. */
+let streams: object | undefined;
+
 /**
  * Hears the streams that servers of node:http2 hand to the app, in both of its APIs. That module is never loaded for it: the class of
  * streams is found with the first one. What the app pushes is no request.
  */
 export function createHttp2Server(trustForwarded: boolean, guard: Guard): Http2Server {
-  let undo: (() => void)[] | undefined;
+  let undo: (() => void)[] = [];
 
   const wrapRespond = (find: () => Respond): Respond =>
     function respond(this: ServerHttp2Stream) {
@@ -104,28 +105,28 @@ export function createHttp2Server(trustForwarded: boolean, guard: Guard): Http2S
       }
     };
 
+  const hearStreams = (prototype: object): (() => void)[] => [
+    replaceMethod(prototype, "emit", wrapStream),
+    ...["respond", "respondWithFD", "respondWithFile"].map((name) => replaceMethod(prototype, name, wrapRespond)),
+  ];
+  // Some may be open since before.
+  if (streams !== undefined) undo = hearStreams(streams);
+
   return {
     begin(stream, headers) {
       const served = stream as ServerHttp2Stream;
-      if (undo === undefined) {
-        const streams = Object.getPrototypeOf(stream) as object;
-        undo = [replaceMethod(streams, "emit", wrapStream)];
-        for (const name of ["respond", "respondWithFD", "respondWithFile"])
-          undo.push(replaceMethod(streams, name, wrapRespond));
-      }
+      streams ??= Object.getPrototypeOf(stream) as object;
+      if (undo.length === 0) undo = hearStreams(streams);
       const message = new StreamMessage(served, headers as IncomingHttpHeaders);
       const { ":authority": authority, host = authority } = headers as IncomingHttpHeaders;
       const description = new IncomingDescription(message, trustForwarded, host);
-      const operation = startHttpServerOperation(description, propagation.extract(ROOT_CONTEXT, headers));
+      const operation = startServed(description, propagation.extract(ROOT_CONTEXT, headers));
       const runIn = contextOf(operation);
       // oxlint-disable-next-line no-new
       new ServedStream(stream, new Served(operation, undefined, runIn));
       return runIn;
     },
-    stop() {
-      undoAll(undo ?? []);
-      undo = undefined;
-    },
+    stop: () => undoAll(undo),
   };
 }
 
@@ -150,7 +151,7 @@ function end(stream: ServerHttp2Stream, here: Served, guard: Guard): void {
   const { operation } = here;
   try {
     forget(here);
-    if (operation.endMs !== 0) endResponse(operation);
+    if (operation.endMs !== 0) endStreaming(operation);
     else finish(stream, operation);
   } catch (error) {
     guard.failed(error);
@@ -163,5 +164,5 @@ function finish({ headersSent, sentHeaders }: ServerHttp2Stream, operation: Http
     operation.statusCode = Number(status);
     if (operation.statusCode >= 500) operation.errorType = String(status);
   } else operation.errorType ??= "aborted";
-  endOperation(operation);
+  endRequest(operation);
 }

@@ -5,19 +5,17 @@ import { context, type Context, propagation, ROOT_CONTEXT } from "@opentelemetry
 import {
   activeRequest,
   contextOf,
-  endOperation,
-  endResponse,
   failOperation,
   type Guard,
   hasListeners,
   isSuppressed,
   replaceMethod,
-  startHttpServerOperation,
   suppress,
   undoAll,
 } from "@telltale/core";
 import { isEventStream } from "./event-stream.js";
 import type { HttpInstrumentationOptions } from "./http.js";
+import { endRequest, endStreaming, startServed } from "./in-flight.js";
 import { IncomingDescription } from "./request-attributes.js";
 import { replaceOwn } from "./replace-own.js";
 import { attachStreamMessage, createHttp2Server, isServedStream } from "./source-http2-server.js";
@@ -52,10 +50,9 @@ const HANDED = new Set(["request", "checkContinue", "checkExpectation", "upgrade
  */
 export function hearServers(options: HttpInstrumentationOptions, guard: Guard): () => void {
   const { ignoreIncomingPaths = [], trustForwarded = false } = options;
-  const state = { on: true };
   const wrapServer = (find: () => Emit): Emit =>
     function emit(this: EventEmitter, event: string) {
-      if (HANDED.has(event) && state.on && guard.on && hasListeners() && !ignored.has(this)) {
+      if (HANDED.has(event) && guard.on && hasListeners() && !ignored.has(this)) {
         const runIn = event === "stream" ? beginStream(arguments[1], arguments[2]) : begin(arguments[1], arguments[2]);
         if (runIn !== undefined) {
           // A `server.emit` of the app's may hand more to its listeners.
@@ -76,10 +73,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
     replaceMethod(ServerResponse.prototype, "flushHeaders", wrapHead),
   ];
   const http2 = createHttp2Server(trustForwarded, guard);
-  return () => {
-    state.on = false;
-    undoAll([...undo, http2.stop]);
-  };
+  return () => undoAll([...undo, http2.stop]);
 
   /** The same for a stream of HTTP/2. */
   function beginStream(stream: unknown, headers: unknown): Context | undefined {
@@ -119,7 +113,7 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
 
   function serve(message: IncomingMessage, response: ServerResponse | Socket): Context {
     const parent = propagation.extract(ROOT_CONTEXT, message.headers);
-    const operation = startHttpServerOperation(new IncomingDescription(message, trustForwarded), parent);
+    const operation = startServed(new IncomingDescription(message, trustForwarded), parent);
     const runIn = contextOf(operation);
     if (response instanceof Socket) {
       attachServedMessage(message, new Served(operation, undefined, runIn));
@@ -247,7 +241,7 @@ function endWithSocket(here: Served, socket: Socket, guard: Guard): void {
 function end(here: Served, guard: Guard, isStreaming = false): void {
   const { operation, response } = here;
   if (operation.endMs !== 0) {
-    endResponse(operation);
+    endStreaming(operation);
     return;
   }
   if (response === undefined) return;
@@ -262,7 +256,7 @@ function end(here: Served, guard: Guard, isStreaming = false): void {
     else if (errored && (errored as NodeJS.ErrnoException).code !== "ECONNRESET") failOperation(operation, errored);
     // A client that leaves after the status (the usual end of an event stream) is no failure.
     else if (!headersSent) operation.errorType = "aborted";
-    endOperation(operation);
+    endRequest(operation);
   } catch (error) {
     guard.failed(error);
   }

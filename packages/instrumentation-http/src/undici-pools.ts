@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { Attached, type Guard, type PoolReporter, replaceMethod } from "@telltale/core";
-import { registerHttpPool } from "./http-pools.js";
+import { isOpen, registerHttpPool } from "./http-pools.js";
 import { partsOf } from "./request-attributes.js";
 import type { Sending } from "./sending.js";
 
@@ -22,8 +22,11 @@ class KnownPool extends Attached {
     return #reporter in pool ? pool.#reporter : undefined;
   }
 
-  static has(pool: object): boolean {
-    return #reporter in pool;
+  /** Registers a pool, once; again where it was closed meanwhile. */
+  static know(pool: UndiciPool): void {
+    // oxlint-disable-next-line no-new
+    if (!(#reporter in pool)) new KnownPool(pool, register(pool));
+    else if (pool.#reporter !== undefined && !isOpen(pool.#reporter)) pool.#reporter = register(pool);
   }
 }
 
@@ -38,14 +41,15 @@ type AddClient = (this: UndiciPool, client: object) => unknown;
 
 /** Registers each pool with its first client; a pool of pools (`BalancedPool`) is none of connections. */
 export function hearPools(pools: object, Client: { readonly prototype: object }, guard: Guard): () => void {
-  return replaceMethod<AddClient>(
+  let active = true;
+  const restore = replaceMethod<AddClient>(
     pools,
     symbolOf(pools, "add client"),
     (find) =>
       function addClient(this: UndiciPool, client) {
-        if (guard.on) {
+        if (active && guard.on) {
           try {
-            if (isA(client, Client)) know(this);
+            if (isA(client, Client)) KnownPool.know(this);
           } catch (error) {
             guard.failed(error);
           }
@@ -53,6 +57,10 @@ export function hearPools(pools: object, Client: { readonly prototype: object },
         return Reflect.apply(find(), this, arguments);
       },
   );
+  return () => {
+    active = false;
+    restore();
+  };
 }
 
 /**
@@ -68,18 +76,14 @@ export function findGlobalPools(): void {
     for (const entry of clients.values() as Iterable<unknown>) {
       // Some versions count the connections beside each.
       const pool = isObject(entry) && "dispatcher" in entry ? entry.dispatcher : entry;
-      if (isObject(pool) && "stats" in pool && isObject(pool.stats) && "free" in pool.stats) know(pool as UndiciPool);
+      if (isObject(pool) && "stats" in pool && isObject(pool.stats) && "free" in pool.stats)
+        KnownPool.know(pool as UndiciPool);
     }
   }
 }
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
-}
-
-function know(pool: UndiciPool): void {
-  // oxlint-disable-next-line no-new
-  if (!KnownPool.has(pool)) new KnownPool(pool, register(pool));
 }
 
 function isA(client: object, Client: { readonly prototype: object }): boolean {

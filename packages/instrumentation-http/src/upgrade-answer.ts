@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import { endOperation, type Guard, type HttpServerOperation, undoAll } from "@telltale/core";
+import { type Guard, type HttpServerOperation, undoAll } from "@telltale/core";
+import { endRequest } from "./in-flight.js";
 import { replaceOwn } from "./replace-own.js";
 
 type Write = (this: Socket, chunk?: unknown, ...args: unknown[]) => unknown;
@@ -41,7 +42,7 @@ export function endWithAnswer(operation: HttpServerOperation, socket: Socket, gu
       if (operation.endMs !== 0) return;
       operation.statusCode = status;
       operation.errorType = errorType;
-      endOperation(operation);
+      endRequest(operation);
     } catch (error) {
       guard.failed(error);
     }
