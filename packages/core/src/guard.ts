@@ -14,7 +14,11 @@ export interface Guard {
 
 /** Takes a step of a part that is on. What it throws goes no further; it takes a closure, so hot paths have a `try` of their own. */
 export function attempt(guard: Guard, step: () => void): void {
-  if (!guard.on) return;
+  if (guard.on) settle(guard, step);
+}
+
+/** The same for what ends something: what has begun is ended by a part that is off, too. */
+export function settle(guard: Guard, step: () => void): void {
   try {
     step();
   } catch (error) {

@@ -61,7 +61,7 @@ export {
   readKnownFindings,
   writeKnownFindings,
 } from "./known-findings.js";
-export { attempt, createGuard, failedOn, type Guard } from "./guard.js";
+export { attempt, createGuard, failedOn, type Guard, settle } from "./guard.js";
 export {
   deferInstrumentation,
   defineInstrumentation,

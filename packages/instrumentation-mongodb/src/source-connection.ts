@@ -5,6 +5,7 @@ import {
   hasListeners,
   isSuppressed,
   replaceMethod,
+  settle,
   siteWanted,
   startDatabaseOperation,
   takeSite,
@@ -37,8 +38,8 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
       const original = find();
       if (operation === undefined) return Reflect.apply(original, this, arguments as unknown as Parameters<Send>);
       const begun = operation;
-      const end = (reply: unknown): void => guarded(() => endCommand(begun, reply));
-      const fail = (error: unknown): void => guarded(() => failCommand(begun, error));
+      const end = (reply: unknown): void => settle(guard, () => endCommand(begun, reply));
+      const fail = (error: unknown): void => settle(guard, () => failCommand(begun, error));
       const given = isCallback(last) ? ([namespace, command, options, hear(last)] as const) : arguments;
       let result: unknown;
       try {
@@ -60,14 +61,6 @@ export function patchConnection(prototype: Connection, guard: Guard): () => void
         };
       }
     };
-
-  function guarded(tell: () => void): void {
-    try {
-      tell();
-    } catch (error) {
-      guard.failed(error);
-    }
-  }
 
   const restore = replaceMethod(prototype, "command", wrap);
   return () => {
