@@ -1,7 +1,9 @@
 export type { Telltale } from "./assemble.js";
 export {
+  type CacheFindingOptions,
   ConfigError,
   type EngineName,
+  type EventLoopOptions,
   type FileOptions,
   type ForeignInstrumentation,
   type HttpOptions,

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -34,6 +34,17 @@ function problemsOf(run: () => unknown): readonly string[] {
   }
   return [];
 }
+
+test("every type that the options are made of is exported", () => {
+  const read = (file: string) => readFileSync(new URL(`../src/${file}`, import.meta.url), "utf8");
+  const types = read("config/options.ts").matchAll(/^export (?:interface|type|class) (\w+)/gm);
+  const exported = read("index.ts");
+  const missing = Array.from(types, ([, name = ""]) => name).filter(
+    (name) => !new RegExp(`\\b${name}\\b`).test(exported),
+  );
+  // What only the environment can give.
+  expect(missing).toEqual(["SignalOptions", "SourceOptions"]);
+});
 
 test("the app's folder is a whole path, also where the first word of the command line is no script (`node -e code word`)", () => {
   const folder = app();
