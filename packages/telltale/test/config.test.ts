@@ -1,11 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { handOver } from "../src/bundler/hand-over.js";
 import { readEnvironment } from "../src/config/environment.js";
 import { findAppFolder } from "../src/config/file.js";
 import { ConfigError, type TelltaleOptions } from "../src/config/options.js";
 import { resolveConfig } from "../src/config/resolve.js";
+import { packageOf } from "../src/upstream/find.js";
 import { UPSTREAM_NAMES } from "../src/upstream/known.js";
 
 const folders: string[] = [];
@@ -44,6 +46,16 @@ test("every type that the options are made of is exported", () => {
   );
   // What only the environment can give.
   expect(missing).toEqual(["SignalOptions", "SourceOptions"]);
+});
+
+test("a package.json is read wherever it is looked for as Node reads it, and may say anything", () => {
+  const folder = join(app(), "node_modules", "pg");
+  mkdirSync(join(folder, "lib"), { recursive: true });
+  writeFileSync(join(folder, "package.json"), '\uFEFF{"name":"pg","version":"8.1.0","main":"lib/a.js","scripts":1}');
+  writeFileSync(join(folder, "lib", "package.json"), "null");
+  const file = join(folder, "lib", "a.js");
+  expect(packageOf(file, "pg")).toEqual({ folder, version: "8.1.0" });
+  expect(handOver("", file)).toContain("bundle:pg@8.1.0");
 });
 
 test("the app's folder is a whole path, also where the first word of the command line is no script (`node -e code word`)", () => {

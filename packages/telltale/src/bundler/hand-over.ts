@@ -1,17 +1,8 @@
-import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { installedFolder, type SupportedModule, targetsOf } from "@telltale/core";
 import { instrumentedLibraries } from "../index.js";
-
-interface Manifest {
-  readonly name?: string;
-  readonly version?: string;
-  readonly type?: string;
-  readonly main?: unknown;
-  readonly module?: unknown;
-  readonly exports?: unknown;
-}
+import { readManifest } from "../manifest.js";
 
 /** A library that is instrumented, as it is installed. */
 interface Library {
@@ -86,7 +77,7 @@ function findLibrary(folder: string): Library | undefined {
   const { name, version = "0.0.0", main, module, exports } = readManifest(folder) ?? {};
   const known = name === undefined ? [] : supported().filter((each) => each.module === name);
   if (name === undefined || known.length === 0) return undefined;
-  const given = [main, module].filter((path) => typeof path === "string");
+  const given = [main, module].filter((path) => path !== undefined);
   const others = known.flatMap((each) => each.others ?? []);
   const files = ["index.js", ...given, ...targetsOf(exports), ...others].map((path) => join(folder, path));
   return {
@@ -95,7 +86,7 @@ function findLibrary(folder: string): Library | undefined {
     inner: [...new Set(known.flatMap((each) => each.inner ?? []))],
     // `main` may be a folder, or lack its ending.
     entries: new Set(files.flatMap((file) => [file, `${file}.js`, join(file, "index.js")])),
-    module: typeof module === "string" ? join(folder, module) : undefined,
+    module: module !== undefined ? join(folder, module) : undefined,
   };
 }
 
@@ -103,12 +94,4 @@ let all: readonly SupportedModule[] | undefined;
 
 function supported(): readonly SupportedModule[] {
   return (all ??= instrumentedLibraries());
-}
-
-function readManifest(folder: string): Manifest | undefined {
-  try {
-    return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
-  } catch {
-    return undefined;
-  }
 }

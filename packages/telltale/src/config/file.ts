@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
+import { isThere, readJson, readManifest } from "../manifest.js";
 import { FILE_SCHEMA, findProblems } from "./schema.js";
 import type { FileOptions } from "./options.js";
 
@@ -18,28 +18,9 @@ export function findAppFolder(script: string | undefined, workingDirectory: stri
   }
 }
 
-/** What may not be read (`--permission`) is not there; Node throws for it. */
-function isThere(path: string): boolean {
-  try {
-    return existsSync(path);
-  } catch {
-    return false;
-  }
-}
-
 /** `name` in the app's package.json. */
 export function readPackageName(appFolder: string): string | undefined {
-  try {
-    const { name } = readJson(join(appFolder, "package.json")) as { name?: unknown };
-    return typeof name === "string" && name !== "" ? name : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Editors on Windows put a byte order mark before it, which Node and npm skip. */
-export function readJson(file: string): unknown {
-  return JSON.parse(readFileSync(file, "utf8").replace(/^\uFEFF/, ""));
+  return readManifest(appFolder)?.name || undefined;
 }
 
 /** The options of the app's configuration file, if there is one. */

@@ -1,6 +1,7 @@
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { isThere, readManifest } from "../manifest.js";
 import { UPSTREAM, UPSTREAM_NAMES, type UpstreamName } from "./known.js";
 
 const require = createRequire(import.meta.url);
@@ -64,26 +65,4 @@ export function isReached(version: string, own: string): boolean {
   const [major, minor = 0] = version.split(".").map(Number);
   const [ownMajor, ownMinor = 0] = own.split(".").map(Number);
   return major === ownMajor && minor <= ownMinor;
-}
-
-/** Where files may not be read, asking throws. */
-function isThere(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false }) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-interface Manifest {
-  readonly name?: string;
-  readonly version?: string;
-}
-
-function readManifest(folder: string): Manifest | undefined {
-  try {
-    return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
-  } catch {
-    return undefined;
-  }
 }

@@ -5,10 +5,11 @@ import { INSTRUMENTATIONS } from "../../instrumentations.js";
 import { cureOf, findBundled } from "../../bundled.js";
 import type { InstrumentationName } from "../../config/options.js";
 import type { Config } from "../../config/resolve.js";
+import { readManifest } from "../../manifest.js";
 import { findUpstream, type InstalledUpstream, isReached } from "../../upstream/find.js";
 import { UPSTREAM, UPSTREAM_NAMES, type UpstreamName } from "../../upstream/known.js";
 import type { Check, Library } from "./check.js";
-import { type App, readManifest } from "./find-app.js";
+import type { App } from "./find-app.js";
 import { findPackage, type Installed } from "./installed.js";
 import type { Source } from "./read-sources.js";
 

@@ -1,8 +1,9 @@
 import { createRequire } from "node:module";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { VERSION } from "@telltale/core";
+import { readManifest } from "../../manifest.js";
 import type { Check } from "./check.js";
-import { type App, findFile, readManifest } from "./find-app.js";
+import { type App, findFile } from "./find-app.js";
 import { findInstalled, findPackage } from "./installed.js";
 import { readText } from "./read-text.js";
 import { packagesOf, readSources, type Source } from "./read-sources.js";

@@ -1,19 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
-import { findAppFolder, readJson } from "../../config/file.js";
+import { findAppFolder } from "../../config/file.js";
+import { type Manifest, readManifest } from "../../manifest.js";
 import { UsageError } from "../command.js";
 import { readText } from "./read-text.js";
-
-export interface Manifest {
-  readonly name?: string;
-  readonly version?: string;
-  readonly type?: string;
-  readonly main?: string;
-  readonly scripts?: Readonly<Record<string, string>>;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly optionalDependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-}
 
 /** The app as it lies there. */
 export interface App {
@@ -63,27 +53,6 @@ function isFile(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-export function readManifest(folder: string): Manifest | undefined {
-  try {
-    const manifest: unknown = readJson(join(folder, "package.json"));
-    return typeof manifest === "object" && manifest !== null ? wellTyped(manifest) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const STRINGS: ReadonlySet<string> = new Set(["name", "version", "type", "main"]);
-
-/** Anybody may write anything there. What is not of its type says nothing. */
-function wellTyped(manifest: object): Manifest {
-  const typed = Object.entries(manifest).filter(([key, value]: [string, unknown]) =>
-    STRINGS.has(key) ? typeof value === "string" : typeof value === "object" && value !== null,
-  );
-  const result = Object.fromEntries(typed) as Manifest;
-  const scripts = Object.entries(result.scripts ?? {}).filter(([, line]) => typeof line === "string");
-  return { ...result, scripts: Object.fromEntries(scripts) };
 }
 
 /** As Node decides it, but for files that say neither: there the first `import` decides. */

@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type Manifest, readManifest } from "./find-app.js";
+import { type Manifest, readManifest } from "../../manifest.js";
 
 /** A package as it is installed. */
 export interface Installed {
