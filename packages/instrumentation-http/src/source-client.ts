@@ -153,7 +153,11 @@ function hear(event: string, subject: unknown, request: ClientRequest, operation
       // Node closes a request whose response was never read, too. `errored` is set when the connection was lost before the
       // whole body came; an app that stops reading has not failed.
       const { res } = request as ClientRequest & { res?: IncomingMessage | null };
-      if (res?.complete === false && res.errored) failOperation(operation, res.errored);
+      try {
+        if (res?.complete === false && res.errored) failOperation(operation, res.errored);
+      } catch {
+        // A getter of the app's own has thrown.
+      }
       if (operation.statusCode === 0) operation.errorType ??= "aborted";
       endRequest(operation);
     }

@@ -125,7 +125,7 @@ function hearSessions(sessions: Http2Sessions, guard: Guard): (() => void)[] {
 
 /** What a request is sent as; without an operation where the headers cannot be read. */
 interface Sent {
-  readonly headers: object;
+  readonly headers: unknown;
   readonly operation?: HttpClientOperation;
 }
 
@@ -139,11 +139,12 @@ function begin(
   if (given === null || (given !== undefined && typeof given !== "object") || isSuppressed(parent)) return undefined;
   const place = PlacedSession.get(session, sessions);
   if (place === undefined) return undefined;
+  const isOpen = !session.closed && !session.destroyed;
   let headers: object;
   try {
-    headers = copyOf(given ?? {});
+    headers = isOpen ? copyOf(given ?? {}) : valuesOf(given ?? {});
   } catch (error) {
-    return { headers: throwerOf(error) };
+    return isOpen ? { headers: throwerOf(error) } : undefined;
   }
   const method = headerOf(headers, ":method") ?? "GET";
   const path = headerOf(headers, ":path") ?? (method === "CONNECT" ? "" : "/");
@@ -153,6 +154,7 @@ function begin(
     const key = siteKeyOf(operation);
     if (siteWanted(key)) operation.takenSite = takeSite(key, below);
   }
+  if (!isOpen) return { headers: given, operation };
   addPropagation(headers, operation);
   return { headers, operation };
 }
@@ -161,6 +163,13 @@ function begin(
 function copyOf(given: object): object {
   // With what stands beside the items: the names that are not to be compressed.
   return Array.isArray(given) ? Object.assign([], given) : { ...given };
+}
+
+/** What can be said of headers without asking a getter of the app's: where the session is closed, Node 22 does not look at them. */
+function valuesOf(given: object): object {
+  if (Array.isArray(given)) return given;
+  const described = Object.entries(Object.getOwnPropertyDescriptors(given));
+  return Object.fromEntries(described.map(([name, { value }]) => [name, value as unknown]));
 }
 
 /** Headers on which Node meets what a getter of the app's has thrown. */

@@ -8,6 +8,7 @@ import {
   failOperation,
   type Guard,
   hasListeners,
+  type HttpServerOperation,
   isSuppressed,
   replaceMethod,
   suppress,
@@ -161,12 +162,13 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
     return function write(this: ServerResponse) {
       const result = Reflect.apply(find(), this, arguments);
       const here = servedByResponse(this);
-      if (here === undefined || here.isHeadSeen || !this.headersSent) return result;
-      here.isHeadSeen = true;
+      if (here === undefined || here.isHeadSeen) return result;
       try {
+        if (!this.headersSent) return result;
+        here.isHeadSeen = true;
         if (isEventStream(typeOf(this))) end(here, guard, true);
-      } catch (error) {
-        guard.failed(error);
+      } catch {
+        // A getter of the app's own has thrown.
       }
       return result;
     };
@@ -249,15 +251,27 @@ function end(here: Served, guard: Guard, isStreaming = false): void {
   try {
     forget(here);
     here.queue?.delete(here);
-    const { headersSent, statusCode, errored } = response;
-    operation.statusCode = headersSent ? statusCode : 0;
-    if (headersSent && statusCode >= 500) operation.errorType = String(statusCode);
-    // The app destroyed it; with ECONNRESET it was Node, as the connection was lost.
-    else if (errored && (errored as NodeJS.ErrnoException).code !== "ECONNRESET") failOperation(operation, errored);
+    try {
+      noteOutcome(operation, response);
+    } catch {
+      // A getter of the app's own has thrown.
+    }
     // A client that leaves after the status (the usual end of an event stream) is no failure.
-    else if (!headersSent) operation.errorType = "aborted";
+    if (operation.statusCode === 0) operation.errorType ??= "aborted";
     endRequest(operation);
   } catch (error) {
     guard.failed(error);
   }
+}
+
+function noteOutcome(operation: HttpServerOperation, response: ServerResponse): void {
+  const { headersSent, statusCode } = response;
+  operation.statusCode = headersSent ? statusCode : 0;
+  if (headersSent && statusCode >= 500) {
+    operation.errorType = String(statusCode);
+    return;
+  }
+  const { errored } = response;
+  // The app destroyed it; with ECONNRESET it was Node, as the connection was lost.
+  if (errored && (errored as NodeJS.ErrnoException).code !== "ECONNRESET") failOperation(operation, errored);
 }

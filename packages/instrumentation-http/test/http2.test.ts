@@ -23,6 +23,7 @@ import { httpInstrumentation } from "../src/index.js";
 import { type Heard, hear } from "./hear.js";
 import { until } from "./serve.js";
 
+const instrumentation = httpInstrumentation({ ignoreIncomingPaths: ["/ignored"] });
 let heard: Heard;
 let server: Http2Server | Http2SecureServer;
 let session: ClientHttp2Session;
@@ -30,7 +31,7 @@ let active: number;
 let remove: () => void;
 beforeEach(() => {
   active = 0;
-  heard = hear(httpInstrumentation({ ignoreIncomingPaths: ["/ignored"] }));
+  heard = hear(instrumentation);
   remove = addListener({
     name: "active",
     operationStarted: ({ kind }) => void (kind === "http.server" && active++),
@@ -343,6 +344,27 @@ describe("headers of the app's", () => {
     await ended(2);
     expect(heard.clients.map(({ url }) => new URL(url).pathname)).toEqual(["/4"]);
     expect(heard.started).toHaveLength(2);
+  });
+
+  test("are looked at on a closed session no more than alone", async () => {
+    await start(() => {});
+    await once(session, "connect");
+    session.close();
+    const ask = (): number => {
+      let asked = 0;
+      const headers = {
+        get ":path"(): never {
+          asked += 1;
+          throw new Error("expected");
+        },
+      };
+      expect(() => session.request(headers)).toThrow();
+      return asked;
+    };
+    const watched = [ask(), ask(), ask()];
+    expect(outcomes(heard.clients)).toHaveLength(3);
+    instrumentation.disable();
+    expect(watched).toEqual([ask(), ask(), ask()]);
   });
 
   test("arrive as they are: of any name, sensitive ones as such, in lists too", async () => {

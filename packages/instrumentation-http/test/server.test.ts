@@ -179,6 +179,33 @@ describe("how a request ends", () => {
     expect(heard.servers[0]).toMatchObject({ statusCode: 200, errorType: "RangeError" });
   });
 
+  test("what getters of the app's own throw is no failure of ours, however often, and the request ends", async () => {
+    const thrower = {
+      get: (): never => {
+        throw new Error("expected");
+      },
+    };
+    const { url, close } = await serve((message, response) => {
+      Object.defineProperty(response, "errored", thrower);
+      if (message.url === "/lost") message.socket.destroy();
+      else response.end("ok");
+    });
+    for (let n = 1; n <= 3; n++) expect(await (await fetch(url)).text()).toBe("ok");
+    await new Promise<void>((resolve) => {
+      const sent = get(`${url}/lost`)
+        .on("error", () => {})
+        .on("close", resolve);
+      expect(sent.reusedSocket).toBe(false);
+    });
+    await ended(4);
+    expect(heard.servers.map(({ path, statusCode, errorType }) => [path, statusCode, errorType])).toEqual([
+      ...Array.from({ length: 3 }, () => ["/", 200, undefined]),
+      ["/lost", 0, "aborted"],
+    ]);
+    expect(new Set(heard.ends.values())).toEqual(new Set([1]));
+    await close();
+  });
+
   test("keep-alive connections, HEAD, 1xx and a late end are counted once each", async () => {
     const { port, close } = await serve((message, response) => {
       if (message.url === "/early") response.writeEarlyHints({ link: "</a.css>; rel=preload" });
