@@ -147,7 +147,7 @@ export {
   registerPool,
 } from "./pool.js";
 export { failPostgresql, findPostgresqlTarget, placeOfPostgresql } from "./postgresql.js";
-export { PoolCall } from "./pool-call.js";
+export { PoolCall, type PoolLink } from "./pool-call.js";
 export {
   type FamilyType,
   type Named,

@@ -34,3 +34,9 @@ export class PoolCall {
     return operation;
   }
 }
+
+/** Where the part of an instrumentation that hears pools and the part that hears their connections meet. */
+export interface PoolLink {
+  /** Set while a pool hands a connection over to the query that waited for it; the connection's `query` takes it. */
+  handedOver: PoolCall | undefined;
+}

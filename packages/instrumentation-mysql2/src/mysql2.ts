@@ -1,6 +1,6 @@
 import { defineInstrumentation, type Instrumentation, type LoadedModule, requireInner, undoAll } from "@telltale/core";
 import type { Driver } from "./driver.js";
-import type { PoolLink } from "./pool-call.js";
+import type { MysqlPoolLink } from "./pool-call.js";
 import { createExplainers } from "./explain.js";
 import { patchCluster } from "./source-cluster.js";
 import { patchCommand } from "./source-command.js";
@@ -27,7 +27,7 @@ export function mysql2Instrumentation({ explain = false }: Mysql2Options = {}): 
         target: (_, loaded) => ownerOf(driverOf(loaded).Connection.prototype, "addCommand"),
         patch(loaded, guard) {
           const { Connection, Pool, PoolCluster } = driverOf(loaded);
-          const link: PoolLink = { handedOver: undefined, nameOf: () => undefined };
+          const link: MysqlPoolLink = { handedOver: undefined, nameOf: () => undefined };
           const query = Connection.createQuery("", undefined, undefined, {});
           const { prototype } = Connection;
           // The driver's own methods, read before they are patched.

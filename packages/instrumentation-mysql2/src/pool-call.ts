@@ -6,6 +6,7 @@ import {
   type Guard,
   hasListeners,
   PoolCall,
+  type PoolLink,
   replaceMethod,
   sitesWanted,
   undoAll,
@@ -13,10 +14,7 @@ import {
 import type { Connection, ConnectionCallback, ConnectionSource } from "./driver.js";
 import { textOf } from "./query-text.js";
 
-/** Where the pool's part and the connection's part of the instrumentation meet. */
-export interface PoolLink {
-  /** Set while a pool hands a connection over to the query that waited for it; the connection's `query` takes it. */
-  handedOver: PoolCall | undefined;
+export interface MysqlPoolLink extends PoolLink {
   /** The name of the pool that a connection belongs to. */
   nameOf(connection: Connection): string | undefined;
 }

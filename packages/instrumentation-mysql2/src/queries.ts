@@ -15,7 +15,7 @@ import {
 import { type ConnectionState, stateOf } from "./connection-state.js";
 import type { Command, Connection } from "./driver.js";
 import { EarlyQuery, failTimeouts, QueryCall, setCall } from "./query-call.js";
-import type { PoolLink } from "./pool-call.js";
+import type { MysqlPoolLink } from "./pool-call.js";
 import { isKnown, targetOf } from "./target.js";
 
 /**
@@ -27,7 +27,7 @@ export function beginQuery(
   command: Command,
   text: unknown,
   call: PoolCall | undefined,
-  link: PoolLink,
+  link: MysqlPoolLink,
   below: (...args: never[]) => unknown,
 ): QueryCall | undefined {
   const state = stateOf(connection);
@@ -51,7 +51,7 @@ function startNow(
   parameters: unknown,
   parent: Context,
   call: PoolCall | undefined,
-  link: PoolLink,
+  link: MysqlPoolLink,
   below: (...args: never[]) => unknown,
 ): DatabaseOperation {
   const template = targetOf(connection, state, link).templateOf(text);
@@ -65,7 +65,7 @@ function startNow(
 }
 
 /** The operation of a query that runs; one that waited for its connection to open begins now, and has waited until now. */
-export function runningOf(call: QueryCall, connection: Connection, link: PoolLink): DatabaseOperation | undefined {
+export function runningOf(call: QueryCall, connection: Connection, link: MysqlPoolLink): DatabaseOperation | undefined {
   const { early } = call;
   if (early !== undefined) {
     call.early = undefined;
@@ -83,7 +83,7 @@ export function failUnmade(
   connection: Connection,
   text: string,
   call: PoolCall | undefined,
-  link: PoolLink,
+  link: MysqlPoolLink,
   error: unknown,
 ): void {
   const state = stateOf(connection);

@@ -1,13 +1,13 @@
 import { context } from "@opentelemetry/api";
 import { findMysqlTarget, type Guard, replaceMethod } from "@telltale/core";
 import type { ConnectionSource } from "./driver.js";
-import { failUnsent, handOver, isGiven, patchCalls, type PoolLink } from "./pool-call.js";
+import { failUnsent, handOver, isGiven, patchCalls, type MysqlPoolLink } from "./pool-call.js";
 
 /**
  * Patches the part of a cluster that a pattern names: it tries one pool after the other, and a query of its is one operation, whichever
  * pool it ran on in the end. Returns what undoes it.
  */
-export function patchCluster(prototype: ConnectionSource, link: PoolLink, guard: Guard): () => void {
+export function patchCluster(prototype: ConnectionSource, link: MysqlPoolLink, guard: Guard): () => void {
   const { getConnection } = prototype;
   const calls = patchCalls(prototype, () => undefined, guard);
 

@@ -3,7 +3,7 @@ import { failMysql, type Guard, replaceMethod, undoAll } from "@telltale/core";
 import type { Command, Connection, Packet } from "./driver.js";
 import { endQuery, runningOf } from "./queries.js";
 import { callBackIn, callOf } from "./query-call.js";
-import type { PoolLink } from "./pool-call.js";
+import type { MysqlPoolLink } from "./pool-call.js";
 
 type Emit = (this: Command, event: string, first?: unknown) => boolean;
 
@@ -11,7 +11,7 @@ type Emit = (this: Command, event: string, first?: unknown) => boolean;
  * Patches the class that all commands have in common: a query's end is heard where its command tells of it, and what the app is then called
  * back with runs in its caller's context, not in that of the connection. Returns what undoes it.
  */
-export function patchCommand(prototype: Command, link: PoolLink, guard: Guard): () => void {
+export function patchCommand(prototype: Command, link: MysqlPoolLink, guard: Guard): () => void {
   const { execute } = prototype;
 
   /** Runs for every packet, each row included. */

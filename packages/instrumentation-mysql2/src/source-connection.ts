@@ -16,7 +16,7 @@ import type { Explainers, TextForm } from "./explain.js";
 import { beginQuery, failUnmade, runningOf } from "./queries.js";
 import { callBackIn, callOf, type QueryCall, setCall } from "./query-call.js";
 import { keepsShape, textOf } from "./query-text.js";
-import type { PoolLink } from "./pool-call.js";
+import type { MysqlPoolLink } from "./pool-call.js";
 import { systemOf } from "./target.js";
 
 /**
@@ -25,7 +25,7 @@ import { systemOf } from "./target.js";
  */
 export function patchConnection(
   prototype: Connection,
-  link: PoolLink,
+  link: MysqlPoolLink,
   guard: Guard,
   makeExplainers: ((connection: Connection) => Explainers) | undefined,
 ): () => void {

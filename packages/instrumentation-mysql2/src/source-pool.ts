@@ -15,7 +15,7 @@ import {
 } from "@telltale/core";
 import { stateOf } from "./connection-state.js";
 import type { Connection, ConnectionCallback, Pool } from "./driver.js";
-import { failUnsent, handOver, isGiven, patchCalls, type PoolLink } from "./pool-call.js";
+import { failUnsent, handOver, isGiven, patchCalls, type MysqlPoolLink } from "./pool-call.js";
 import { isKnown, systemOf } from "./target.js";
 
 /** What a pool was asked for a connection with. It is asked with the same again when a connection is lost for which somebody waits. */
@@ -37,7 +37,7 @@ class OwnCallback extends Attached {
  * are given and come back. A connection that is handed on is used in the context of who waited for it, not of who has released it. Returns
  * what undoes it.
  */
-export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => void {
+export function patchPool(prototype: Pool, link: MysqlPoolLink, guard: Guard): () => void {
   const { getConnection, releaseConnection } = prototype;
   const pools = new KnownPools(readingOf);
   /** Of pools whose server has said which it is. */

@@ -1,10 +1,10 @@
 import { type DatabaseTarget, findMysqlTarget, type MysqlSystem, mysqlSystemOf } from "@telltale/core";
 import type { ConnectionState } from "./connection-state.js";
 import type { Connection } from "./driver.js";
-import type { PoolLink } from "./pool-call.js";
+import type { MysqlPoolLink } from "./pool-call.js";
 
 /** The target of a connection in its present database. What fails before the server has said which it is, was for a MySQL. */
-export function targetOf(connection: Connection, state: ConnectionState, link: PoolLink): DatabaseTarget {
+export function targetOf(connection: Connection, state: ConnectionState, link: MysqlPoolLink): DatabaseTarget {
   if (state.target !== undefined) return state.target;
   const poolName = link.nameOf(connection) ?? state.lender?.pool.name;
   const target = findMysqlTarget("mysql2", systemOf(connection), connection.config, state.database, poolName);

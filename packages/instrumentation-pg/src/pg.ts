@@ -1,7 +1,7 @@
-import { defineInstrumentation, type Instrumentation } from "@telltale/core";
+import { defineInstrumentation, type Instrumentation, type PoolLink } from "@telltale/core";
 import type { Client, Pool, Query } from "./driver.js";
 import { patchClient } from "./source-client.js";
-import { patchPool, type PoolLink } from "./source-pool.js";
+import { patchPool } from "./source-pool.js";
 import { type SqlTags, writeComment } from "./sql-comment.js";
 
 interface Exports {

@@ -12,6 +12,7 @@ import {
   knowConnections,
   placeOfPostgresql,
   type PoolCall,
+  type PoolLink,
   replaceMethod,
   siteWanted,
   startDatabaseOperation,
@@ -22,7 +23,6 @@ import { stateOf } from "./client-state.js";
 import type { Client, Query, Result } from "./driver.js";
 import { createExplainers } from "./explain.js";
 import { callOf, QueryCall, setCall } from "./query-call.js";
-import type { PoolLink } from "./source-pool.js";
 import { addComment } from "./sql-comment.js";
 
 /** What is done besides listening. */
@@ -278,11 +278,16 @@ function hasCallback(config: unknown, values: unknown, callback: unknown): boole
 function textOf(config: unknown): string | undefined {
   if (typeof config === "string") return config;
   if (typeof config !== "object" || config === null) return undefined;
-  const { text, name, cursor } = config as { text?: unknown; name?: unknown; cursor?: unknown };
-  if (typeof text === "string") return text;
-  // pg-query-stream keeps its query in a cursor; a prepared statement may be named only.
-  if (cursor !== undefined) return textOf(cursor);
-  return typeof name === "string" ? `EXECUTE "${name.replaceAll('"', '""')}"` : undefined;
+  try {
+    const { text, name, cursor } = config as { text?: unknown; name?: unknown; cursor?: unknown };
+    if (typeof text === "string") return text;
+    // pg-query-stream keeps its query in a cursor; a prepared statement may be named only.
+    if (cursor !== undefined) return textOf(cursor);
+    return typeof name === "string" ? `EXECUTE "${name.replaceAll('"', '""')}"` : undefined;
+  } catch {
+    // A getter of the app's own has thrown; pg will meet it, too.
+    return undefined;
+  }
 }
 
 /** The values bound to it. */

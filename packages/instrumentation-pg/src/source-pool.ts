@@ -7,26 +7,18 @@ import {
   findPostgresqlTarget,
   type Guard,
   hasListeners,
+  KnownPools,
   PoolCall,
+  type PoolLink,
+  type PoolReading,
   type PoolReporter,
-  registerPool,
+  replaceMethod,
   sitesWanted,
+  undoAll,
   type Waiter,
 } from "@telltale/core";
 import { stateOf } from "./client-state.js";
 import type { Client, ConnectCallback, Pool } from "./driver.js";
-
-/** Where the pool's part and the client's part of the instrumentation meet. */
-export interface PoolLink {
-  /** Set while a pool hands a client over to the `pool.query` that waited for it; the client's `query` takes it. */
-  handedOver: PoolCall | undefined;
-}
-
-/** What is known of a pool from its first connection on. */
-interface KnownPool {
-  readonly reporter: PoolReporter;
-  readonly target: DatabaseTarget;
-}
 
 /** pg-pool's own words for a wait that took too long. */
 const TIMEOUTS = new Set([
@@ -40,15 +32,15 @@ const TIMEOUTS = new Set([
  */
 export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => void {
   const { connect, query, newClient, _acquireClient, _release } = prototype;
-  const pools = new WeakMap<Pool, KnownPool>();
-  /** Of living pools, to be closed when the instrumentation is disabled; they hold no pool. */
-  const open = new Set<PoolReporter>();
+  const pools = new KnownPools(readingOf);
+  /** Where pools lead, known with their first connection. */
+  const targets = new WeakMap<Pool, DatabaseTarget>();
   let calling: PoolCall | undefined;
   /** False once undone: somebody may have wrapped ours meanwhile, and still call it. */
   let active = true;
   const isOn = (): boolean => active && guard.on;
 
-  const patched: Partial<Record<keyof Pool, unknown>> = {
+  const patched: Record<string, (this: Pool, ...args: never[]) => unknown> = {
     connect: function patchedConnect(this: Pool, callback?: ConnectCallback): unknown {
       const call = calling;
       calling = undefined;
@@ -85,11 +77,15 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
 
     query: function patchedQuery(this: Pool, config: unknown, values: unknown, callback: unknown): unknown {
       if (!isOn() || !hasListeners()) return Reflect.apply(query, this, arguments);
-      calling = new PoolCall(context.active(), textOf(config));
-      if (sitesWanted()) noteSite(this, calling, patchedQuery);
-      // It runs when another caller's query ends or a connection is handed on: it gets its own context.
-      if (typeof values === "function") arguments[1] = context.bind(calling.context, values);
-      else if (typeof callback === "function") arguments[2] = context.bind(calling.context, callback);
+      try {
+        calling = new PoolCall(context.active(), textOf(config));
+        if (sitesWanted()) calling.noteSite(targets.get(this), patchedQuery);
+        // It runs when another caller's query ends or a connection is handed on: it gets its own context.
+        if (typeof values === "function") arguments[1] = context.bind(calling.context, values);
+        else if (typeof callback === "function") arguments[2] = context.bind(calling.context, callback);
+      } catch (error) {
+        guard.failed(error);
+      }
       try {
         return Reflect.apply(query, this, arguments);
       } finally {
@@ -107,7 +103,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
         const state = stateOf(client);
         state.createdMs = startMs;
         state.poolOptions = this.options;
-        const { reporter } = know(this, client);
+        const reporter = know(this, client);
         state.reporter = reporter;
         state.loan = reporter.addConnection();
       } catch (error) {
@@ -123,62 +119,41 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       isNew: boolean,
     ): unknown {
       if (isNew && isOn()) {
-        const { createdMs, reporter } = stateOf(client);
-        if (createdMs !== 0) reporter?.timed("create", performance.now() - createdMs);
+        try {
+          const { createdMs, reporter } = stateOf(client);
+          if (createdMs !== 0) reporter?.timed("create", performance.now() - createdMs);
+        } catch (error) {
+          guard.failed(error);
+        }
       }
       return _acquireClient.call(this, client, waiter, idle, isNew);
     },
 
     _release: function patchedRelease(this: Pool, client: Client, idle: unknown, error: unknown): unknown {
       if (isOn()) {
-        const state = stateOf(client);
-        const { reporter, loan, takenMs } = state;
-        const now = performance.now();
-        state.takenMs = 0;
-        if (takenMs !== 0) reporter?.timed("use", now - takenMs);
-        if (loan !== undefined) reporter?.returned(loan, now);
+        try {
+          const state = stateOf(client);
+          const { reporter, loan, takenMs } = state;
+          const now = performance.now();
+          state.takenMs = 0;
+          if (takenMs !== 0) reporter?.timed("use", now - takenMs);
+          if (loan !== undefined) reporter?.returned(loan, now);
+        } catch (failure) {
+          guard.failed(failure);
+        }
       }
       return _release.call(this, client, idle, error);
     },
   };
 
-  function noteSite(pool: Pool, call: PoolCall, below: (...args: never[]) => unknown): void {
-    try {
-      call.noteSite(pools.get(pool)?.target, below);
-    } catch (error) {
-      guard.failed(error);
-    }
-  }
-
   /** The pool's first connection tells where it leads, whatever the options were. Its name is `host:port/database`. */
-  function know(pool: Pool, client: Client): KnownPool {
+  function know(pool: Pool, client: Client): PoolReporter {
     const known = pools.get(pool);
     if (known !== undefined) return known;
     const { host, port, database } = client;
-    const reference = new WeakRef(pool);
-    const reporter: PoolReporter = registerPool({
-      name: `${host}:${port}/${database}`,
-      system: "postgresql",
-      read() {
-        const living = reference.deref();
-        if (living === undefined || living.ended) {
-          open.delete(reporter);
-          return undefined;
-        }
-        const { totalCount, idleCount, waitingCount, options } = living;
-        return {
-          used: totalCount - idleCount,
-          idle: idleCount,
-          pending: waitingCount,
-          limit: options.max,
-          idleMin: options.min,
-        };
-      },
-    });
-    open.add(reporter);
-    const now = { reporter, target: findPostgresqlTarget("pg", host, port, database, reporter.pool.name) };
-    pools.set(pool, now);
-    return now;
+    const reporter = pools.register(pool, { name: `${host}:${port}/${database}`, system: "postgresql" });
+    targets.set(pool, findPostgresqlTarget("pg", host, port, database, reporter.pool.name));
+    return reporter;
   }
 
   /** Only where all connections are lent: one that is still to be opened is nobody's to give back. */
@@ -186,7 +161,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
     try {
       if (pool.idleCount > pool.waitingCount) return undefined;
       if (pool.options.max === undefined || pool.totalCount < pool.options.max) return undefined;
-      return pools.get(pool)?.reporter.waits(caller, askedMs);
+      return pools.get(pool)?.waits(caller, askedMs);
     } catch (error) {
       guard.failed(error);
       return undefined;
@@ -212,7 +187,7 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
       reporter?.timed("wait", now - askedMs);
       return;
     }
-    const reporter = pools.get(pool)?.reporter;
+    const reporter = pools.get(pool);
     if (error instanceof Error && TIMEOUTS.has(error.message)) reporter?.timedOut(waiter);
     else if (waiter !== undefined) reporter?.stoppedWaiting(waiter);
   }
@@ -220,37 +195,33 @@ export function patchPool(prototype: Pool, link: PoolLink, guard: Guard): () => 
   /** A query that never got a connection is a failed call all the same. */
   function failUnsent(pool: Pool, call: PoolCall, text: string, error: unknown): void {
     const [client] = pool._clients;
-    const known = pools.get(pool) ?? (client === undefined ? undefined : know(pool, client));
+    if (client !== undefined) know(pool, client);
     // Ended before it had any connection, it leads nowhere.
-    const target = known?.target ?? findPostgresqlTarget("pg", undefined, undefined, undefined, undefined);
+    const target = targets.get(pool) ?? findPostgresqlTarget("pg", undefined, undefined, undefined, undefined);
     const operation = call.start(target.templateOf(text), text, undefined, performance.now());
     failOperation(operation, error);
     endOperation(operation);
   }
 
-  for (const [name, method] of Object.entries(patched)) {
-    const original = (prototype as unknown as Record<string, (...args: never[]) => unknown>)[name];
+  const undo = Object.entries(patched)
     // Older pools do these steps elsewhere; what cannot be timed is not timed.
-    if (typeof original !== "function") continue;
-    Object.defineProperty(method, "name", { value: original.name });
-    Object.defineProperty(method, "length", { value: original.length });
-    Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true, enumerable: false });
-  }
+    .filter(([name]) => typeof Reflect.get(prototype, name) === "function")
+    .map(([name, method]) => replaceMethod(prototype, name, () => method));
   return () => {
     active = false;
-    for (const reporter of open) reporter.close();
-    open.clear();
-    const originals = { connect, query, newClient, _acquireClient, _release };
-    for (const [name, method] of Object.entries(originals)) {
-      if (Reflect.get(prototype, name) === patched[name as keyof Pool]) {
-        Object.defineProperty(prototype, name, {
-          value: method,
-          writable: true,
-          configurable: true,
-          enumerable: false,
-        });
-      }
-    }
+    pools.close();
+    undoAll(undo);
+  };
+}
+
+function readingOf({ ended, totalCount, idleCount, waitingCount, options }: Pool): PoolReading | undefined {
+  if (ended) return undefined;
+  return {
+    used: totalCount - idleCount,
+    idle: idleCount,
+    pending: waitingCount,
+    limit: options.max,
+    idleMin: options.min,
   };
 }
 
@@ -285,6 +256,11 @@ function isGiven(error: unknown): boolean {
 
 function textOf(config: unknown): string | undefined {
   if (typeof config === "string") return config;
-  const text = (config as { text?: unknown } | null | undefined)?.text;
-  return typeof text === "string" ? text : undefined;
+  try {
+    const text = (config as { text?: unknown } | null | undefined)?.text;
+    return typeof text === "string" ? text : undefined;
+  } catch {
+    // A getter of the app's own has thrown; pg will meet it, too.
+    return undefined;
+  }
 }

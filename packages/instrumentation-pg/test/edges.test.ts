@@ -4,7 +4,7 @@ import { addListener, type DatabaseOperation, readPools } from "@telltale/core";
 import { describeWith } from "@telltale/test/describe-with";
 import { type PostgresServer, startPostgres } from "@telltale/test/servers";
 import { collect, type Collection } from "@telltale/testkit";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { Cursor, instrumentation, pg, QueryStream } from "./pg.js";
 
 describeWith(["postgres"], "pg, at its edges", () => {
@@ -177,6 +177,29 @@ describeWith(["postgres"], "pg, at its edges", () => {
     expect(target.templateOf(wide(0))).toBe(first);
     for (let query = 1; query < 110; query++) target.templateOf(wide(query));
     expect(target.templateOf(wide(0))).not.toBe(first);
+  });
+
+  test("what a getter of the app's own throws reaches it as it does alone; what our clock throws does not", async () => {
+    const pool = new pg.Pool({ connectionString: server.url, max: 1 });
+    const error = new Error("expected");
+    const config = {
+      get text(): string {
+        throw error;
+      },
+    };
+    for (let n = 0; n < 3; n++) await expect(pool.query(config)).rejects.toBe(error);
+    const client = await pool.connect();
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => {
+      throw new Error("expected by the test");
+    });
+    try {
+      client.release();
+    } finally {
+      clock.mockRestore();
+    }
+    expect((await pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+    expect(calls().at(-1)?.template.querySummary).toBe("SELECT");
+    await pool.end();
   });
 
   test("connecting with a callback to a pool that has ended returns what the callback returns", async () => {
