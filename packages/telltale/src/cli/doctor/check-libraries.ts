@@ -71,7 +71,11 @@ export function checkLibraries(
   const checks: Check[] = [];
   const libraries: Library[] = [];
   const heard: string[] = [];
+  const inFiles = findInFiles(files, [...supported.keys()]);
+  const bundledNames = new Set(inFiles.flatMap(([, bundled]) => bundled));
   for (const { name, version, folder } of installed) {
+    // The app runs its own copy, and not the one that is installed for the bundler.
+    if (bundledNames.has(name)) continue;
     const known = supported.get(name);
     if (known === undefined) {
       const through = upstream.find((each) => each.name === upstreamOf(name));
@@ -97,7 +101,7 @@ export function checkLibraries(
   }
   const all = [...builtIn, ...heard];
   if (all.length > 0) checks.unshift({ subject: "heard", status: "ok", text: all.join(", ") });
-  for (const [file, bundled] of findInFiles(files, [...supported.keys()])) {
+  for (const [file, bundled] of inFiles) {
     const where = relative(app.folder, file);
     for (const name of bundled) libraries.push({ name, version: "0.0.0", folder: undefined, state: "bundled" });
     checks.push({
