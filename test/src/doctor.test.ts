@@ -163,6 +163,19 @@ test("versions that are not supported, twice installed, and what is not heard at
   ]);
 });
 
+test("what an instrumentation of OpenTelemetry's does not know is not heard through it", async () => {
+  const versions = { bullmq: "6.7.0", graphql: "17.0.0", kafkajs: "2.2.4" };
+  write("package.json", { name: "app", dependencies: versions });
+  for (const [name, version] of Object.entries(versions)) install(name, version);
+  install("@opentelemetry/instrumentation-graphql", "0.72.0");
+  const diagnosis = await diagnose([]);
+  expect(of(diagnosis, "heard")[0]?.text).toBe("node:http, fetch");
+  expect(of(diagnosis, "not heard").map(({ text, cure }) => `${text} -> ${cure}`)).toEqual([
+    expect.stringMatching(/^kafkajs 2\.2\.4: .* -> npm install @opentelemetry\/instrumentation-kafkajs$/),
+    expect.stringMatching(/^bullmq 6\.7\.0, graphql 17\.0\.0: (?!.*npm install).* bullmq-otel$/),
+  ]);
+});
+
 test("what is heard by its router, its adapter or its driver is not named as unheard", async () => {
   const ofPrisma = async (version: string) => {
     install("@prisma/client", version);
