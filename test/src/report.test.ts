@@ -98,6 +98,12 @@ const columns = (line: string): number =>
   [...line].reduce((sum, one) => sum + (/\p{Script=Han}/u.test(one) ? 2 : 1), 0);
 
 describe("what it prints", () => {
+  test("says that a request has no route", async () => {
+    const findings = [{ ...slow, endpoint: "GET" }];
+    const { stdout } = await run([await serve(answer({ ...page, findings }))]);
+    expect(stdout).toMatch(/^ 1▲ Slow query in GET without a route {2}/m);
+  });
+
   test("names the page of a finding where it can be opened, wherever the app is", async () => {
     const cwd = tmpdir();
     const { stdout } = await runProgram(CLI, { args: ["report", await serve(answer(page))], cwd });

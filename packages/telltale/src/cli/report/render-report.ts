@@ -85,7 +85,7 @@ function describe(finding: ShownFinding, rank: number, width: number): string[] 
   const { kind, severity, endpoint, subject, count, lostMs } = finding;
   const label = LABELS[kind] ?? plain(kind);
   const place =
-    endpoint === undefined ? (subject === undefined ? "" : ` of ${plain(subject)}`) : ` in ${plain(endpoint)}`;
+    endpoint === undefined ? (subject === undefined ? "" : ` of ${plain(subject)}`) : ` in ${placeOf(plain(endpoint))}`;
   const cost = `${lostMs >= 0.05 ? `${formatMs(lostMs)} lost · ` : ""}${count === 1 ? "once" : `${formatCount(count)} times`}`;
   const room = width - 6 - widthOf(cost);
   const head = truncate(`${label}${place}`, room);
@@ -102,6 +102,11 @@ function describe(finding: ShownFinding, rank: number, width: number): string[] 
     ...field("trace", traceOf(finding), width, 1),
     ...field("more", pageOf(finding.page), width, 2),
   ];
+}
+
+/** Without a route a request is known by its method alone, which would read as a place. */
+function placeOf(endpoint: string): string {
+  return /^[A-Z]+$/.test(endpoint) ? `${endpoint} without a route` : endpoint;
 }
 
 /** The page where it can be opened: here, or beside this program, which has all that it knew when it was built. */
