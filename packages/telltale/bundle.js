@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -169,7 +169,7 @@ function readIfThere(path) {
   }
 }
 
-/** Writes `dist/*.cjs` of core, which all packages share, and of telltale, with all that it is made of. */
+/** Writes `dist/*.cjs` of core, which all packages share, and of telltale, with all that it is made of; and its documents. */
 export async function bundle() {
   const api = share("@opentelemetry/api");
   await bundlePackage("core", ["index"], [api]);
@@ -196,6 +196,8 @@ export async function bundle() {
     },
   );
   writeLicenses(`${packages}telltale/dist/cli/LICENSES.txt`, inputs);
+  // Findings name their pages: whoever has Telltale from npm has them, too.
+  cpSync(`${packages}../docs`, `${packages}telltale/docs`, { recursive: true });
 }
 
 /** For vitest's `globalSetup`. */

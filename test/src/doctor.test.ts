@@ -163,6 +163,19 @@ test("versions that are not supported, twice installed, and what is not heard at
   ]);
 });
 
+test("what an instrumentation of OpenTelemetry's does not know is not heard through it", async () => {
+  const versions = { bullmq: "6.7.0", graphql: "17.0.0", kafkajs: "2.2.4" };
+  write("package.json", { name: "app", dependencies: versions });
+  for (const [name, version] of Object.entries(versions)) install(name, version);
+  install("@opentelemetry/instrumentation-graphql", "0.72.0");
+  const diagnosis = await diagnose([]);
+  expect(of(diagnosis, "heard")[0]?.text).toBe("node:http, fetch");
+  expect(of(diagnosis, "not heard").map(({ text, cure }) => `${text} -> ${cure}`)).toEqual([
+    expect.stringMatching(/^kafkajs 2\.2\.4: .* -> npm install @opentelemetry\/instrumentation-kafkajs$/),
+    expect.stringMatching(/^bullmq 6\.7\.0, graphql 17\.0\.0: (?!.*npm install).* bullmq-otel$/),
+  ]);
+});
+
 test("what is heard by its router, its adapter or its driver is not named as unheard", async () => {
   const ofPrisma = async (version: string) => {
     install("@prisma/client", version);
@@ -190,17 +203,32 @@ test("HTTP that the configuration switches off", async () => {
   expect(of(await diagnose([]), "heard")[0]?.text).toBe("pg 8.1.0");
 });
 
-test("a driver that is part of the app's file", async () => {
+test("a driver that is part of the app's file is not heard, installed or not", async () => {
+  write("package.json", { name: "app", dependencies: { ioredis: "5", pg: "8" } });
+  install("ioredis", "5.1.0");
+  install("pg", "8.1.0");
   write(
     "dist/server.js",
     `var x = "Client has encountered a connection error and is not queryable";${" ".repeat(30_000)}`,
   );
-  const [bundled] = problems(await diagnose(["dist/server.js"]));
+  const diagnosis = await diagnose(["dist/server.js"]);
+  const [bundled] = problems(diagnosis);
   expect(bundled).toMatchObject({
     subject: "bundled",
     text: expect.stringContaining(`pg is part of ${join("dist", "server.js")}`),
   });
   expect(bundled?.cure).toContain("external");
+  expect(of(diagnosis, "heard")[0]?.text).toBe("node:http, fetch, ioredis 5.1.0");
+  expect(diagnosis.libraries.map(({ name, state }) => `${name} ${state}`)).toEqual(["ioredis heard", "pg bundled"]);
+});
+
+test("how to start the app: by tsx, where it is installed and the app is TypeScript", async () => {
+  const cure = async (app: string) => of(await diagnose([app]), "start")[0]?.cure;
+  for (const name of ["app.js", "app.ts"]) write(name, "");
+  expect(await cure("app.ts")).toBe("npx telltale run app.ts");
+  install("tsx", "4.0.0");
+  expect(await cure("app.ts")).toBe("npx telltale run --import tsx app.ts");
+  expect(await cure("app.js")).toBe("npx telltale run app.js");
 });
 
 describe("what is loaded before Telltale", () => {

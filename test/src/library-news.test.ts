@@ -29,6 +29,14 @@ test("the preload names what was loaded before it", async () => {
     "pg",
     "pg-pool",
   ]);
+  expect(lines[0]).toContain("start() into a file of its own that is imported first");
+});
+
+test("options that come too late are told once, and none are nothing to tell", async () => {
+  const program = `const { start } = require(${JSON.stringify(createRequire(REGISTER).resolve("telltale"))}); start();`;
+  expect((await run(program)).lines).toEqual([]);
+  const { lines } = await run(`${program} start({ slowQueryMs: 1 }); start({ slowQueryMs: 2 })`);
+  expect(lines).toEqual([expect.stringMatching(/^telltale: start\(\) has options, .* are ignored; /)]);
 });
 
 test("the preload names what a bundler has put into the program's file, and the cure", async () => {

@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { runProgram } from "./run-program.js";
@@ -95,6 +98,20 @@ const columns = (line: string): number =>
   [...line].reduce((sum, one) => sum + (/\p{Script=Han}/u.test(one) ? 2 : 1), 0);
 
 describe("what it prints", () => {
+  test("says that a request has no route", async () => {
+    const findings = [{ ...slow, endpoint: "GET" }];
+    const { stdout } = await run([await serve(answer({ ...page, findings }))]);
+    expect(stdout).toMatch(/^ 1▲ Slow query in GET without a route {2}/m);
+  });
+
+  test("names the page of a finding where it can be opened, wherever the app is", async () => {
+    const cwd = tmpdir();
+    const { stdout } = await runProgram(CLI, { args: ["report", await serve(answer(page))], cwd });
+    const [, named = ""] = /^ +more +(\S+)$/m.exec(stdout) ?? [];
+    expect(named).toMatch(/docs\/findings\/slow_query\.md$/);
+    expect(existsSync(resolve(cwd, named))).toBe(true);
+  });
+
   test("is 80 columns of text without anything that acts on a terminal", async () => {
     const { code, stdout, stderr } = await run([await serve(answer(page))]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });

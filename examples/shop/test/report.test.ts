@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
-import { rankFindings, readFinding } from "../demo/report/findings.js";
+import { findingList, rankFindings, readFinding } from "../demo/report/findings.js";
 import { PoolPeaks } from "../demo/report/pools.js";
 import { parsePrometheusText } from "../demo/report/prometheus-text.js";
 import { writeChecks, writeReport } from "../demo/report/report.js";
@@ -146,6 +146,7 @@ describe("findings", () => {
     const samples = parsePrometheusText(
       [counted("n_plus_one", "/orders", 3), counted("slow_query", "/search", 2)].join("\n"),
     );
+    expect(findingList([{ ...finding, kind: "pool_starved" }], last)[0]).toContain("Pool starved in GET /orders");
     const slow = { ...finding, kind: "slow_query", endpoint: "GET /search", duration_ms: 90 };
     const unmatched = { ...finding, kind: "slow_query", endpoint: undefined, duration_ms: 200 };
     const ranked = rankFindings([finding, { ...finding, duration_ms: 50 }, slow, unmatched], samples);

@@ -98,7 +98,7 @@ export function sayLateModules(): readonly SeenModule[] {
     earlier.set(name, { name, version, state: "late", calls: undefined });
     sayOnce(
       "info",
-      `${name} ${version} was loaded before Telltale: what goes through it is not seen; put --require telltale/register before other preloads, or start() before other imports`,
+      `${name} ${version} was loaded before Telltale: what goes through it is not seen; put --require telltale/register before other preloads, or start() into a file of its own that is imported first`,
     );
   }
   return [...earlier.values()];

@@ -37,7 +37,7 @@ export function findSiteInText(stack: string): { site: CallSite | undefined; isP
     const position = mapPosition(pathOf(url), url, Number(line), Number(column));
     if (position === undefined) return { site: undefined, isPending: true };
     const named = name.replace(/^(?:Object|Function)\./, "");
-    const isNamed = named !== "" && named !== "<anonymous>";
+    const isNamed = named !== "" && !named.endsWith("<anonymous>");
     return { site: { ...position, ...(isNamed && { function: named }) }, isPending: false };
   }
   return { site: undefined, isPending: false };

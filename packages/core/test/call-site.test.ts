@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { afterAll, expect, test } from "vitest";
 import {
+  lastSiteOf,
   type SiteHolder,
   siteKeyOf,
   sitesWanted,
@@ -113,6 +114,13 @@ test.each<[string, string, object | null]>([
   const site = run({ "app.mjs": `import { query, orm, site } from "driver";\n${code}\n${PRINT}` });
   if (expected === null) expect(site).toBeNull();
   else expect(site).toMatchObject({ file: "/app/app.mjs", ...expected });
+});
+
+test("what V8 calls a function without a name is none, in a stack that is text either", async () => {
+  const holder = { slots: [] };
+  wantSite(holder);
+  takeSite(holder, "Error\n    at async Array.<anonymous> (/srv/app/orders.mjs:34:5)");
+  await expect.poll(() => lastSiteOf(holder)).toEqual({ file: "/srv/app/orders.mjs", line: 34, column: 5 });
 });
 
 test("a library that was copied among the app's files is none of its own: Prisma's runtime beside a generated client", () => {

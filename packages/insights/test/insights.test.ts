@@ -157,6 +157,15 @@ describe("the cause and the cure of a slow query", () => {
     ["the server", {}, 50, /reads or sorts more/, /^Look at its plan/],
     ["mostly the wait", {}, 150, /^Most of it was waiting/, /^Look for pool_starved: .+ too: look at its plan/],
     ["Redis sorts nothing", { system: "redis" }, 0, /the command has much to do/, /^Redis answers one command/],
+    [
+      "nor has Memcached plans",
+      { system: "memcached" },
+      0,
+      /the command has much to do/,
+      /^Memcached has it in memory/,
+    ],
+    ["plans of PostgreSQL", { system: "postgresql" }, 0, /reads or sorts more/, /with EXPLAIN \(ANALYZE, BUFFERS\);/],
+    ["plans of whoever it is", { system: "other_sql" }, 0, /reads or sorts more/, /with EXPLAIN;/],
   ])("%s", (_, changes, waitMs, cause, advice) => {
     listen();
     run(undefined, template(changes), [], 0, 260, waitMs);
@@ -211,6 +220,17 @@ describe("N+1 and duplicates", () => {
     ["pool waits do not count", loop(10, 10), 10_000, [], {}, 9],
   ])("%s", (_, calls, requestMs, expected, changes, waitMs) => {
     expect(kinds(calls, requestMs, changes, waitMs)).toEqual(expected);
+  });
+
+  test.each([
+    ["postgresql", "n_plus_one", "(WHERE key = ANY($1), or a JOIN in"],
+    ["mysql", "n_plus_one", "(WHERE key IN (…), or a JOIN in"],
+    ["mongodb", "n_plus_one", "({ $in: keys }, or a $lookup in"],
+    ["redis", "repeated_lookup", "with MGET"],
+    ["memcached", "repeated_lookup", "(getMulti)"],
+  ])("of %s: %s, and the cure in its own words", (system, kind, cure) => {
+    expect(kinds(loop(6, 10), 100, { system, operationName: "GET" })).toEqual([kind]);
+    expect(findings[0]?.advice).toContain(cure);
   });
 
   test("ignored by route or fingerprint", () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { compare, DEFAULT_TOLERANCES, type Tolerances } from "../src/cli/baseline/compare.js";
 import { type Baseline, measure, type RouteFigures } from "../src/cli/baseline/measure.js";
 import { readPage, type Sample } from "../src/cli/baseline/sample.js";
-import { describeComparison } from "../src/cli/baseline/table.js";
+import { describeBaseline, describeComparison } from "../src/cli/baseline/table.js";
 
 describe("a page", () => {
   test("is read with time stamps, exemplars and escapes", () => {
@@ -207,6 +207,10 @@ describe("what is worse", () => {
     const comparison = compare(baseline({ routes, caches }), baseline({ routes, caches }), DEFAULT_TOLERANCES);
     expect(comparison).toEqual({ regressions: [], judged: 1, tooLittle: ["GET /b", "c"] });
     expect(describeComparison(comparison)).toBe("No regression in 1 route.\nToo little traffic to judge: GET /b, c");
+    expect(describeBaseline(baseline({ routes, caches }), 100)).toMatch(
+      /\n\nToo little traffic to judge \(under 100\): GET \/b, c$/,
+    );
+    expect(describeBaseline(baseline({ routes, caches }), 3)).not.toContain("Too little");
   });
 
   test("is told in a table", () => {

@@ -213,6 +213,17 @@ describeWith(["postgres"], "pool holders", () => {
     expect(found("pool_timeout")[0]?.title).toContain("wants another one in the same request");
   });
 
+  test("a request that sends several queries at once waits for them, not for a connection of its own", async () => {
+    collected = collect([createInsights({ pools: { waitMs: WAIT_MS }, eventLoop: UNWATCHED })]);
+    const pool = open({ max: 2 });
+    await Promise.all(Array.from({ length: 2 }, () => pool.query("SELECT 1")));
+    await serve("/report", () =>
+      Promise.all(Array.from({ length: 5 }, (_, n) => pool.query(`SELECT pg_sleep(${0.12 + n / 50})`))),
+    );
+    await pool.end();
+    expect(found("pool_starved")).toMatchObject([{ endpoint: "GET /report", reason: "busy" }]);
+  });
+
   test("leaks are found, each once; nothing else in a soak of normal traffic is one", { timeout: 60_000 }, async () => {
     collected = collect([createInsights({ pools: { waitMs: 0, idleMs: IDLE_MS, afterRequestMs: AFTER_REQUEST_MS } })]);
     const random = createRandom(3);

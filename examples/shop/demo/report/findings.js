@@ -3,7 +3,6 @@ import { bad, bold, dim, terminalWidth, truncate, wrap } from "./terminal.js";
 import { formatCount } from "./units.js";
 
 const MOST = 4;
-const KINDS = { n_plus_one: "N+1", slow_query: "Slow query", duplicate_query: "Duplicate query" };
 
 /** A finding as Telltale logs it, one JSON object on a line; undefined for any other line. */
 export function readFinding(line) {
@@ -43,7 +42,7 @@ export function findingList(findings, samples) {
 }
 
 function describe({ worst, times }) {
-  const kind = `${bad("▲")} ${bold(KINDS[worst.kind] ?? worst.kind)} in ${bold(worst.endpoint ?? "no request")}`;
+  const kind = `${bad("▲")} ${bold(nameOf(worst.kind))} in ${bold(worst.endpoint ?? "no request")}`;
   return [
     `  ${kind}  ${dim(times === 1 ? "once" : `${formatCount(times)} times`)}`,
     ...field("seen", worst.title),
@@ -52,6 +51,12 @@ function describe({ worst, times }) {
     ...field("trace", worst.sampled === false ? "not sampled" : worst.trace_id),
     "",
   ];
+}
+
+/** `Pool starved` for `pool_starved`. */
+function nameOf(kind) {
+  if (kind === "n_plus_one") return "N+1";
+  return (kind[0].toUpperCase() + kind.slice(1)).replaceAll("_", " ");
 }
 
 /** One finding in one line, and the trace to look at. */

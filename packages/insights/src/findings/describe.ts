@@ -24,6 +24,11 @@ export function summaryOf(template: DatabaseTemplate): string {
   return template.querySummary ?? template.operationName ?? template.system;
 }
 
+/** Keeps values by keys: no tables, no plans, and many keys in one call. */
+export function isKeyValue(template: DatabaseTemplate | undefined): boolean {
+  return template?.system === "redis" || template?.system === "memcached";
+}
+
 /** The query that a finding is about, if it is about one. */
 export function factsOfQuery(template: DatabaseTemplate | undefined) {
   return {

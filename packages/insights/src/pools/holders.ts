@@ -210,13 +210,17 @@ function armSite({ template }: Stint): void {
   if (template !== undefined) wantSite(template);
 }
 
-/** A request that waits for a connection while it, or another one of its endpoint that also waits, holds one. */
+/**
+ * A request that waits for a connection while it, or another one of its endpoint that also waits, holds one and runs nothing on it: where a
+ * query runs, as of several that are sent at once, that ends by itself.
+ */
 function isNested(pool: Pool, waiter: Waiter, endpoint: string | undefined): boolean {
   const waiting = new Set<Request | undefined>([waiter.request]);
   for (let other = pool.waiters.first; other !== undefined && waiting.size < MAX_COMPARED; other = other.after) {
     waiting.add(other.request);
   }
   for (let loan = pool.loans.first; loan !== undefined; loan = loan.after) {
+    if (loan.isRunning()) continue;
     if (loan.request !== undefined && waiting.has(loan.request) && endpointOf(loan.request) === endpoint) return true;
   }
   return false;

@@ -8,6 +8,7 @@ import {
   type Request,
 } from "@telltale/core";
 import type { InsightsOptions } from "../options.js";
+import { isKeyValue } from "../findings/describe.js";
 import { bindsOneKey, hashCall, hashOthers, hashParameters } from "../parameters.js";
 import { Calls, Followed, Repetition, RequestCalls } from "./calls.js";
 import { repeatFinding, type RepeatKind } from "./finding.js";
@@ -121,8 +122,8 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
     } else {
       const { paging } = subject;
       if (keys.size < minCount && (paging === undefined || readsInParts(paging, rows, count))) return;
-      // What Redis is sent in parallel, or in a pipeline, waits for one answer.
-      if (subject.template?.system === "redis" && count - overlaps < minCount) return;
+      // What a cache is sent in parallel, or in a pipeline, waits for one answer.
+      if (isKeyValue(subject.template) && count - overlaps < minCount) return;
     }
     const kind = kindOf(subject, isSame);
     const source = isSame ? undefined : findSource(calls, repetition, all.first);
@@ -198,7 +199,7 @@ export function createRepeatFinder(options: InsightsOptions): RepeatFinder {
 function kindOf({ template }: Subject, isSame: boolean): RepeatKind {
   if (template === undefined) return "repeated_http_call";
   if (isSame) return "duplicate_query";
-  return template.system === "redis" ? "repeated_lookup" : "n_plus_one";
+  return isKeyValue(template) ? "repeated_lookup" : "n_plus_one";
 }
 
 /** Longer texts are compared by their hashes, as they would be kept for as long as the request takes. */

@@ -99,18 +99,21 @@ function adviceFor(
 ): string {
   if (kind === "repeated_http_call") return isSame ? CURE_SAME_CALL : CURE_CALLS;
   if (kind === "duplicate_query") return CURE_DUPLICATE;
-  if (kind === "repeated_lookup") return cureLookups(template?.operationName);
+  if (kind === "repeated_lookup") return cureLookups(template);
   const collection = template?.collection;
   const table = collection === undefined ? "the rows" : `the rows of ${collection}`;
   const feeding = `the query that feeds the loop${source === undefined ? "" : `, ${source.name}`}`;
   const ways =
     template?.system === "mongodb"
       ? `{ $in: keys }, or a $lookup in ${feeding}`
-      : `WHERE key = ANY($1), or a JOIN in ${feeding}`;
+      : `WHERE key ${template?.system === "postgresql" ? "= ANY($1)" : "IN (…)"}, or a JOIN in ${feeding}`;
   return `Read ${table} for all keys in one query (${ways}), or load them through a DataLoader.`;
 }
 
-function cureLookups(operation: string | undefined): string {
+function cureLookups(template: DatabaseTemplate | undefined): string {
+  if (template?.system === "memcached")
+    return "Ask for all keys at once (getMulti), or send the calls together and wait for all of them.";
+  const operation = template?.operationName;
   if (operation === "GET") return "Ask for all keys at once with MGET; in a cluster, put the GETs in one pipeline.";
   if (operation === "HGET")
     return "Ask for all fields of a hash at once with HMGET, or put the commands in one pipeline.";

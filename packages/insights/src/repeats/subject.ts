@@ -1,5 +1,5 @@
 import { type DatabaseTemplate, type HttpClientOperation, limitOf, templateSlot, type TakenSite } from "@telltale/core";
-import { summaryOf } from "../findings/describe.js";
+import { isKeyValue, summaryOf } from "../findings/describe.js";
 import { type Paging, pagingOf } from "./paging.js";
 import type { SentUrl } from "./url.js";
 
@@ -88,7 +88,7 @@ export function createSubjects(ignoredFingerprints: ReadonlySet<string>): Subjec
       const paging = system === "redis" ? RANGES.get(operationName) : pagingOf(queryText, text ?? queryText);
       // What reads no table asks for a sign of life, or the time; a queue hands out another row each time.
       const mayDouble =
-        system === "redis" ||
+        isKeyValue(template) ||
         system === "mongodb" ||
         (/\bfrom\b/i.test(queryText) && !/\bskip locked\b/i.test(queryText));
       const hasLiterals = queryText.includes("?") || queryText.endsWith("…");

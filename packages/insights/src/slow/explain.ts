@@ -170,7 +170,7 @@ function complete(finding: Finding, answer: Explanation | string): Finding {
 
 /** What shows a plan with what was really done; it runs the query. */
 export function explainWith(system: string | undefined): string {
-  return PLANS[system ?? ""] ?? "EXPLAIN (ANALYZE, BUFFERS)";
+  return PLANS[system ?? ""] ?? "EXPLAIN";
 }
 
 const PLANS: Readonly<Record<string, string>> = {
@@ -178,6 +178,7 @@ const PLANS: Readonly<Record<string, string>> = {
   mysql: "EXPLAIN ANALYZE",
   sqlite: "EXPLAIN QUERY PLAN",
   "microsoft.sql_server": "SET STATISTICS XML ON",
+  postgresql: "EXPLAIN (ANALYZE, BUFFERS)",
   mongodb: 'explain("executionStats")',
 };
 

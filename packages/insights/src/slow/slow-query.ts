@@ -14,6 +14,7 @@ import {
   factsOfQuery,
   factsOfRequest,
   formatMs,
+  isKeyValue,
   summaryOf,
   wallTimeOf,
   workMs,
@@ -150,7 +151,7 @@ function causeOf(
   { waitMs, loopDelayMs, restMs, isEstimate }: Why,
   reason: string,
   usualMs: number,
-  { system }: DatabaseTemplate,
+  template: DatabaseTemplate,
 ): string {
   const estimate = isEstimate ? ", as an estimate" : "";
   if (loopDelayMs > Math.max(restMs, waitMs)) {
@@ -160,7 +161,7 @@ function causeOf(
   if (reason === "baseline") {
     return `The server took ${formatMs(restMs)}, where ${formatMs(usualMs)} were enough for 95 % of the calls before: look for what has changed, in load, data, plan or locks.`;
   }
-  if (system === "redis")
+  if (isKeyValue(template))
     return "The time is the server's, or the network's: the command has much to do, or waits for others that have.";
   return "The time is the server's, or the network's: it reads or sorts more than it has to, or waits for a lock.";
 }
@@ -179,6 +180,8 @@ function cureOf({ system, effect, collection }: DatabaseTemplate): string {
   if (system === "redis") {
     return "Redis answers one command at a time: look at the size of the value, at KEYS and large ranges, and at SLOWLOG GET.";
   }
+  if (system === "memcached")
+    return "Memcached has it in memory: look at the size of the value, and at the network in between.";
   if (effect === "write")
     return "Look for locks held by other transactions, for many indexes on the table, and for triggers.";
   const table =

@@ -71,11 +71,12 @@ export const baseline: Command = {
 };
 
 async function record(given: Given): Promise<void> {
+  const { minRequests } = readTolerances(given);
   const found = await look(given, 60);
   if (Object.keys(found.routes).length === 0)
     throw new UsageError("no request was served meanwhile: record under load");
   writeBaseline(given.out, found);
-  process.stdout.write(given.json ? toJson(found) : `${describeBaseline(found)}\n\nWrote ${given.out}\n`);
+  process.stdout.write(given.json ? toJson(found) : `${describeBaseline(found, minRequests)}\n\nWrote ${given.out}\n`);
 }
 
 async function compareWith(given: Given, file: string | undefined): Promise<void> {

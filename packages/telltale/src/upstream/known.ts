@@ -4,6 +4,8 @@ export interface Upstream {
   readonly package: string;
   /** What it hears, by the names that apps load. */
   readonly libraries: readonly string[];
+  /** The last major that it knows, where the library has a newer one. */
+  readonly newest?: number;
   /** Packages inside of others that it patches; apps do not load them by themselves. */
   readonly inner?: readonly string[];
 }
@@ -25,7 +27,7 @@ export const UPSTREAM = {
       "@aws-sdk/middleware-stack",
     ],
   },
-  bullmq: { package: "@appsignal/opentelemetry-instrumentation-bullmq", libraries: ["bullmq"] },
+  bullmq: { package: "@appsignal/opentelemetry-instrumentation-bullmq", libraries: ["bullmq"], newest: 5 },
   "cassandra-driver": {
     package: "@opentelemetry/instrumentation-cassandra-driver",
     libraries: ["cassandra-driver"],
@@ -33,7 +35,7 @@ export const UPSTREAM = {
   connect: { package: "@opentelemetry/instrumentation-connect", libraries: ["connect"] },
   cucumber: { package: "@opentelemetry/instrumentation-cucumber", libraries: ["@cucumber/cucumber"] },
   dataloader: { package: "@opentelemetry/instrumentation-dataloader", libraries: ["dataloader"] },
-  graphql: { package: "@opentelemetry/instrumentation-graphql", libraries: ["graphql"] },
+  graphql: { package: "@opentelemetry/instrumentation-graphql", libraries: ["graphql"], newest: 16 },
   grpc: { package: "@opentelemetry/instrumentation-grpc", libraries: ["@grpc/grpc-js"] },
   kafkajs: { package: "@opentelemetry/instrumentation-kafkajs", libraries: ["kafkajs"] },
   "lru-memoizer": { package: "@opentelemetry/instrumentation-lru-memoizer", libraries: ["lru-memoizer"] },

@@ -1,8 +1,8 @@
 import type { Comparison, Regression } from "./compare.js";
 import type { Baseline } from "./measure.js";
 
-/** A baseline for a person to read. */
-export function describeBaseline({ routes, queries, caches, seconds }: Baseline): string {
+/** A baseline for a person to read, who is told now, and not after the release, of what will not be judged. */
+export function describeBaseline({ routes, queries, caches, seconds }: Baseline, minRequests: number): string {
   const rows = Object.entries(routes).map(
     ([route, { requests, perSecond, errorRatio, p50Ms, p95Ms, p99Ms, queriesPerRequest }]) => [
       route,
@@ -21,10 +21,15 @@ export function describeBaseline({ routes, queries, caches, seconds }: Baseline)
     String(lookups),
     percent(hitRatio),
   ]);
+  const few = [
+    ...Object.keys(routes).filter((route) => (routes[route]?.requests ?? 0) < minRequests),
+    ...Object.keys(caches).filter((cache) => (caches[cache]?.lookups ?? 0) < minRequests),
+  ];
   return [
     `${Math.round(seconds)} s, ${Object.keys(queries).length} query shapes`,
     toTable(heads, rows),
     ...(hits.length > 0 ? [toTable(["cache", "lookups", "hits"], hits)] : []),
+    ...(few.length > 0 ? [`Too little traffic to judge (under ${minRequests}): ${few.join(", ")}`] : []),
   ].join("\n\n");
 }
 

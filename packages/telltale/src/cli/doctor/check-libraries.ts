@@ -7,7 +7,7 @@ import type { InstrumentationName } from "../../config/options.js";
 import type { Config } from "../../config/resolve.js";
 import { readManifest } from "../../manifest.js";
 import { findUpstream, type InstalledUpstream, isReached } from "../../upstream/find.js";
-import { UPSTREAM, UPSTREAM_NAMES, type UpstreamName } from "../../upstream/known.js";
+import { type Upstream, UPSTREAM, UPSTREAM_NAMES, type UpstreamName } from "../../upstream/known.js";
 import type { Check, Library } from "./check.js";
 import type { App } from "./find-app.js";
 import { findPackage, type Installed } from "./installed.js";
@@ -72,10 +72,14 @@ export function checkLibraries(
   const checks: Check[] = [];
   const libraries: Library[] = [];
   const heard: string[] = [];
+  const inFiles = findInFiles(files, [...supported.keys()]);
+  const bundledNames = new Set(inFiles.flatMap(([, bundled]) => bundled));
   for (const { name, version, folder } of installed) {
+    // The app runs its own copy, and not the one that is installed for the bundler.
+    if (bundledNames.has(name)) continue;
     const known = supported.get(name);
     if (known === undefined) {
-      const through = upstream.find((each) => each.name === upstreamOf(name));
+      const through = upstream.find((each) => each.name === upstreamOf(name, version));
       if (through !== undefined) {
         libraries.push({ name, version, folder, state: "heard" });
         heard.push(`${name} ${version} (through ${through.package} ${through.version})`);
@@ -98,7 +102,7 @@ export function checkLibraries(
   }
   const all = [...builtIn, ...heard];
   if (all.length > 0) checks.unshift({ subject: "heard", status: "ok", text: all.join(", ") });
-  for (const [file, bundled] of findInFiles(files, [...supported.keys()])) {
+  for (const [file, bundled] of inFiles) {
     const where = relative(app.folder, file);
     for (const name of bundled) libraries.push({ name, version: "0.0.0", folder: undefined, state: "bundled" });
     checks.push({
@@ -108,32 +112,44 @@ export function checkLibraries(
       cure: cureOf(bundled),
     });
   }
-  const unknown = libraries.filter(({ state }) => state === "unknown");
-  if (unknown.length > 0) {
-    const packages = unknown.flatMap(({ name }) => {
-      const known = upstreamOf(name);
-      return known === undefined ? [] : [UPSTREAM[known].package];
-    });
-    checks.push({
-      subject: "not heard",
-      status: "note",
-      text: `${unknown.map(({ name, version }) => `${name} ${version}`).join(", ")}: Telltale has no instrumentation for ${unknown.length === 1 ? "it" : "them"}`,
-      cure:
-        packages.length > 0
-          ? `npm install ${[...new Set(packages)].join(" ")}, through which Telltale hears it`
-          : "OpenTelemetry's own instrumentations, by start({ sdk: { instrumentations } })",
-    });
-  }
-  return { checks, libraries };
+  return { checks: [...checks, ...notHeard(libraries.filter(({ state }) => state === "unknown"))], libraries };
+}
+
+function notHeard(unknown: readonly Library[]): Check[] {
+  const checks: Check[] = [];
+  const note = (found: readonly Library[], why: string, cure: string): void => {
+    if (found.length === 0) return;
+    const names = found.map(({ name, version }) => `${name} ${version}`).join(", ");
+    const text = `${names}: Telltale has no instrumentation for ${found.length === 1 ? "it" : "them"}${why}`;
+    checks.push({ subject: "not heard", status: "note", text, cure });
+  };
+  const through = unknown.map(({ name, version }) => upstreamOf(name, version));
+  const packages = new Set(through.flatMap((name) => (name === undefined ? [] : [UPSTREAM[name].package])));
+  note(
+    unknown.filter((_, n) => through[n] !== undefined),
+    ", but hears OpenTelemetry's",
+    `npm install ${[...packages].join(" ")}`,
+  );
+  const others = unknown.filter((_, n) => through[n] === undefined);
+  const own = others.some(({ name }) => name === "bullmq") ? "; for bullmq its own telemetry, bullmq-otel" : "";
+  note(
+    others,
+    "",
+    `an instrumentation of OpenTelemetry's, if there is one, by start({ sdk: { instrumentations } })${own}`,
+  );
+  return checks;
 }
 
 function isUnheard(name: string, version: string): boolean {
   return UNHEARD.has(name) || (name === "@prisma/client" && Number.parseInt(version, 10) < PRISMA_WITH_DRIVERS);
 }
 
-/** The instrumentation that Telltale would use for a library. */
-function upstreamOf(library: string): UpstreamName | undefined {
-  return UPSTREAM_NAMES.find((name) => (UPSTREAM[name].libraries as readonly string[]).includes(library));
+/** The instrumentation that Telltale would use for a library, if it knows this version. */
+function upstreamOf(library: string, version: string): UpstreamName | undefined {
+  return UPSTREAM_NAMES.find((name) => {
+    const { libraries, newest = Number.POSITIVE_INFINITY }: Upstream = UPSTREAM[name];
+    return libraries.includes(library) && Number.parseInt(version, 10) <= newest;
+  });
 }
 
 function heardOr(isLate: boolean): Library["state"] {

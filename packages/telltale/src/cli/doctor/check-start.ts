@@ -61,7 +61,7 @@ export function checkStart(app: App, sources: ReadonlyMap<string, Source>, libra
       subject: "start",
       status: "note",
       text: "nothing here starts the app with Telltale: no script, no NODE_OPTIONS, no start() in its code",
-      cure: `telltale run ${app.entry === undefined ? "app.js" : relative(app.folder, app.entry)}`,
+      cure: `npx telltale run ${howToRun(app)}`,
     });
   } else
     checks.push({ subject: "start", status: "ok", text: commands.length > 0 ? "preloaded" : "by start() in the code" });
@@ -72,11 +72,18 @@ export function checkStart(app: App, sources: ReadonlyMap<string, Source>, libra
       status: "problem",
       text: `loaded before Telltale${inCode ? `, as imports run before ${by}` : ` by ${by}`}: it will not be seen`,
       cure: inCode
-        ? "call start() in a file of its own that is imported first, or preload: telltale run"
+        ? "call start() in a file of its own that is imported first, or preload: npx telltale run"
         : "name telltale/register first; --require comes before --import, and NODE_OPTIONS before both",
     });
   }
   return checks;
+}
+
+/** Node strips types, but compiles no decorators and no JSX: an app that has tsx is run by it. */
+function howToRun({ entry, folder }: App): string {
+  if (entry === undefined) return "app.js";
+  const path = relative(folder, entry);
+  return /\.[cm]?tsx?$/.test(path) && findPackage("tsx", folder) !== undefined ? `--import tsx ${path}` : path;
 }
 
 function linesOfFiles(folder: string): string[] {

@@ -21,7 +21,10 @@ export async function tryApp(entry: string, seconds: number): Promise<Check[]> {
   if (!lines.some((line) => line.includes(" watches "))) {
     const text =
       ended === undefined ? `Telltale did not start in it within ${seconds} s` : `it ended at once, with ${ended}`;
-    return [...checks, { subject, status: "problem", text, cure: "run it by hand: TELLTALE_LOG=debug telltale run" }];
+    return [
+      ...checks,
+      { subject, status: "problem", text, cure: "run it by hand: TELLTALE_LOG=debug npx telltale run" },
+    ];
   }
   const text = `in ${seconds} s it loaded ${[...new Set(loaded)].join(", ") || "no library that is known"}${end}`;
   return [{ subject, status: ended === undefined || ended === 0 ? "ok" : "warning", text }, ...checks];

@@ -1,4 +1,6 @@
-import { relative } from "node:path";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, relative } from "node:path";
 import { styleText } from "node:util";
 import type { CallSite, FindingKind, FindingSeverity } from "@telltale/core";
 import type { QueryCost } from "@telltale/insights";
@@ -83,7 +85,7 @@ function describe(finding: ShownFinding, rank: number, width: number): string[] 
   const { kind, severity, endpoint, subject, count, lostMs } = finding;
   const label = LABELS[kind] ?? plain(kind);
   const place =
-    endpoint === undefined ? (subject === undefined ? "" : ` of ${plain(subject)}`) : ` in ${plain(endpoint)}`;
+    endpoint === undefined ? (subject === undefined ? "" : ` of ${plain(subject)}`) : ` in ${placeOf(plain(endpoint))}`;
   const cost = `${lostMs >= 0.05 ? `${formatMs(lostMs)} lost · ` : ""}${count === 1 ? "once" : `${formatCount(count)} times`}`;
   const room = width - 6 - widthOf(cost);
   const head = truncate(`${label}${place}`, room);
@@ -98,13 +100,29 @@ function describe(finding: ShownFinding, rank: number, width: number): string[] 
     ...field("where", finding.callSite && siteOf(finding.callSite), width, 2),
     ...planOf(finding, width),
     ...field("trace", traceOf(finding), width, 1),
-    ...field("more", finding.page, width, 1),
+    ...field("more", pageOf(finding.page), width, 2),
   ];
 }
 
+/** Without a route a request is known by its method alone, which would read as a place. */
+function placeOf(endpoint: string): string {
+  return /^[A-Z]+$/.test(endpoint) ? `${endpoint} without a route` : endpoint;
+}
+
+/** The page where it can be opened: here, or beside this program, which has all that it knew when it was built. */
+function pageOf(page: string): string {
+  if (!/^docs\/findings\/\w+\.md$/.test(page) || existsSync(page)) return page;
+  const installed = join(dirname(createRequire(import.meta.url).resolve("telltale/register")), page);
+  return existsSync(installed) ? fromHere(installed) : page;
+}
+
 function siteOf({ file, line, function: name }: CallSite): string {
-  const path = relative(process.cwd(), String(file));
-  return `${path.startsWith("..") ? file : path}:${line}${name === undefined ? "" : ` in ${name}`}`;
+  return `${fromHere(String(file))}:${line}${name === undefined ? "" : ` in ${name}`}`;
+}
+
+function fromHere(file: string): string {
+  const path = relative(process.cwd(), file);
+  return path.startsWith("..") ? file : path;
 }
 
 function traceOf({ traceId, sampled }: ShownFinding): string | undefined {
