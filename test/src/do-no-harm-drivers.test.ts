@@ -56,14 +56,16 @@ describeWith(["mariadb"], "programs with mysql2 and mariadb behave with the prel
 });
 
 describeWith(["memcached"], "programs with clients of Memcached behave with the preload as they do alone", () => {
-  let memcached: MemcachedServer;
+  // One for each, as one of the programs empties it.
+  let servers: MemcachedServer[] = [];
   beforeAll(async () => {
-    memcached = await startMemcached();
+    servers = await Promise.all([startMemcached(), startMemcached()]);
   });
-  afterAll(() => memcached?.stop());
+  afterAll(() => Promise.all(servers.map((server) => server.stop())));
 
   test.each(casesOf(isMemcached))("%s on Node %s", async (program, _, node) => {
-    await compare(program, node, { MEMCACHED: memcached.address });
+    const [alone, watched] = servers.map(({ address }) => ({ MEMCACHED: address }));
+    await compare(program, node, { ...alone }, watched);
   });
 });
 
@@ -98,7 +100,12 @@ test("a method without its object fails as it does alone, and that is no failure
   expect(telltaleLines(watched.stderr).filter((line) => line.includes("failed"))).toEqual([]);
 });
 
-async function compare(program: string, node: string, servers: Record<string, string>): Promise<void> {
+async function compare(
+  program: string,
+  node: string,
+  servers: Record<string, string>,
+  others = servers,
+): Promise<void> {
   const env = {
     ...servers,
     OTEL_EXPORTER_PROMETHEUS_PORT: "0",
@@ -107,7 +114,11 @@ async function compare(program: string, node: string, servers: Record<string, st
   };
   const [alone, watched] = await Promise.all([
     runProgram(fixture(`drivers/${program}`), { node, env }),
-    runProgram(fixture(`drivers/${program}`), { node, env, nodeOptions: ["--require", REGISTER] }),
+    runProgram(fixture(`drivers/${program}`), {
+      node,
+      env: { ...env, ...others },
+      nodeOptions: ["--require", REGISTER],
+    }),
   ]);
   expect(seen(watched)).toEqual(seen(alone));
 }
