@@ -11,6 +11,7 @@ export interface Http2Sessions {
 }
 
 type Connect = (this: Socket, ...args: unknown[]) => unknown;
+type ConnectHttp2 = typeof import("node:http2").connect;
 
 /** Those of this process, once they were found. */
 let known: Http2Sessions | undefined;
@@ -36,10 +37,12 @@ export function onHttp2Client(found: (sessions: Http2Sessions) => void, guard: G
         if (!isFound && guard.on && modules.length !== looked) {
           looked = modules.length;
           try {
-            if (modules.includes("NativeModule http2")) {
+            const connect = modules.includes("NativeModule http2") && process.getBuiltinModule("node:http2").connect;
+            // An app that has put its own in this place need not see a session that it has not asked for.
+            if (connect && isNodes(connect)) {
               isFound = true;
               stop();
-              known = findSessions();
+              known = findSessions(connect);
               found(known);
             }
           } catch (error) {
@@ -52,9 +55,12 @@ export function onHttp2Client(found: (sessions: Http2Sessions) => void, guard: G
   return stop;
 }
 
+function isNodes(connect: ConnectHttp2): boolean {
+  return Function.prototype.toString.call(connect).includes("new ClientHttp2Session(");
+}
+
 /** Asks a session that leads nowhere. */
-function findSessions(): Http2Sessions {
-  const { connect } = process.getBuiltinModule("node:http2");
+function findSessions(connect: ConnectHttp2): Http2Sessions {
   const nowhere = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
   const session = connect("http://localhost", { createConnection: () => nowhere });
   session.on("error", () => {}).destroy();
