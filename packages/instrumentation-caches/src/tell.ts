@@ -23,9 +23,9 @@ export const storedPromises = new WeakSet<object>();
 export function hearWrites(observed: Observed, guard: Guard): (original: Method<unknown>) => Method<unknown> {
   return (original) =>
     function patchedSet(this: unknown, key, value) {
-      if (value instanceof Promise) storedPromises.add(value);
       const result = Reflect.apply(original, this, arguments);
       try {
+        if (value instanceof Promise) storedPromises.add(value);
         if (observed.on && guard.on) reportWrite(observed.name, key);
       } catch (error) {
         guard.failed(error);
