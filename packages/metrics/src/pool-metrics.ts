@@ -13,11 +13,55 @@ const BOUNDS = {
 
 /** What a pool lends: each kind has metrics and attributes of its own. */
 const KINDS = {
-  database: { name: "db.client.connection.pool.name", state: "db.client.connection.state", used: "used" },
-  http: { name: "server.address", state: "http.connection.state", used: "active" },
-  other: { name: "telltale.pool.name", state: "telltale.pool.state", used: "used" },
-} as const;
+  database: {
+    name: "db.client.connection.pool.name",
+    state: "db.client.connection.state",
+    used: "used",
+    connections: METRICS.poolConnections,
+    pending: METRICS.poolPending,
+    limit: METRICS.poolLimit,
+    idleMin: METRICS.poolIdleMin,
+    timeouts: METRICS.poolTimeouts,
+    timings: { wait: METRICS.poolWait, create: METRICS.poolCreate, use: METRICS.poolUse },
+  },
+  http: {
+    name: "server.address",
+    state: "http.connection.state",
+    used: "active",
+    connections: METRICS.httpConnections,
+    pending: METRICS.httpPending,
+    limit: METRICS.httpLimit,
+    timings: { wait: METRICS.httpWait },
+  },
+  other: {
+    name: "telltale.pool.name",
+    state: "telltale.pool.state",
+    used: "used",
+    connections: METRICS.resources,
+    pending: METRICS.resourcePending,
+    limit: METRICS.resourceLimit,
+    idleMin: METRICS.resourceIdleMin,
+    timeouts: METRICS.resourceTimeouts,
+    timings: { wait: METRICS.resourceWait, create: METRICS.resourceCreate, use: METRICS.resourceUse },
+  },
+} as const satisfies Record<string, PoolKind>;
 type Kind = keyof typeof KINDS;
+const KIND_NAMES = Object.keys(KINDS) as Kind[];
+const TIMINGS = ["wait", "create", "use"] as const satisfies readonly PoolTiming[];
+
+interface PoolKind {
+  /** The attribute that says which pool. */
+  readonly name: string;
+  /** The attribute that says what state connections are in, and its value for those that are lent. */
+  readonly state: string;
+  readonly used: string;
+  readonly connections: MetricDefinition;
+  readonly pending: MetricDefinition;
+  readonly limit: MetricDefinition;
+  readonly idleMin?: MetricDefinition;
+  readonly timeouts?: MetricDefinition;
+  readonly timings: Readonly<Partial<Record<PoolTiming, MetricDefinition>>>;
+}
 
 /** The series of one pool, or of all HTTP connections to one server. They live as long as these do: what has ended leaves nothing behind. */
 interface PoolSeries {
@@ -91,53 +135,44 @@ export function createPoolMetrics(maxSeries: number) {
     },
     read(): Recorded[] {
       const living = readAll();
-      const ofKind = (wanted: Kind) => living.filter(({ kind }) => kind === wanted);
-      const [pools, http, other] = [ofKind("database"), ofKind("http"), ofKind("other")];
-      return [
-        numbers(METRICS.poolConnections, pools, states),
-        numbers(METRICS.poolPending, pools, pending),
-        numbers(METRICS.poolLimit, pools, limit),
-        numbers(METRICS.poolIdleMin, pools, idleMin),
-        timeouts(METRICS.poolTimeouts, pools),
-        timing(METRICS.poolWait, pools, "wait"),
-        timing(METRICS.poolCreate, pools, "create"),
-        timing(METRICS.poolUse, pools, "use"),
-        numbers(METRICS.httpConnections, http, states),
-        numbers(METRICS.httpPending, http, pending),
-        numbers(METRICS.httpLimit, http, limit),
-        timing(METRICS.httpWait, http, "wait"),
-        numbers(METRICS.resources, other, states),
-        numbers(METRICS.resourcePending, other, pending),
-        numbers(METRICS.resourceLimit, other, limit),
-        numbers(METRICS.resourceIdleMin, other, idleMin),
-        timeouts(METRICS.resourceTimeouts, other),
-        timing(METRICS.resourceWait, other, "wait"),
-        timing(METRICS.resourceCreate, other, "create"),
-        timing(METRICS.resourceUse, other, "use"),
-      ];
+      return KIND_NAMES.flatMap((name) =>
+        recorded(
+          KINDS[name],
+          living.filter(({ kind }) => kind === name),
+        ),
+      );
     },
   };
 }
 
-const states = ({ used, idle }: PoolSeries): NumberSeries[] => [used, idle];
-const pending = (series: PoolSeries): NumberSeries[] => [series.pending];
-const limit = (series: PoolSeries): NumberSeries[] => (series.isLimited ? [series.limit] : []);
-const idleMin = (series: PoolSeries): NumberSeries[] => (series.hasIdleMin ? [series.idleMin] : []);
-
-function numbers(
-  definition: MetricDefinition,
-  all: readonly PoolSeries[],
-  of: (series: PoolSeries) => readonly NumberSeries[],
-): Recorded {
-  return { definition, numbers: all.flatMap(of), isObserved: true };
-}
-
-function timeouts(definition: MetricDefinition, all: readonly PoolSeries[]): Recorded {
-  return { definition, numbers: all.map((series) => series.timeouts), isObserved: false };
-}
-
-function timing(definition: MetricDefinition, all: readonly PoolSeries[], what: PoolTiming): Recorded {
-  return { definition, histograms: all.map(({ timings }) => timings[what]) };
+function recorded(kind: PoolKind, pools: readonly PoolSeries[]): Recorded[] {
+  const observed = (definition: MetricDefinition | undefined, numbers: NumberSeries[]): Recorded[] =>
+    definition === undefined ? [] : [{ definition, numbers, isObserved: true }];
+  return [
+    ...observed(
+      kind.connections,
+      pools.flatMap(({ used, idle }) => [used, idle]),
+    ),
+    ...observed(
+      kind.pending,
+      pools.map(({ pending }) => pending),
+    ),
+    ...observed(
+      kind.limit,
+      pools.filter(({ isLimited }) => isLimited).map(({ limit }) => limit),
+    ),
+    ...observed(
+      kind.idleMin,
+      pools.filter(({ hasIdleMin }) => hasIdleMin).map(({ idleMin }) => idleMin),
+    ),
+    ...(kind.timeouts === undefined
+      ? []
+      : [{ definition: kind.timeouts, numbers: pools.map(({ timeouts }) => timeouts), isObserved: false }]),
+    ...TIMINGS.flatMap((what) => {
+      const definition = kind.timings[what];
+      return definition === undefined ? [] : [{ definition, histograms: pools.map(({ timings }) => timings[what]) }];
+    }),
+  ];
 }
 
 function reset(series: PoolSeries): void {
