@@ -7,10 +7,10 @@ import type { ForeignInstrumentation, InstrumentationName } from "./config/optio
 import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
 import { createFindingsPage } from "./findings/findings-page.js";
-import { type Ending, flushBeforeExit, flushOnSignals, flushWithin } from "./lifecycle.js";
-import { tellLibraries } from "./library-news.js";
 import { INSTRUMENTATIONS } from "./instrumentations.js";
 import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
+import { tellLibraries } from "./library-news.js";
+import { type Ending, flushBeforeExit, flushOnSignals, flushWithin } from "./lifecycle.js";
 import { correlateLogs } from "./log-correlation/loggers.js";
 import { createLoggerProvider } from "./logger-provider.js";
 import { createMeterProvider } from "./meter-provider.js";

@@ -1,10 +1,10 @@
 import { createRequire } from "node:module";
 import { dirname, relative } from "node:path";
 import { type SupportedModule, whyUnsupported } from "@telltale/core";
-import { INSTRUMENTATIONS } from "../../instrumentations.js";
 import { cureOf, findBundled } from "../../bundled.js";
 import type { InstrumentationName } from "../../config/options.js";
 import type { Config } from "../../config/resolve.js";
+import { INSTRUMENTATIONS } from "../../instrumentations.js";
 import { readManifest } from "../../manifest.js";
 import { findUpstream, type InstalledUpstream, isReached } from "../../upstream/find.js";
 import { type Upstream, UPSTREAM, UPSTREAM_NAMES, type UpstreamName } from "../../upstream/known.js";
