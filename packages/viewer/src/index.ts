@@ -1,1 +1,2 @@
 export type * from "./api/answers.js";
+export { PortTakenError, startViewer, type Viewer, type ViewerOptions } from "./start-viewer.js";

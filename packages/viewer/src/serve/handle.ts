@@ -1,0 +1,93 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { refuse } from "./answer.js";
+import { checkCaller } from "./check-caller.js";
+import { setHeaders } from "./headers.js";
+import type { Live } from "./live.js";
+import { answerPage, type Pages } from "./pages.js";
+
+/** Answers a request, or says that it is not for it. */
+export type Part = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<boolean>;
+
+export interface Parts {
+  /** `POST /v1/traces`, `/v1/metrics`, `/v1/logs`. */
+  readonly receive: Part;
+  /** `/api/…` */
+  readonly api: Part;
+  readonly live: Live;
+  /** Undefined where they are not built. */
+  readonly pages: Pages | undefined;
+}
+
+/** What listens on the port of the pages: those, the API, and OTLP as well. */
+export function handleAll(parts: Parts, host: string | undefined): RequestListener {
+  return guard(host, async (request, response, url) => {
+    if (url.pathname === "/api/live" && request.method === "GET") {
+      parts.live.answer(request, response);
+      return;
+    }
+    if (url.pathname.startsWith("/v1/") && (await parts.receive(request, response, url))) return;
+    if (url.pathname.startsWith("/api/")) {
+      if (await parts.api(request, response, url)) return;
+      refuse(
+        request,
+        response,
+        404,
+        `there is no ${request.method} ${url.pathname}; docs/viewer.md says what there is`,
+      );
+      return;
+    }
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("allow", "GET, HEAD");
+      refuse(request, response, 405, `expected GET, got ${request.method}`);
+      return;
+    }
+    if (parts.pages === undefined) refuse(request, response, 503, "the pages are not built: npm run build");
+    else if (!answerPage(parts.pages, url.pathname, request, response))
+      refuse(request, response, 404, "there is no such file");
+  });
+}
+
+/** What listens on OTLP's port. */
+export function handleOtlpOnly(receive: Part, host: string | undefined): RequestListener {
+  return guard(host, async (request, response, url) => {
+    if (await receive(request, response, url)) return;
+    const expected = "POST /v1/traces, /v1/metrics or /v1/logs";
+    refuse(request, response, 404, `this port takes OTLP: expected ${expected}, got ${request.method} ${url.pathname}`);
+  });
+}
+
+function guard(
+  host: string | undefined,
+  answer: (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void>,
+): RequestListener {
+  return (request, response) => {
+    setHeaders(response);
+    // Whoever sends may go while it is answered.
+    request.on("error", () => {});
+    response.on("error", () => {});
+    const wrong = checkCaller(request, host);
+    if (wrong !== undefined) {
+      refuse(request, response, 403, wrong);
+      return;
+    }
+    const url = parse(request.url ?? "/");
+    if (url === undefined) {
+      refuse(request, response, 400, "the address cannot be read: expected a path such as /api/status");
+      return;
+    }
+    answer(request, response, url).catch((error: unknown) => {
+      if (request.destroyed && !request.complete) return;
+      process.stderr.write(`telltale: ${error instanceof Error ? error.stack : String(error)}\n`);
+      if (response.headersSent) response.destroy();
+      else refuse(request, response, 500, "the viewer failed at this; its own output says how");
+    });
+  };
+}
+
+function parse(target: string): URL | undefined {
+  try {
+    return target.startsWith("/") ? new URL(`http://localhost${target}`) : undefined;
+  } catch {
+    return undefined;
+  }
+}
