@@ -12,7 +12,8 @@ export type ServerName =
   | "redis-server"
   | "memcached"
   | "prometheus"
-  | "alertmanager";
+  | "alertmanager"
+  | "chromium";
 
 interface Package {
   programs: readonly string[];
@@ -60,6 +61,14 @@ const ALERTMANAGER: Package = {
   alpine: "alertmanager",
   brew: "alertmanager",
 };
+/** A browser, for the viewer's pages; no server, and found as they are. */
+const CHROMIUM: Package = {
+  programs: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+  debian: "chromium",
+  fedora: "chromium",
+  alpine: "chromium",
+  brew: "--cask chromium",
+};
 
 const PROGRAMS: Readonly<Record<Exclude<ServerName, "postgres">, Package>> = {
   mariadb: MARIADB,
@@ -68,6 +77,7 @@ const PROGRAMS: Readonly<Record<Exclude<ServerName, "postgres">, Package>> = {
   memcached: MEMCACHED,
   prometheus: PROMETHEUS,
   alertmanager: ALERTMANAGER,
+  chromium: CHROMIUM,
 };
 
 /**
