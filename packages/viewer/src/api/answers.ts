@@ -256,7 +256,12 @@ export interface CacheItem {
   /** Mean of those requests that looked it up. */
   readonly missesPerRequest: number | null;
   /** Most looked up first: commands and patterns of keys as spans tell them, where they do. */
-  readonly patterns: readonly { readonly pattern: string; readonly lookups: number; readonly misses: number }[];
+  readonly patterns: readonly {
+    readonly pattern: string;
+    readonly lookups: number;
+    /** Null where spans do not tell. */
+    readonly misses: number | null;
+  }[];
   readonly findings: readonly FindingItem[];
 }
 
@@ -334,8 +339,8 @@ export interface Instrument {
 }
 
 /**
- * `GET /api/metric/:name?minutes=15&service=&by=http.route` : one line per value of the attribute `by` (all added up without one), at most 20,
- * the largest; `leftOut` more. Monotonic sums are rates per second; of histograms, p50, p95, p99 and the rate.
+ * `GET /api/metric/:name?minutes=15&service=&by=http.route` : one line per value of the attribute `by` (all together without one), at most 20,
+ * the largest; sums and histograms of several series are added up, of gauges it is the mean; `leftOut` more. Monotonic sums are rates per second; of histograms, p50, p95, p99 and the rate.
  */
 export interface MetricData {
   readonly instrument: Instrument;

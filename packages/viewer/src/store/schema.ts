@@ -36,6 +36,12 @@ CREATE TABLE IF NOT EXISTS span (
   -- What a database span belongs to: telltale's fingerprint is that of db.system.name, db.namespace and db.query.text, or of db.query.summary
   -- where there is no text; NULL for spans of no database.
   fingerprint TEXT,
+  -- db.system.name, or db.system of old; NULL for spans of no database.
+  db_system TEXT,
+  -- db.response.returned_rows, or db.response.affected_rows; NULL where nobody said.
+  db_rows INTEGER,
+  -- 1 where it was told as slow (telltale.slow.reason).
+  is_slow INTEGER NOT NULL DEFAULT 0,
   cache_hits INTEGER NOT NULL DEFAULT 0,
   cache_misses INTEGER NOT NULL DEFAULT 0,
   -- The kind of finding that the span tells of (telltale.finding.kind); NULL for none.
@@ -46,8 +52,12 @@ CREATE TABLE IF NOT EXISTS span (
   trace_state TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS span_trace ON span (trace_id);
-CREATE INDEX IF NOT EXISTS span_entry ON span (start_us) WHERE is_entry = 1;
-CREATE INDEX IF NOT EXISTS span_query ON span (fingerprint, start_us) WHERE fingerprint IS NOT NULL;
+-- With all that sums are made of, so that only the index is read: a span's attributes are a hundred times as long.
+CREATE INDEX IF NOT EXISTS span_entry ON span (start_us, duration_ns, status, http_status, resource_id, route) WHERE is_entry = 1;
+CREATE INDEX IF NOT EXISTS span_route ON span (route, start_us) WHERE is_entry = 1;
+CREATE INDEX IF NOT EXISTS span_query ON span (fingerprint, start_us, duration_ns, status, resource_id, db_rows, is_slow)
+  WHERE fingerprint IS NOT NULL;
+CREATE INDEX IF NOT EXISTS span_finding ON span (trace_id, finding) WHERE finding IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS log (
   id INTEGER PRIMARY KEY,
