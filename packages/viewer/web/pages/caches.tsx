@@ -1,0 +1,5 @@
+import { Page } from "../components/page.js";
+
+export function CachesPage() {
+  return <Page title="Caches">Soon</Page>;
+}

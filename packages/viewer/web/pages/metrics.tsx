@@ -1,0 +1,5 @@
+import { Page } from "../components/page.js";
+
+export function MetricsPage() {
+  return <Page title="Metrics">Soon</Page>;
+}

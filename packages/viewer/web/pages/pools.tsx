@@ -1,0 +1,5 @@
+import { Page } from "../components/page.js";
+
+export function PoolsPage() {
+  return <Page title="Pools">Soon</Page>;
+}
