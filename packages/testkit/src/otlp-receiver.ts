@@ -1,8 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
-import { ExportMetricsServiceRequest, ExportTraceServiceRequest } from "./otlp-messages.js";
-import { decode, type Message } from "./protobuf.js";
+import { decodeMetrics, decodeTraces, parseMetrics, parseTraces } from "@telltale/otlp";
 import { flattenPoints, flattenSpans, type ReceivedPoint, type ReceivedSpan } from "./received.js";
 import { waitFor } from "./wait-for.js";
 
@@ -65,10 +64,10 @@ export async function startOtlpReceiver(options: OtlpReceiverOptions = {}): Prom
     if (behaviour === "slow") await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
     const json = request.headers["content-type"]?.startsWith("application/json") === true;
     const content = request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body;
-    const read = (message: Message) =>
-      json ? (JSON.parse(content.toString()) as Record<string, unknown>) : decode(message, content);
-    if (path === "/v1/traces") spans.push(...flattenSpans(read(ExportTraceServiceRequest)));
-    else if (path === "/v1/metrics") points.push(...flattenPoints(read(ExportMetricsServiceRequest)));
+    if (path === "/v1/traces") {
+      spans.push(...flattenSpans(json ? parseTraces(content.toString()) : decodeTraces(content)));
+    } else if (path === "/v1/metrics")
+      points.push(...flattenPoints(json ? parseMetrics(content.toString()) : decodeMetrics(content)));
     else if (path !== "/v1/logs") {
       response.writeHead(404).end(`no such path; there are /v1/traces, /v1/metrics and /v1/logs\n`);
       return;

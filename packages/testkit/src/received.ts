@@ -1,3 +1,5 @@
+import type { AnyValue, KeyValue, MetricMessage, MetricsRequest, SpanMessage, TracesRequest } from "@telltale/otlp";
+
 /** A value of an attribute. */
 export type AttributeValue =
   | string
@@ -43,99 +45,98 @@ export interface ReceivedPoint {
   readonly resource: AttributeMap;
 }
 
-type Json = Record<string, unknown>;
 const KINDS = ["unspecified", "internal", "server", "client", "producer", "consumer"] as const;
 const STATUS = ["unset", "ok", "error"] as const;
 
-/** The spans of an export request, decoded from protobuf or parsed from JSON. */
-export function flattenSpans(request: Json): ReceivedSpan[] {
-  return list(request["resourceSpans"]).flatMap((group) => {
-    const resource = attributes((group["resource"] as Json | undefined)?.["attributes"]);
-    return list(group["scopeSpans"]).flatMap((scoped) => {
-      const scope = String((scoped["scope"] as Json | undefined)?.["name"] ?? "");
-      return list(scoped["spans"]).map((span) => flattenSpan(span, resource, scope));
-    });
+/** The spans of an export request. */
+export function flattenSpans(request: TracesRequest): ReceivedSpan[] {
+  return (request.resourceSpans ?? []).flatMap((group) => {
+    const resource = attributes(group.resource?.attributes);
+    return (group.scopeSpans ?? []).flatMap(({ scope, spans = [] }) =>
+      spans.map((span) => flattenSpan(span, resource, scope?.name ?? "")),
+    );
   });
 }
 
-function flattenSpan(span: Json, resource: AttributeMap, scope: string): ReceivedSpan {
-  const status = (span["status"] ?? {}) as Json;
-  const parent = hex(span["parentSpanId"]);
+function flattenSpan(span: SpanMessage, resource: AttributeMap, scope: string): ReceivedSpan {
+  const { status, parentSpanId = "" } = span;
   return {
-    traceId: hex(span["traceId"]),
-    spanId: hex(span["spanId"]),
-    parentSpanId: parent === "" ? undefined : parent,
-    name: String(span["name"] ?? ""),
-    kind: KINDS[Number(span["kind"] ?? 0)] ?? "unspecified",
-    startNs: BigInt((span["startTimeUnixNano"] ?? 0) as string),
-    endNs: BigInt((span["endTimeUnixNano"] ?? 0) as string),
-    attributes: attributes(span["attributes"]),
-    status: { code: STATUS[Number(status["code"] ?? 0)] ?? "unset", message: String(status["message"] ?? "") },
-    events: list(span["events"]).map((event) => ({
-      name: String(event["name"]),
-      attributes: attributes(event["attributes"]),
+    traceId: span.traceId ?? "",
+    spanId: span.spanId ?? "",
+    parentSpanId: parentSpanId === "" ? undefined : parentSpanId,
+    name: span.name ?? "",
+    kind: KINDS[span.kind ?? 0] ?? "unspecified",
+    startNs: span.startTimeUnixNano ?? 0n,
+    endNs: span.endTimeUnixNano ?? 0n,
+    attributes: attributes(span.attributes),
+    status: { code: STATUS[status?.code ?? 0] ?? "unset", message: status?.message ?? "" },
+    events: (span.events ?? []).map((event) => ({
+      name: event.name ?? "",
+      attributes: attributes(event.attributes),
     })),
-    links: list(span["links"]).map((link) => ({
-      traceId: hex(link["traceId"]),
-      spanId: hex(link["spanId"]),
-      attributes: attributes(link["attributes"]),
+    links: (span.links ?? []).map((link) => ({
+      traceId: link.traceId ?? "",
+      spanId: link.spanId ?? "",
+      attributes: attributes(link.attributes),
     })),
     resource,
     scope,
   };
 }
 
-/** The series of an export request, decoded from protobuf or parsed from JSON. */
-export function flattenPoints(request: Json): ReceivedPoint[] {
-  return list(request["resourceMetrics"]).flatMap((group) => {
-    const resource = attributes((group["resource"] as Json | undefined)?.["attributes"]);
-    return list(group["scopeMetrics"]).flatMap((scoped) =>
-      list(scoped["metrics"]).flatMap((metric) => flattenMetric(metric, resource)),
+/** The series of an export request. */
+export function flattenPoints(request: MetricsRequest): ReceivedPoint[] {
+  return (request.resourceMetrics ?? []).flatMap((group) => {
+    const resource = attributes(group.resource?.attributes);
+    return (group.scopeMetrics ?? []).flatMap(({ metrics = [] }) =>
+      metrics.flatMap((metric) => flattenMetric(metric, resource)),
     );
   });
 }
 
-function flattenMetric(metric: Json, resource: AttributeMap): ReceivedPoint[] {
-  return (["gauge", "sum", "histogram"] as const).flatMap((kind) =>
-    list((metric[kind] as Json | undefined)?.["dataPoints"]).map((point) => ({
-      metric: String(metric["name"]),
-      unit: String(metric["unit"] ?? ""),
-      kind,
-      attributes: attributes(point["attributes"]),
-      value: Number(point["asDouble"] ?? point["asInt"] ?? point["sum"] ?? 0),
-      count: point["count"] === undefined ? undefined : Number(point["count"]),
-      buckets: (point["bucketCounts"] as unknown[] | undefined)?.map(Number),
-      resource,
-    })),
-  );
-}
-
-function list(value: unknown): Json[] {
-  return (value ?? []) as Json[];
-}
-
-/** Ids are bytes in protobuf and hex digits in OTLP's JSON. */
-function hex(value: unknown): string {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
-  return typeof value === "string" ? value.toLowerCase() : "";
-}
-
-function attributes(pairs: unknown): AttributeMap {
-  return Object.fromEntries(
-    list(pairs).map((pair) => [String(pair["key"]), attributeValue(pair["value"] as Json | undefined)]),
-  );
-}
-
-function attributeValue(value: Json | undefined): AttributeValue | undefined {
-  if (value === undefined) return undefined;
-  if ("intValue" in value) return Number(value["intValue"]);
-  if ("arrayValue" in value) {
-    const items = list((value["arrayValue"] as Json)["values"]);
-    return items.map(attributeValue).filter((item) => item !== undefined);
+function flattenMetric(metric: MetricMessage, resource: AttributeMap): ReceivedPoint[] {
+  const { name = "", unit = "" } = metric;
+  const points: ReceivedPoint[] = [];
+  for (const kind of ["gauge", "sum"] as const) {
+    for (const point of metric[kind]?.dataPoints ?? []) {
+      points.push({
+        metric: name,
+        unit,
+        kind,
+        attributes: attributes(point.attributes),
+        value: Number(point.asDouble ?? point.asInt ?? 0),
+        count: undefined,
+        buckets: undefined,
+        resource,
+      });
+    }
   }
-  if ("kvlistValue" in value)
-    return attributes((value["kvlistValue"] as Json)["values"]) as Record<string, AttributeValue>;
-  return (value["stringValue"] ?? value["boolValue"] ?? value["doubleValue"] ?? value["bytesValue"]) as
-    | AttributeValue
-    | undefined;
+  for (const { attributes: pairs, sum, count, bucketCounts } of metric.histogram?.dataPoints ?? []) {
+    const buckets = bucketCounts === undefined ? undefined : [...bucketCounts];
+    points.push({
+      metric: name,
+      unit,
+      kind: "histogram",
+      attributes: attributes(pairs),
+      value: sum ?? 0,
+      count,
+      buckets,
+      resource,
+    });
+  }
+  return points;
+}
+
+function attributes(pairs: readonly KeyValue[] = []): AttributeMap {
+  return Object.fromEntries(pairs.map(({ key, value }) => [key ?? "", attributeValue(value)]));
+}
+
+function attributeValue(value: AnyValue | undefined): AttributeValue | undefined {
+  if (value === undefined) return undefined;
+  const { arrayValue, kvlistValue, intValue } = value;
+  if (intValue !== undefined) return Number(intValue);
+  if (arrayValue !== undefined)
+    return (arrayValue.values ?? []).map(attributeValue).filter((item) => item !== undefined);
+  if (kvlistValue !== undefined) return attributes(kvlistValue.values) as Record<string, AttributeValue>;
+  return value.stringValue ?? value.boolValue ?? value.doubleValue ?? value.bytesValue;
 }
