@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -77,6 +77,14 @@ ${lines.join("\n")}`,
   };
 }
 
+/** What only some commands load: it stays a file of its own. */
+const viewerApart = {
+  name: "viewer apart",
+  setup({ onResolve }) {
+    onResolve({ filter: /^@telltale\/viewer$/ }, () => ({ path: "../viewer.cjs", external: true }));
+  },
+};
+
 function namesOf(entry) {
   return Object.keys(require(entry)).filter((name) => name !== "default");
 }
@@ -146,7 +154,7 @@ function writeIfNew(path, text) {
 }
 
 /** What is under other licences than ours says so in a file beside it. */
-function writeLicenses(path, inputs) {
+function writeLicenses(path, inputs, what = "The command line") {
   const folders = new Set(inputs.map((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(input)?.[0]));
   const texts = [...folders]
     .filter((folder) => folder !== undefined)
@@ -158,7 +166,25 @@ function writeLicenses(path, inputs) {
       if (file === undefined) throw new Error(`${name} is bundled and has no file with its licence`);
       return `${name} ${version} (${license})\n\n${readFileSync(`${folder}/${file}`, "utf8").trim()}\n`;
     });
-  writeIfNew(path, `The command line is bundled with these packages.\n\n${texts.join(`\n${"-".repeat(80)}\n\n`)}`);
+  writeIfNew(
+    path,
+    `${what} ${what.endsWith("s") ? "are" : "is"} bundled with these packages.\n\n${texts.join(`\n${"-".repeat(80)}\n\n`)}`,
+  );
+}
+
+/** The viewer's pages, which vite has built, with the licences of what is in them. */
+function copyPages(from, to) {
+  const names = existsSync(from) ? readdirSync(from, { recursive: true }).filter((name) => /\.\w+$/.test(name)) : [];
+  for (const name of names) writeIfNew(`${to}/${name}`, readFileSync(`${from}/${name}`, "utf8"));
+  writeLicenses(
+    `${to}/LICENSES.txt`,
+    ["preact", "uplot"].map((name) => `${dirname(require.resolve(name))}/`),
+    "The pages",
+  );
+  // A viewer that runs has read its pages; only the next one would be given what is of no use.
+  for (const name of readdirSync(to, { recursive: true })) {
+    if (/\.\w+$/.test(name) && name !== "LICENSES.txt" && !names.includes(name)) rmSync(`${to}/${name}`);
+  }
 }
 
 function readIfThere(path) {
@@ -186,10 +212,14 @@ export async function bundle() {
   );
   // Jest's own require reads no ES modules.
   await bundlePackage("testkit", ["jest"], [api, core]);
+  const viewer = { in: `${packages}viewer/src/index.ts`, out: "viewer" };
+  await bundlePackage("telltale", [viewer], [api, core, sources], { sourcemap: false });
+  copyPages(`${packages}viewer/dist/web`, `${packages}telltale/dist/web`);
+  const commands = ["main", "baseline", "dev", "doctor", "grafana", "report", "run", "viewer"];
   const inputs = await bundlePackage(
     "telltale",
-    ["cli/main", "cli/baseline", "cli/doctor", "cli/grafana", "cli/report", "cli/run"],
-    [api, core, defer(".."), sources, grafanaSdk],
+    commands.map((name) => `cli/${name}`),
+    [api, core, viewerApart, defer(".."), sources, grafanaSdk],
     {
       banner: { js: "/*! Telltale, Apache-2.0; with packages whose licences are in LICENSES.txt */" },
       sourcemap: false,

@@ -1,3 +1,6 @@
+import { VERSION } from "@telltale/core";
+import { readSources } from "./api/status.js";
+import { serveApi } from "./serve/api.js";
 import { createLive } from "./serve/live.js";
 import { handleAll, handleOtlpOnly, type Part } from "./serve/handle.js";
 import { listen, type Listening, PortTakenError } from "./serve/listen.js";
@@ -28,6 +31,7 @@ export interface Viewer {
   close(): Promise<void>;
 }
 
+const NONE = { received: 0, held: 0, maxHeld: 0, forgotten: 0, dropped: 0 };
 const nothing: Part = async () => false;
 
 /**
@@ -36,6 +40,7 @@ const nothing: Part = async () => false;
  */
 export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> {
   const { host, takesOtherPorts = false } = options;
+  const startedMs = Date.now();
   const live = createLive();
   const folder = findPages();
   const pages = folder === undefined ? undefined : readPages(folder);
@@ -51,7 +56,19 @@ export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> 
     const otlp = await listenOr(handleOtlpOnly(receive, host), options.otlpPort ?? 4318, host, takesOtherPorts);
     open.push(otlp);
     const otlpUrl = urlOf(host, otlp.port);
-    const api = nothing;
+    const api = serveApi(store, () => ({
+      version: VERSION,
+      startedMs,
+      file: options.file ?? null,
+      otlpUrl,
+      spans: NONE,
+      logs: NONE,
+      points: NONE,
+      bytes: 0,
+      maxBytes: 0,
+      refused: {},
+      sources: readSources(store),
+    }));
     const all = await listenOr(
       handleAll({ receive, api, live, pages }, host),
       options.port ?? 4319,

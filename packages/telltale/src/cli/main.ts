@@ -11,6 +11,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "record how a service does under load, and compare a later release with it",
     load: async () => (await import("./baseline.js")).baseline,
   },
+  dev: {
+    summary: "run a program watched, and see in a browser what it does",
+    load: async () => (await import("./dev.js")).dev,
+  },
   doctor: {
     summary: "say what of an app will be seen, what will not, why, and the cure; the app is not run",
     load: async () => (await import("./doctor.js")).doctor,
@@ -27,13 +31,18 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "run a program watched: the preload without its flags",
     load: async () => (await import("./run.js")).run,
   },
+  viewer: {
+    summary: "see in a browser what any OpenTelemetry program sends to it",
+    load: async () => (await import("./viewer.js")).viewer,
+  },
 };
 
 const WIDTH = Math.max(...Object.keys(COMMANDS).map(({ length }) => length));
 
 const HELP = `telltale ${VERSION}: find the bottleneck of a running Node.js service
 
-  telltale run app.js    watch a service, as node --require telltale/register app.js does; the rest is about what comes of it
+  telltale dev app.js    watch a service in a browser, on this machine
+  telltale run app.js    watch one as node --require telltale/register app.js does; the rest is about what comes of it
 
 ${Object.entries(COMMANDS)
   .map(([name, { summary }]) => `  telltale ${name.padEnd(WIDTH)}    ${summary}`)
@@ -51,7 +60,7 @@ function letReaderGo(): void {
 }
 
 async function run([name, ...args]: readonly string[]): Promise<void> {
-  if (name !== "run") letReaderGo();
+  if (name !== "run" && name !== "dev") letReaderGo();
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     process.stdout.write(HELP);
     return;
