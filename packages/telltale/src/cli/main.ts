@@ -23,6 +23,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "write dashboards for Grafana, rules for Prometheus, examples of their configurations",
     load: async () => (await import("./grafana.js")).grafana,
   },
+  mcp: {
+    summary: "let a coding assistant ask a running viewer",
+    load: async () => (await import("./mcp.js")).mcp,
+  },
   report: {
     summary: "read what a running service has found: what cost most, why, and the cure",
     load: async () => (await import("./report.js")).report,

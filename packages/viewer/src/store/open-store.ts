@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { loadSqlite } from "./load-sqlite.js";
 import { SCHEMA } from "./schema.js";
 
 /** What has been received: one SQLite database, used from one thread. */
@@ -11,7 +12,7 @@ export interface Store {
 
 /** Opens the database, and makes it where there is none. Without a file it is in memory, and gone with the process. */
 export async function openStore(file?: string): Promise<Store> {
-  const { DatabaseSync } = await import("node:sqlite");
+  const { DatabaseSync } = await loadSqlite();
   const db = new DatabaseSync(file ?? ":memory:");
   db.exec(
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY; PRAGMA auto_vacuum = INCREMENTAL",
