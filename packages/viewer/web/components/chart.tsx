@@ -1,15 +1,13 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
 import type { Steps } from "../../src/api/answers.js";
+import { formatTime } from "../format.js";
+import { useTheme } from "../theme.js";
 import { chartOptions, type ChartTheme } from "./chart-options.js";
 import { placePoints, type ChartPoint } from "./chart-points.js";
 import { lineClass, LineSample } from "./line-style.js";
 import { formatQuantity } from "./quantity.js";
 import { describe } from "./sparkline.js";
-import { watchTheme } from "./watch-theme.js";
-import "./chart.css";
-
 export interface ChartLine {
   /** Unique within the chart. */
   readonly label: string;
@@ -42,6 +40,7 @@ export function Chart({ title, lines, unit, fromMs, toMs, height = 180, points =
   const range = useRef<readonly [number, number]>([fromMs, toMs]);
   const theme = useRef<ChartTheme>({ font: "12px sans-serif", text: "gray", grid: "gray", lines: [] });
   const shownPoints = useRef(points);
+  const colours = useTheme();
   const [at, setAt] = useState<number | null>(null);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
 
@@ -75,18 +74,18 @@ export function Chart({ title, lines, unit, fromMs, toMs, height = 180, points =
       if (box.clientWidth > 0 && box.clientWidth !== made.width) made.setSize({ width: box.clientWidth, height });
     });
     resized.observe(box);
-    const stopWatching = watchTheme(() => {
-      theme.current = readTheme(box, legend.current);
-      made.redraw(false);
-    });
     return () => {
-      stopWatching();
       resized.disconnect();
       made.destroy();
       plot.current = null;
     };
   }, [shape]);
 
+  useEffect(() => {
+    if (host.current === null) return;
+    theme.current = readTheme(host.current, legend.current);
+    plot.current?.redraw(false);
+  }, [colours]);
   useEffect(() => plot.current?.setData(data), [data, fromMs, toMs, points]);
   useEffect(() => {
     labels.forEach((label, i) => plot.current?.setSeries(i + 1, { show: !hidden.has(label) }));
@@ -102,7 +101,7 @@ export function Chart({ title, lines, unit, fromMs, toMs, height = 180, points =
     <figure class="chart">
       <figcaption class="chart-title">
         <span>{title}</span>
-        <span class="chart-time">{time === undefined ? "" : new Date(time).toLocaleTimeString("en-GB")}</span>
+        <span class="chart-time">{time === undefined ? "" : formatTime(time)}</span>
       </figcaption>
       <div
         ref={host}

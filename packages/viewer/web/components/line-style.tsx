@@ -1,6 +1,4 @@
-import "./line-style.css";
-
-const COLOURS = 7;
+const COLOURS = 8;
 /** In CSS pixels, as a canvas and an SVG understand them: lines stay apart without colour. */
 const DASHES: readonly (readonly number[])[] = [[], [8, 4], [2, 3], [9, 3, 2, 3], [16, 4], [5, 2, 5, 6]];
 

@@ -1,8 +1,6 @@
 import type { Steps } from "../../src/api/answers.js";
 import { lineClass } from "./line-style.js";
 import { formatQuantity } from "./quantity.js";
-import "./sparkline.css";
-
 const WIDTH = 100;
 const HEIGHT = 20;
 

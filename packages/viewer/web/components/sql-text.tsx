@@ -1,0 +1,24 @@
+import { useMemo } from "preact/hooks";
+import { layOutSql } from "../sql-layout.js";
+/** A query's text in lines, with its words told apart; what is no SQL stands as it came. */
+export function SqlText({ text }: { readonly text: string }) {
+  const lines = useMemo(() => layOutSql(text), [text]);
+  return (
+    <pre class="sql" tabIndex={0} aria-label="Query text">
+      <code>
+        {lines === undefined
+          ? text
+          : lines.map((line, i) => (
+              <span key={i} class="sql-line">
+                {"  ".repeat(line.indent)}
+                {line.tokens.map((token, j) => [
+                  j > 0 && token.isApart ? " " : "",
+                  token.kind === "other" ? token.text : <span class={`sql-${token.kind}`}>{token.text}</span>,
+                ])}
+                {"\n"}
+              </span>
+            ))}
+      </code>
+    </pre>
+  );
+}
