@@ -43,7 +43,15 @@ export function ask(
   const { hostname, port } = new URL(base);
   return new Promise((resolve, reject) => {
     const asked = request(
-      { host: hostname, port, path, method: options.method ?? "GET", headers: options.headers ?? {}, agent: false },
+      {
+        host: hostname,
+        port,
+        path,
+        method: options.method ?? "GET",
+        headers: options.headers ?? {},
+        agent: false,
+        setHost: options.headers?.["host"] === undefined,
+      },
       (response) => {
         let text = "";
         response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));

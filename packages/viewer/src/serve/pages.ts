@@ -64,7 +64,7 @@ export function readPages(folder: string): Pages {
 
 /** Answers with a file, or with the one page for all that looks like a page of it: links into it are to work. False where there is none. */
 export function answerPage(pages: Pages, path: string, request: IncomingMessage, response: ServerResponse): boolean {
-  const page = pages.get(path) ?? (extname(path) === "" ? pages.get("/index.html") : undefined);
+  const page = pages.get(path) ?? (isFile(path) ? undefined : pages.get("/index.html"));
   if (page === undefined) return false;
   const encoding = choose(request.headers["accept-encoding"]);
   const bytes = page[encoding];
@@ -77,6 +77,11 @@ export function answerPage(pages: Pages, path: string, request: IncomingMessage,
   });
   response.end(request.method === "HEAD" ? undefined : bytes);
   return true;
+}
+
+/** At the top, and among the assets; elsewhere names have dots as well: `/metrics/http.server.request.duration`. */
+function isFile(path: string): boolean {
+  return path.startsWith("/assets/") || (extname(path) !== "" && path.lastIndexOf("/") === 0);
 }
 
 function choose(accepted: string | string[] | undefined): "br" | "gzip" | "plain" {

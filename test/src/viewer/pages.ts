@@ -1,0 +1,96 @@
+import type { Page } from "playwright-core";
+import { FIND_HOSTILE_ELEMENTS } from "./hostile-text.js";
+import type { WatchedPage } from "./start-browser.js";
+
+/** A page of the viewer, as somebody would be sent the link to it. */
+export interface PageAddress {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** What there is to look at in detail; a page is left out where nothing is named. */
+export interface Details {
+  readonly trace?: string;
+  readonly other?: string;
+  readonly fingerprint?: string;
+  readonly metric?: string;
+  /** Further parameters of all pages' addresses: `minutes=15`. */
+  readonly query?: string;
+}
+
+/** Every page there is. */
+export function allPages({ trace, other, fingerprint, metric, query }: Details): PageAddress[] {
+  const page = (name: string, ...parts: readonly (string | undefined)[]): PageAddress[] =>
+    parts.includes(undefined)
+      ? []
+      : [
+          {
+            name,
+            path: `/${parts.map((part) => encodeURIComponent(part ?? "")).join("/")}${query === undefined ? "" : `?${query}`}`,
+          },
+        ];
+  return [
+    ...page("now", ""),
+    ...page("requests", "requests"),
+    ...page("trace", "trace", trace),
+    ...page("compare", "trace", trace, "compare", other),
+    ...page("queries", "queries"),
+    ...page("query", "queries", fingerprint),
+    ...page("caches", "caches"),
+    ...page("pools", "pools"),
+    ...page("findings", "findings"),
+    ...page("metrics", "metrics"),
+    ...page("metric", "metrics", metric),
+  ];
+}
+
+/** Opens a page as a link from elsewhere does, and waits until it shows what it asked for. */
+export async function visit(watched: WatchedPage, origin: string, path: string): Promise<void> {
+  await watched.page.goto(origin + path, { waitUntil: "domcontentloaded" });
+  await settle(watched.page);
+}
+
+/** There is a heading, and nothing is being read. */
+export async function settle(page: Page): Promise<void> {
+  await page.locator("main h1").first().waitFor();
+  await page.waitForFunction("document.querySelector('main .loading, footer:empty') === null");
+}
+
+/**
+ * What is wrong with how a page lies on the screen, and with what it is made of: it is wider than the window, the navigation or the
+ * heading cannot be seen, a text was taken for markup. Empty on a good one.
+ */
+export async function findFaults({ page }: WatchedPage): Promise<string[]> {
+  const hostile = await page.evaluate<string[]>(FIND_HOSTILE_ELEMENTS);
+  return [...hostile, ...(await page.evaluate<string[]>(FIND_FAULTS))];
+}
+
+// What sticks out is named by the first element that does so without a scrolling box of its own around it.
+const FIND_FAULTS = `(() => {
+  const faults = [];
+  const { scrollWidth, clientWidth } = document.documentElement;
+  const name = (element) => element.tagName.toLowerCase() + "." + element.className + " " + (element.textContent ?? "").slice(0, 60);
+  if (scrollWidth > clientWidth) {
+    const scrolls = (element) => element !== document.body && getComputedStyle(element).overflowX !== "visible";
+    const culprit = [...document.body.querySelectorAll("*")].find((element) => {
+      if (element.getBoundingClientRect().right <= clientWidth + 0.5) return false;
+      for (let parent = element.parentElement; parent; parent = parent.parentElement)
+        if (parent !== document.documentElement && scrolls(parent)) return false;
+      return true;
+    });
+    faults.push("wider than the window: " + scrollWidth + " of " + clientWidth + ", by " + (culprit ? name(culprit) : "?"));
+  }
+  for (const wanted of ["nav", "main", "main h1"]) {
+    const box = document.querySelector(wanted)?.getBoundingClientRect();
+    if (!box || box.width === 0 || box.height === 0) faults.push("no " + wanted + " to be seen");
+  }
+  if (document.querySelectorAll("h1").length !== 1) faults.push(document.querySelectorAll("h1").length + " headings of the page");
+  if (!document.title) faults.push("no title");
+  if (!document.documentElement.lang) faults.push("no language");
+  for (const control of document.querySelectorAll("button, input, select, a[href]")) {
+    const label = control.getAttribute("aria-label") ?? control.title;
+    const text = control.labels?.[0]?.textContent || control.textContent || control.placeholder || label;
+    if (!text?.trim()) faults.push("a control without a name: " + control.outerHTML.slice(0, 120));
+  }
+  return faults;
+})()`;
