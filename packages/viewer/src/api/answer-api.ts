@@ -2,6 +2,8 @@ import type { Store } from "../store/open-store.js";
 import type { Problem } from "./answers.js";
 import { answerFindings, muteFinding } from "./findings.js";
 import { answerNow } from "./now.js";
+import { answerQueries } from "./queries.js";
+import { answerRequests } from "./requests.js";
 import { ProblemError } from "./problem-error.js";
 
 export interface Answer {
@@ -16,6 +18,8 @@ type Page = (store: Store, url: URL, nowMs: number, rest: string) => object;
 const PAGES: Readonly<Record<string, Page>> = {
   now: answerNow,
   findings: answerFindings,
+  queries: answerQueries,
+  requests: answerRequests,
 };
 /** Those that are about one thing, named by the end of the path. */
 const DETAILS: Readonly<Record<string, Page>> = {};

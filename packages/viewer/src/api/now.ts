@@ -1,31 +1,32 @@
 import type { Store } from "../store/open-store.js";
 import type { Now, RouteNow } from "./answers.js";
 import { allFindings } from "./findings.js";
-import { nearestRank, splitNumbers } from "./nearest-rank.js";
+import { nearestRank, sortNumbers } from "./nearest-rank.js";
 import { readMinutes, readText } from "./parameters.js";
-import { readRow, readRows } from "./read-rows.js";
-import { boundsOf, emptySteps, secondsOf, stepsOf, type TimeWindow, windowOf } from "./time-window.js";
+import { readProcesses } from "./processes.js";
+import { readColumns } from "./read-columns.js";
+import { readRow } from "./read-rows.js";
+import { readServices } from "./services.js";
+import { boundsOf, emptySteps, secondsOf, stepOf, stepsOf, type TimeWindow, windowOf } from "./time-window.js";
 
-interface StepRow {
-  readonly service: string;
-  readonly route: string | null;
-  readonly step: number;
-  readonly requests: number;
-  readonly errors: number;
-  /** Durations in ns, joined by commas. */
-  readonly durations: string;
-}
-
-/** Only `span_entry` is read. */
-const BY_STEP = `
-SELECT service, route, (start_us - :from) / :step AS step, count(*) AS requests,
-  sum(status = 2 OR ifnull(http_status, 0) >= 500) AS errors, group_concat(duration_ns) AS durations
-FROM span JOIN resource ON resource.id = resource_id
-WHERE is_entry = 1 AND start_us BETWEEN :from AND :to AND (:service IS NULL OR service = :service)
-GROUP BY service, route, step`;
+/** Of the index `span_entry` alone. */
+const ENTRIES = `
+SELECT json_group_array(resource_id) AS resource, json_group_array(ifnull(route, '')) AS route, json_group_array(start_us) AS us,
+  json_group_array(duration_ns) AS ns, json_group_array(status = 2 OR ifnull(http_status, 0) >= 500) AS failed
+FROM span WHERE is_entry = 1 AND start_us BETWEEN :from AND :to`;
 const FIRST = "SELECT min(start_us) AS us FROM span WHERE is_entry = 1";
 
+/** Pages show them all: more are no routes, but names with something in them. */
 const MAX_ROUTES = 500;
+
+/** What came of one route. */
+interface Served {
+  readonly service: string;
+  readonly route: string;
+  /** Durations in ns. */
+  readonly steps: number[][];
+  readonly errors: number[];
+}
 
 /** `GET /api/now` */
 export function answerNow(store: Store, url: URL, nowMs: number): Now {
@@ -37,55 +38,70 @@ export function answerNow(store: Store, url: URL, nowMs: number): Now {
   return {
     fromMs: window.fromMs,
     toMs: window.toMs,
-    routes: readRoutes(store, window, service ?? null),
+    routes: readRoutes(store, window, service),
     findings: findings.slice(0, 5),
-    processes: [],
+    processes: readProcesses(store, window, service),
   };
 }
 
-function readRoutes(store: Store, window: TimeWindow, service: string | null): RouteNow[] {
-  const groups = new Map<string, StepRow[]>();
-  const step = window.stepMs * 1000;
-  for (const row of readRows<StepRow>(store, BY_STEP, { ...boundsOf(window), step, service })) {
-    const key = `${row.route}\n${row.service}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [row]);
-    else group.push(row);
+function readRoutes(store: Store, window: TimeWindow, wanted: string | undefined): RouteNow[] {
+  const services = readServices(store);
+  const all = new Map<string, Map<string, Served>>();
+  const { resource, route, us, ns, failed } = readColumns<{
+    resource: number;
+    route: string;
+    us: number;
+    ns: number;
+    failed: 0 | 1;
+  }>(store, ENTRIES, boundsOf(window));
+  for (const [index, id] of resource.entries()) {
+    const service = services.get(id) ?? "";
+    if (wanted !== undefined && service !== wanted) continue;
+    const served = servedOf(all, service, route[index] ?? "", window);
+    const step = stepOf(window, us[index] ?? 0);
+    served.steps[step]?.push(ns[index] ?? 0);
+    if (failed[index] === 1) served.errors[step] = (served.errors[step] ?? 0) + 1;
   }
   // Before the first request that is kept, nobody knows.
   const knownMs = (readRow<{ us: number | null }>(store, FIRST)?.us ?? 0) / 1000;
-  return [...groups.values()]
-    .map((rows) => routeOf(rows, window, knownMs))
+  return [...all.values()]
+    .flatMap((routes) => [...routes.values()])
+    .map((served) => describe(served, window, knownMs))
     .sort((a, b) => b.totalMs - a.totalMs)
     .slice(0, MAX_ROUTES);
 }
 
-function routeOf(rows: readonly StepRow[], window: TimeWindow, knownMs: number): RouteNow {
+function servedOf(all: Map<string, Map<string, Served>>, service: string, route: string, window: TimeWindow): Served {
+  let routes = all.get(service);
+  if (routes === undefined) all.set(service, (routes = new Map()));
+  let served = routes.get(route);
+  if (served === undefined) {
+    const steps = Array.from({ length: window.count }, (): number[] => []);
+    routes.set(route, (served = { service, route, steps, errors: [] }));
+  }
+  return served;
+}
+
+function describe({ service, route, steps, errors }: Served, window: TimeWindow, knownMs: number): RouteNow {
   const { fromMs, toMs, stepMs } = window;
+  const rate = emptySteps(window);
   const p95 = emptySteps(window);
   const errorRate = emptySteps(window);
-  const rate = p95.map((_, step): number | null =>
-    fromMs + (step + 1) * stepMs > knownMs && secondsOf(window, step) !== undefined ? 0 : null,
-  );
-  const all: number[] = [];
-  let errors = 0;
-  for (const row of rows) {
-    const durations = Float64Array.from(splitNumbers(row.durations)).sort();
-    for (const ns of durations) all.push(ns);
-    errors += row.errors;
-    const seconds = secondsOf(window, row.step);
-    if (seconds !== undefined) rate[row.step] = row.requests / seconds;
-    p95[row.step] = nearestRank(durations, 0.95) / 1e6;
-    errorRate[row.step] = row.errors / row.requests;
+  for (const [step, durations] of steps.entries()) {
+    const seconds = secondsOf(window, step);
+    const isKnown = fromMs + (step + 1) * stepMs > knownMs;
+    if (isKnown && seconds !== undefined) rate[step] = durations.length / seconds;
+    if (durations.length === 0) continue;
+    p95[step] = nearestRank(sortNumbers(durations), 0.95) / 1e6;
+    errorRate[step] = (errors[step] ?? 0) / durations.length;
   }
-  const sorted = Float64Array.from(all).sort();
-  const [{ service, route } = { service: "", route: "" }] = rows;
+  const sorted = sortNumbers(steps.flat());
   return {
     service,
-    route: route ?? "",
+    route,
     requests: sorted.length,
     perSecond: sorted.length / Math.max(1, (toMs - Math.max(fromMs, knownMs)) / 1000),
-    errors,
+    errors: errors.reduce((sum, count) => sum + count, 0),
     totalMs: sorted.reduce((sum, ns) => sum + ns, 0) / 1e6,
     p50Ms: nearestRank(sorted, 0.5) / 1e6,
     p95Ms: nearestRank(sorted, 0.95) / 1e6,

@@ -37,3 +37,8 @@ export function secondsOf({ fromMs, toMs, stepMs, count }: TimeWindow, step: num
 export function boundsOf({ fromMs, toMs }: TimeWindow): { readonly from: number; readonly to: number } {
   return { from: Math.ceil(fromMs * 1000), to: Math.floor(toMs * 1000) };
 }
+
+/** The step that a time is in, in µs. */
+export function stepOf({ fromMs, stepMs, count }: TimeWindow, us: number): number {
+  return Math.min(count - 1, Math.max(0, Math.floor((us / 1000 - fromMs) / stepMs)));
+}

@@ -53,8 +53,9 @@ CREATE TABLE IF NOT EXISTS span (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS span_trace ON span (trace_id);
 -- With all that sums are made of, so that only the index is read: a span's attributes are a hundred times as long.
-CREATE INDEX IF NOT EXISTS span_entry ON span (start_us, duration_ns, status, http_status, resource_id, route) WHERE is_entry = 1;
-CREATE INDEX IF NOT EXISTS span_route ON span (route, start_us) WHERE is_entry = 1;
+CREATE INDEX IF NOT EXISTS span_entry ON span (start_us, id, duration_ns, status, http_status, resource_id, route)
+  WHERE is_entry = 1;
+CREATE INDEX IF NOT EXISTS span_route ON span (route, start_us, id) WHERE is_entry = 1;
 CREATE INDEX IF NOT EXISTS span_query ON span (fingerprint, start_us, duration_ns, status, resource_id, db_rows, is_slow)
   WHERE fingerprint IS NOT NULL;
 CREATE INDEX IF NOT EXISTS span_finding ON span (trace_id, finding) WHERE finding IS NOT NULL;
