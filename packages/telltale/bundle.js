@@ -215,7 +215,7 @@ export async function bundle() {
   const viewer = { in: `${packages}viewer/src/index.ts`, out: "viewer" };
   await bundlePackage("telltale", [viewer], [api, core, sources], { sourcemap: false });
   copyPages(`${packages}viewer/dist/web`, `${packages}telltale/dist/web`);
-  const commands = ["main", "baseline", "dev", "doctor", "grafana", "mcp", "report", "run", "viewer"];
+  const commands = ["main", "baseline", "dev", "doctor", "grafana", "mcp", "report", "run", "top", "viewer"];
   const inputs = await bundlePackage(
     "telltale",
     commands.map((name) => `cli/${name}`),

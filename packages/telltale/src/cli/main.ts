@@ -35,6 +35,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "run a program watched: the preload without its flags",
     load: async () => (await import("./run.js")).run,
   },
+  top: {
+    summary: "see in this terminal what a running viewer has seen",
+    load: async () => (await import("./top.js")).top,
+  },
   viewer: {
     summary: "see in a browser what any OpenTelemetry program sends to it",
     load: async () => (await import("./viewer.js")).viewer,
