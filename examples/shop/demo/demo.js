@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { findServer, startPostgres, startRedis } from "@telltale/test/servers";
 import { startOtlpReceiver } from "@telltale/testkit";
+import { startViewer } from "@telltale/viewer";
 import { driveLoad } from "./load.js";
 import { choosePort } from "./ports.js";
 import { endLoad, say, showLoad, step } from "./progress.js";
@@ -74,7 +75,11 @@ async function runDemo({ once, seconds, start }) {
   const metricsPort = await choosePort("OTEL_EXPORTER_PROMETHEUS_PORT", 9464);
   const servers = await startServers(start);
   const theirs = process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
-  const receiver = theirs ? undefined : await start(startOtlpReceiver(), (receiver) => receiver.close());
+  // Nobody looks at what ends at once.
+  const viewer =
+    theirs || once ? undefined : await start(startViewer({ takesOtherPorts: true }), (viewer) => viewer.close());
+  const forwardTo = viewer && { forwardTo: viewer.otlpUrl };
+  const receiver = theirs ? undefined : await start(startOtlpReceiver(forwardTo), (receiver) => receiver.close());
   const endpoint = theirs || receiver.url;
   const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
   const findings = [];
@@ -93,6 +98,7 @@ async function runDemo({ once, seconds, start }) {
           OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
           // Nobody wants to wait five seconds for the last spans.
           OTEL_BSP_SCHEDULE_DELAY: process.env.OTEL_BSP_SCHEDULE_DELAY || "500",
+          ...(viewer && forViewer(process.env)),
           OTEL_EXPORTER_PROMETHEUS_PORT: String(metricsPort),
           TELLTALE_FINDINGS_LOG: "true",
         },
@@ -117,7 +123,7 @@ async function runDemo({ once, seconds, start }) {
 
   onFinding = (finding) => say(summarizeFinding(finding));
   say(`
-  Metrics  ${bold(metricsUrl)}
+${viewer ? `  Viewer   ${bold(viewer.url)}  ${dim("all of it, in a browser")}\n` : ""}  Metrics  ${bold(metricsUrl)}
   Shop     ${bold(shop.url)}  ${dim(`try curl ${shop.url}/orders`)}
   Traces   ${bold(endpoint)}  ${dim(theirs ? "" : "received by this demo")}
 
@@ -126,6 +132,16 @@ async function runDemo({ once, seconds, start }) {
   const code = await Promise.race([shop.exited, rejectOn(stop.signal)]).catch(() => undefined);
   if (!stop.signal.aborted) throw new Error(`the shop ended with ${code}`);
   say("");
+}
+
+/** Beside traces, which are sent without being asked for. */
+function forViewer(env) {
+  return {
+    OTEL_METRICS_EXPORTER: env.OTEL_METRICS_EXPORTER || "prometheus,otlp",
+    OTEL_METRIC_EXPORT_INTERVAL: env.OTEL_METRIC_EXPORT_INTERVAL || "1000",
+    OTEL_LOGS_EXPORTER: env.OTEL_LOGS_EXPORTER || "otlp",
+    OTEL_BLRP_SCHEDULE_DELAY: env.OTEL_BLRP_SCHEDULE_DELAY || "500",
+  };
 }
 
 /** What the shop says; while it is being stopped it complains about visitors who left. */

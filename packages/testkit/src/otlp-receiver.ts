@@ -36,6 +36,8 @@ export interface OtlpReceiverOptions {
   port?: number;
   /** Default `ok`. */
   behaviour?: Behaviour;
+  /** Base URL of another endpoint that is to have all of it as well, as it comes; whether it takes it makes no difference. */
+  forwardTo?: string;
 }
 
 const SLOW_MS = 2_000;
@@ -62,6 +64,7 @@ export async function startOtlpReceiver(options: OtlpReceiverOptions = {}): Prom
       return;
     }
     if (behaviour === "slow") await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
+    if (options.forwardTo !== undefined) await forward(options.forwardTo, request, body);
     const json = request.headers["content-type"]?.startsWith("application/json") === true;
     const content = request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body;
     if (path === "/v1/traces") {
@@ -113,6 +116,19 @@ export async function startOtlpReceiver(options: OtlpReceiverOptions = {}): Prom
     },
   };
   return receiver;
+}
+
+async function forward(url: string, { url: path = "/", headers }: IncomingMessage, body: Buffer): Promise<void> {
+  const kept = ["content-type", "content-encoding"].flatMap((name) => {
+    const value = headers[name];
+    return typeof value === "string" ? [[name, value] as const] : [];
+  });
+  const sent = fetch(`${url}${path}`, {
+    method: "POST",
+    headers: Object.fromEntries(kept),
+    body: new Uint8Array(body),
+  });
+  await sent.then((response) => response.arrayBuffer()).catch(() => {});
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {
