@@ -53,6 +53,7 @@ export function DataTable<Row>({
   rowId,
   order,
   chosen,
+  current,
 }: {
   /** For those who do not see it. */
   readonly caption: string;
@@ -60,7 +61,10 @@ export function DataTable<Row>({
   readonly rows: readonly Row[];
   readonly rowId: (row: Row) => string;
   readonly order?: Order;
+  /** The row that the keys are at. */
   readonly chosen?: string | undefined;
+  /** The row that is shown in full elsewhere on the page. */
+  readonly current?: string | undefined;
 }) {
   return (
     <>
@@ -78,7 +82,7 @@ export function DataTable<Row>({
           {rows.map((row) => {
             const id = rowId(row);
             return (
-              <tr key={id} data-row={id} aria-selected={id === chosen}>
+              <tr key={id} data-row={id} aria-selected={id === chosen} aria-current={id === current}>
                 {columns.map(({ key, title, cell, isNumber }) => (
                   <td key={key} data-title={title} class={isNumber ? "num" : ""}>
                     {cell(row)}

@@ -6,7 +6,7 @@ export function ShareBar({ share, isBad = false }: { readonly share: number | nu
   return (
     <span class="share">
       <span class="share-track" aria-hidden="true">
-        <span class={isBad ? "share-fill share-bad" : "share-fill"} style={{ width: `${percent}%` }} />
+        {percent > 0 && <span class={isBad ? "share-fill share-bad" : "share-fill"} style={{ width: `${percent}%` }} />}
       </span>
       <span class="share-number">{formatShare(share)}</span>
     </span>

@@ -1,5 +1,6 @@
 import type { CacheItem, Caches } from "../../src/api/answers.js";
 import { apiPath, useApi } from "../api.js";
+import { ChooseLink, ChosenPart, choosePart, useChosenPart } from "../components/chosen-part.js";
 import { Chart } from "../components/chart.js";
 import { DataTable, useSorted, type Column } from "../components/data-table.js";
 import { Figure, Figures } from "../components/figures.js";
@@ -13,7 +14,7 @@ import { useMinutes, WindowPicker } from "../components/window-picker.js";
 import { Worry } from "../components/worry.js";
 import { formatCount, formatShare } from "../format.js";
 import { useKept } from "../kept.js";
-import { setQuery, usePlace } from "../router.js";
+import { usePlace } from "../router.js";
 
 /** More lines than this are no picture. */
 const MAX_LINES = 8;
@@ -22,11 +23,7 @@ const COLUMNS: readonly Column<CacheItem>[] = [
   {
     key: "cache",
     title: "Cache",
-    cell: (cache) => (
-      <a class="two-lines" href={`?${chosenQuery(cacheId(cache))}`} title={cache.cache}>
-        {cache.cache} <small>{cache.service}</small>
-      </a>
-    ),
+    cell: (cache) => <ChooseLink id={cacheId(cache)} name={cache.cache} note={cache.service} />,
     sortBy: ({ cache }) => cache,
   },
   {
@@ -51,7 +48,7 @@ const COLUMNS: readonly Column<CacheItem>[] = [
   { key: "misses", title: "Misses", cell: (c) => formatCount(c.misses), sortBy: (c) => c.misses, isNumber: true },
   {
     key: "per",
-    title: "Misses per request",
+    title: "Misses/request",
     cell: (c) => formatCount(c.missesPerRequest),
     sortBy: (c) => c.missesPerRequest,
     isNumber: true,
@@ -82,8 +79,8 @@ export function CachesPage() {
     all.filter(({ cache, service }) => matchesFilter(filter, [cache, service])),
     "misses",
   );
-  const chosen = useRowKeys("Caches", rows.map(cacheId), (id) => setQuery({ cache: id }, { push: true }));
-  const shown = rows.find((cache) => cacheId(cache) === place.get("cache")) ?? rows[0];
+  const chosen = useRowKeys("Caches", rows.map(cacheId), choosePart);
+  const shown = useChosenPart(rows, cacheId);
   return (
     <Page
       title="Caches"
@@ -102,17 +99,23 @@ export function CachesPage() {
             <Empty title={`No cache has “${filter}” in its name.`} />
           ) : (
             <>
-              <Section title="Hit ratio" note={rows.length > MAX_LINES ? `of the first ${MAX_LINES} below` : undefined}>
-                <Chart
-                  title="Hits of all lookups"
-                  unit="%"
-                  height={160}
-                  lines={labelled(rows.slice(0, MAX_LINES))}
-                  fromMs={fromMs}
-                  toMs={toMs}
-                />
-              </Section>
-              <DataTable caption="Caches" columns={COLUMNS} rows={rows} rowId={cacheId} order={order} chosen={chosen} />
+              <Chart
+                title={`Hit ratio${rows.length > MAX_LINES ? `, of the first ${MAX_LINES} below` : ""}`}
+                unit="%"
+                height={160}
+                lines={labelled(rows.slice(0, MAX_LINES))}
+                fromMs={fromMs}
+                toMs={toMs}
+              />
+              <DataTable
+                caption="Caches"
+                columns={COLUMNS}
+                rows={rows}
+                rowId={cacheId}
+                order={order}
+                chosen={chosen}
+                current={cacheId(shown)}
+              />
               <CacheDetail key={cacheId(shown)} cache={shown} fromMs={fromMs} toMs={toMs} />
             </>
           )
@@ -132,10 +135,7 @@ function CacheDetail({
   readonly toMs: number;
 }) {
   return (
-    <section class="chosen-part" aria-label={cache.cache}>
-      <h2 class="chosen-title">
-        {cache.cache} <small>{cache.service}</small>
-      </h2>
+    <ChosenPart title={cache.cache} note={cache.service}>
       <Figures>
         <Figure name="hit ratio">{formatShare(cache.hitRatio)}</Figure>
         <Figure name="hits">{formatCount(cache.hits)}</Figure>
@@ -181,7 +181,7 @@ function CacheDetail({
           )}
         </Section>
       </div>
-    </section>
+    </ChosenPart>
   );
 }
 
@@ -209,17 +209,13 @@ const PATTERN_COLUMNS: readonly Column<CacheItem["patterns"][number]>[] = [
 
 const cacheId = ({ service, cache }: CacheItem): string => `${service}/${cache}`;
 
-function chosenQuery(id: string): string {
-  const query = new URLSearchParams(location.search);
-  query.set("cache", id);
-  return query.toString();
-}
-
-/** Two services may have a cache of one name. */
+/** By name, so that a line keeps its colour when the table's order changes. Two services may have a cache of one name. */
 function labelled(caches: readonly CacheItem[]) {
   const isShared = (name: string) => caches.filter(({ cache }) => cache === name).length > 1;
-  return caches.map(({ service, cache, hitRatios }) => ({
-    label: isShared(cache) ? `${cache} (${service})` : cache,
-    values: hitRatios,
-  }));
+  return caches
+    .map(({ service, cache, hitRatios }) => ({
+      label: isShared(cache) ? `${cache} (${service})` : cache,
+      values: hitRatios,
+    }))
+    .sort((a, b) => a.label.localeCompare(b.label));
 }

@@ -80,15 +80,15 @@ function Detail({
           <SqlText text={query.text} />
         )}
       </Section>
-      <Section title="Duration">
+      <div class="section">
         <Chart
-          title="Mean of each step"
+          title="Mean duration"
           unit="ms"
           lines={[{ label: "duration", values: durations }]}
           fromMs={durations.fromMs}
           toMs={durations.fromMs + durations.values.length * durations.stepMs}
         />
-      </Section>
+      </div>
       <div class="side-by-side">
         <Section title="Callers">
           {callers.length === 0 ? (
