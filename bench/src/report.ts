@@ -39,13 +39,14 @@ function loadTable({ variants, rounds, requestsPerBlock, noise }: EndpointResult
     (result.allocatedBytes.median / 1024).toFixed(1),
     times(result.allocatedRatio.median),
     `${(result.gcShare * 100).toFixed(1)} %`,
+    result.idleMsPerSecond.toFixed(1),
     result.spansPerRequest === 0 ? "" : result.spansPerRequest.toFixed(2),
     result.rssMb.toFixed(0),
     result.heapAfterGcMb.toFixed(1),
   ]);
   return [
     ...formatTable(
-      ["", "CPU µs", "× bare", "min–max", "alloc KB", "× bare", "GC", "spans", "RSS MB", "heap MB"],
+      ["", "CPU µs", "× bare", "min–max", "alloc KB", "× bare", "GC", "idle ms/s", "spans", "RSS MB", "heap MB"],
       sortByColumn(rows, 2),
     ),
     "",

@@ -16,6 +16,8 @@ export interface Block {
 /** What one server had to show after its load. */
 export interface AfterLoad {
   readonly variant: string;
+  /** CPU time per second while nothing is asked of it. */
+  readonly idleMsPerSecond: number;
   readonly spansPerRequest: number;
   readonly rssMb: number;
   readonly rssAfterGcMb: number;
@@ -31,6 +33,8 @@ export interface LoadResult {
   readonly allocatedRatio: Spread;
   /** Part of the CPU time that went into garbage collection. */
   readonly gcShare: number;
+  /** CPU time in ms per second while nothing is asked of it; `cpuUs` has no part of it in it. */
+  readonly idleMsPerSecond: number;
   readonly spansPerRequest: number;
   readonly rssMb: number;
   readonly rssAfterGcMb: number;
@@ -115,6 +119,7 @@ export function summarize(
       allocatedBytes: spread(own.map(allocated)),
       allocatedRatio: ratio(own, bare, allocated),
       gcShare: median(own.map(({ gcUs, cpuUs }) => gcUs / cpuUs)),
+      idleMsPerSecond: mid((server) => server.idleMsPerSecond),
       spansPerRequest: mid((server) => server.spansPerRequest),
       rssMb: mid((server) => server.rssMb),
       rssAfterGcMb: mid((server) => server.rssAfterGcMb),

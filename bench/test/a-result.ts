@@ -9,6 +9,7 @@ export function loadResult(cpuRatio: number, allocatedRatio = 1): LoadResult {
     allocatedBytes: flat(allocatedRatio * 20_000),
     allocatedRatio: flat(allocatedRatio),
     gcShare: 0.05,
+    idleMsPerSecond: 0.5,
     spansPerRequest: 2,
     rssMb: 100,
     rssAfterGcMb: 90,

@@ -6,6 +6,7 @@ function blocks(variant: string, server: number, cpuUs: readonly number[]): Bloc
 }
 const afterLoad = (variant: string, heapAfterGcMb: number): AfterLoad => ({
   variant,
+  idleMsPerSecond: heapAfterGcMb / 10,
   spansPerRequest: 2.4,
   rssMb: 100,
   rssAfterGcMb: 90,
@@ -33,6 +34,6 @@ test("noise is what the bare servers differ by", () => {
 
 test("the rest is the median of a variant's servers", () => {
   expect(result).toMatchObject({ rounds: 3, requestsPerBlock: 3000 });
-  expect(result.variants["bare"]).toMatchObject({ heapAfterGcMb: 11, gcShare: 0.1 });
+  expect(result.variants["bare"]).toMatchObject({ heapAfterGcMb: 11, gcShare: 0.1, idleMsPerSecond: 1.1 });
   expect(result.variants["agent"]).toMatchObject({ heapAfterGcMb: 20, spansPerRequest: 2.4 });
 });
