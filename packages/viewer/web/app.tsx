@@ -12,7 +12,8 @@ import { RequestsPage } from "./pages/requests.js";
 import { ComparePage } from "./pages/trace/compare-page.js";
 import { TracePage } from "./pages/trace/trace-page.js";
 import { Empty, Page } from "./components/page.js";
-import { matchPath, usePlace } from "./router.js";
+import { matchPath } from "./match-path.js";
+import { usePlace } from "./router.js";
 
 type Parts = Readonly<Record<string, string>>;
 

@@ -13,6 +13,9 @@ interface Group {
   bindings: readonly KeyBinding[];
 }
 
+/** The title of the keys that work on every page; a page's own come before them. */
+export const EVERYWHERE = "Everywhere";
+
 const groups: Group[] = [];
 let prefix = "";
 let prefixAt = 0;
@@ -31,7 +34,6 @@ document.addEventListener("keydown", (event) => {
   if (isOnControl && (event.key === "Enter" || event.key === " ")) return;
   const pressed = prefix && Date.now() - prefixAt < 1500 ? `${prefix} ${event.key}` : event.key;
   prefix = "";
-  // The youngest first: a dialog's keys hide those of the page below it.
   const binding = findBinding(pressed) ?? findBinding(event.key);
   if (binding) {
     event.preventDefault();
@@ -42,8 +44,10 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+/** The youngest first. While a dialog is open, its keys alone: it came last. */
 function findBinding(pressed: string): KeyBinding | undefined {
-  for (const { bindings } of groups.toReversed()) {
+  const asked = document.querySelector("dialog[open]") ? groups.slice(-1) : groups.toReversed();
+  for (const { bindings } of asked) {
     const found = bindings.find(({ keys }) => keys === pressed);
     if (found) return found;
   }
@@ -56,11 +60,14 @@ export function useKeys(title: string, bindings: readonly KeyBinding[]): void {
   group.current.bindings = bindings;
   useEffect(() => {
     const mine = group.current;
-    groups.push(mine);
+    if (title === EVERYWHERE) groups.unshift(mine);
+    else groups.push(mine);
     return () => void groups.splice(groups.indexOf(mine), 1);
   }, []);
 }
 
 /** All keys that work now, those of the page first. */
-export const listKeys = (): readonly { readonly title: string; readonly bindings: readonly KeyBinding[] }[] =>
-  groups.toReversed().filter(({ bindings }) => bindings.length > 0);
+export function listKeys(): readonly { readonly title: string; readonly bindings: readonly KeyBinding[] }[] {
+  const byTitle = Map.groupBy(groups.toReversed(), ({ title }) => title);
+  return [...byTitle].map(([title, same]) => ({ title, bindings: same.flatMap(({ bindings }) => bindings) }));
+}

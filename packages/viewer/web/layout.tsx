@@ -4,7 +4,7 @@ import type { Status } from "../src/api/answers.js";
 import { useApi } from "./api.js";
 import { Footer } from "./components/footer.js";
 import { Help } from "./components/help.js";
-import { useKeys } from "./keyboard.js";
+import { EVERYWHERE, useKeys } from "./keyboard.js";
 import { togglePause, useLiveState } from "./live.js";
 import { linkTo, navigate, setQuery, usePlace } from "./router.js";
 import { toggleTheme, useTheme } from "./theme.js";
@@ -27,7 +27,7 @@ export function Layout({ children }: { readonly children: ComponentChildren }) {
   const [isHelping, setHelping] = useState(false);
   const { data: status, error } = useApi<Status>("/api/status", ["spans", "logs", "metrics"], { everyMs: 3000 });
 
-  useKeys("Everywhere", [
+  useKeys(EVERYWHERE, [
     { keys: "/", what: "to the filter", run: () => document.querySelector<HTMLElement>("[data-filter]")?.focus() },
     ...PAGES.map(({ parts, title, key }) => ({ keys: `g ${key}`, what: title, run: () => navigate(linkTo(parts)) })),
     { keys: "p", what: "pause, or go on", run: togglePause },

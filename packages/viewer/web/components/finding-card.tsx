@@ -52,7 +52,10 @@ export function FindingCard({ finding, onMute, isOpen = false, onToggle }: Findi
         <Links finding={finding} />
       </p>
       <details open={isOpen} onToggle={(event) => onToggle?.(event.currentTarget.open)}>
-        <summary>Evidence</summary>
+        <summary>
+          Evidence{finding.queryText !== null && ", query"}
+          {finding.plan !== null && ", plan"}
+        </summary>
         {cause !== null && <p>{cause}</p>}
         <Evidence finding={finding} />
         {finding.queryText !== null && (

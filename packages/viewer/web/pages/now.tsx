@@ -87,25 +87,28 @@ function Routes({ routes }: { readonly routes: readonly RouteNow[] }) {
         <thead>
           <tr>
             <th scope="col">Route</th>
-            <th scope="col" class="num">
+            <th scope="col" class="num less">
               Requests
             </th>
-            <th scope="col" class="num" colSpan={2}>
+            <th scope="col" class="num">
               Rate
             </th>
+            <td class="less" />
             <th scope="col" class="num">
               p50
             </th>
-            <th scope="col" class="num" colSpan={2}>
+            <th scope="col" class="num">
               p95
             </th>
+            <td class="less" />
             <th scope="col" class="num">
               p99
             </th>
-            <th scope="col" class="num" colSpan={2}>
+            <th scope="col" class="num">
               Errors
             </th>
-            <th scope="col" class="num" title="Of the time that all requests took">
+            <td class="less" />
+            <th scope="col" class="num less" title="Share of the time that all requests took">
               Time
             </th>
           </tr>
@@ -116,14 +119,14 @@ function Routes({ routes }: { readonly routes: readonly RouteNow[] }) {
               <td>
                 <a href={requestsOf(route)}>{route.route}</a> {hasServices && <small>{route.service}</small>}
               </td>
-              <td class="num">{formatCount(route.requests)}</td>
+              <td class="num less">{formatCount(route.requests)}</td>
               <td class="num">{formatCount(route.perSecond)}/s</td>
-              <td class="spark">
+              <td class="spark less">
                 <Sparkline label="requests per second" steps={route.rate} unit="1/s" />
               </td>
               <td class="num">{formatMs(route.p50Ms)}</td>
               <td class="num">{formatMs(route.p95Ms)}</td>
-              <td class="spark">
+              <td class="spark less">
                 <Sparkline label="p95 duration" steps={route.p95} unit="ms" index={1} max={slowest} />
               </td>
               <td class="num">{formatMs(route.p99Ms)}</td>
@@ -135,14 +138,14 @@ function Routes({ routes }: { readonly routes: readonly RouteNow[] }) {
                     class="bad"
                     href={linkTo(["requests"], { service: route.service, route: route.route, status: "error" })}
                   >
-                    ✕ {formatCount(route.errors)} · {formatShare(route.errors / route.requests)}
+                    ✕ {formatCount(route.errors)} <small>{formatShare(route.errors / route.requests)}</small>
                   </a>
                 )}
               </td>
-              <td class="spark">
+              <td class="spark less">
                 {route.errors > 0 && <Sparkline label="errors" steps={route.errorRate} unit="%" index={3} max={1} />}
               </td>
-              <td class="num">{formatShare(totalMs > 0 ? route.totalMs / totalMs : 0)}</td>
+              <td class="num less">{formatShare(totalMs > 0 ? route.totalMs / totalMs : 0)}</td>
             </tr>
           ))}
         </tbody>

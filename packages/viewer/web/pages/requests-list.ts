@@ -1,8 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { RequestItem, Requests } from "../../src/api/answers.js";
 import { ask, useApi, type Answer } from "../api.js";
-
-export const idOf = ({ traceId, spanId }: RequestItem): string => `${traceId}-${spanId}`;
+import { findFresh, joinRequests, mergeNewest, updateShown, type Shown } from "./merge-requests.js";
 
 export interface RequestList {
   readonly answer: Answer<Requests>;
@@ -21,19 +20,13 @@ export interface RequestList {
   readonly problem: string | undefined;
 }
 
-interface Shown {
-  readonly path: string;
-  readonly requests: readonly RequestItem[];
-  readonly next: string | null;
-}
-
 /**
  * The list behind `path`. What is shown stays where it is, so that nobody loses the line being read: new ones wait until they are asked
  * for, or come in while following. What becomes known of those shown (a request's last spans come later) is told in place.
  */
 export function useRequests(path: string): RequestList {
   const answer = useApi<Requests>(path, ["spans"]);
-  const [shown, setShown] = useState<Shown>({ path, requests: [], next: null });
+  const [shown, setShown] = useState<Shown & { readonly path: string }>({ path, requests: [], next: null });
   const [isFollowing, follow] = useState(false);
   const [isLoadingMore, setLoadingMore] = useState(false);
   const [problem, setProblem] = useState<string>();
@@ -45,17 +38,16 @@ export function useRequests(path: string): RequestList {
     if (!data) return;
     setShown((last) => {
       if (last.path !== path || last.requests.length === 0) return { path, requests: data.requests, next: data.next };
-      return isFollowing ? merge(last, data) : { ...last, requests: update(last.requests, data.requests) };
+      return isFollowing
+        ? { path, ...mergeNewest(last, data) }
+        : { ...last, requests: updateShown(last.requests, data.requests) };
     });
   }, [data, path, isFollowing]);
 
   const isCurrent = shown.path === path;
   const requests = isCurrent ? shown.requests : (data?.requests ?? []);
-  const known = new Set(requests.map(idOf));
-  // Those that only came now because "load more" has not reached them are not new.
-  const oldest = requests.at(-1)?.startMs ?? 0;
-  const fresh = data?.requests.filter((request) => !known.has(idOf(request)) && request.startMs >= oldest) ?? [];
-  const hasGap = data !== undefined && fresh.length > 0 && fresh.length === data.requests.length && data.next !== null;
+  const fresh = findFresh(requests, data?.requests ?? []);
+  const hasGap = data !== undefined && fresh.length === data.requests.length && data.next !== null;
 
   const loadMore = async (before: string) => {
     setLoadingMore(true);
@@ -63,7 +55,7 @@ export function useRequests(path: string): RequestList {
     try {
       const more = await ask<Requests>(`${path}${path.includes("?") ? "&" : "?"}before=${encodeURIComponent(before)}`);
       if (pathNow.current === path) {
-        setShown((last) => ({ path, requests: join(last.requests, more.requests), next: more.next }));
+        setShown((last) => ({ path, requests: joinRequests(last.requests, more.requests), next: more.next }));
       }
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));
@@ -81,7 +73,7 @@ export function useRequests(path: string): RequestList {
     waiting: fresh.length,
     hasGap,
     showNew: () => {
-      if (data) setShown((last) => merge(last, data));
+      if (data) setShown((last) => ({ path, ...mergeNewest(last, data) }));
       scrollTo(0, 0);
     },
     isFollowing,
@@ -90,22 +82,4 @@ export function useRequests(path: string): RequestList {
     isLoadingMore,
     problem,
   };
-}
-
-/** The newest page above what is shown; alone where there are others between the two. */
-function merge(last: Shown, { requests, next }: Requests): Shown {
-  const known = new Set(last.requests.map(idOf));
-  if (!requests.some((request) => known.has(idOf(request)))) return { ...last, requests, next };
-  return { ...last, requests: join(requests, last.requests) };
-}
-
-function update(shown: readonly RequestItem[], fresh: readonly RequestItem[]): readonly RequestItem[] {
-  const newer = new Map(fresh.map((request) => [idOf(request), request]));
-  return shown.map((request) => newer.get(idOf(request)) ?? request);
-}
-
-/** Both, each once, newest first; of one that is in both, what `first` says. */
-function join(first: readonly RequestItem[], second: readonly RequestItem[]): readonly RequestItem[] {
-  const known = new Set(first.map(idOf));
-  return [...first, ...second.filter((request) => !known.has(idOf(request)))].sort((a, b) => b.startMs - a.startMs);
 }

@@ -6,7 +6,8 @@ import { useRowKeys } from "../components/row-keys.js";
 import { formatCount, formatPlural } from "../format.js";
 import { useKeys } from "../keyboard.js";
 import { linkTo, navigate } from "../router.js";
-import { idOf, useRequests } from "./requests-list.js";
+import { idOf } from "./merge-requests.js";
+import { useRequests } from "./requests-list.js";
 
 export function RequestsPage() {
   const filter = useRequestFilter();
