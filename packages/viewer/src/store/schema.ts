@@ -47,7 +47,9 @@ CREATE TABLE IF NOT EXISTS span (
   -- The kind of finding that the span tells of (telltale.finding.kind); NULL for none.
   finding TEXT,
   attributes TEXT NOT NULL,
+  -- [{"name", "timeMs" since the epoch, "attributes"}]
   events TEXT NOT NULL,
+  -- [{"traceId", "spanId", "attributes"}]
   links TEXT NOT NULL,
   trace_state TEXT NOT NULL
 ) STRICT;
