@@ -3,10 +3,19 @@ import type { Change } from "../src/api/answers.js";
 
 export type LiveState = "connecting" | "live" | "lost" | "paused";
 
+/** Nothing need come for time to pass: what happened within the last minutes changes by itself. */
+const TICK_MS = 15_000;
+const ANYTHING: Change = { kinds: ["spans", "logs", "metrics", "findings"], spans: 0 };
+
 const changeWatchers = new Set<(change: Change) => void>();
 const stateWatchers = new Set<(state: LiveState) => void>();
 let source: EventSource | undefined;
 let state: LiveState = "connecting";
+let wasLive = false;
+
+function tell(change: Change): void {
+  for (const watcher of changeWatchers) watcher(change);
+}
 
 function become(next: LiveState): void {
   state = next;
@@ -16,21 +25,28 @@ function become(next: LiveState): void {
 function connect(): void {
   source = new EventSource("/api/live");
   become("connecting");
-  source.addEventListener("open", () => become("live"));
+  source.addEventListener("open", () => {
+    become("live");
+    // Whatever came while nobody listened.
+    if (wasLive) tell(ANYTHING);
+    wasLive = true;
+  });
   source.addEventListener("error", () => {
     become("lost");
     // An answer that is no stream ends it for good: the browser tries again by itself only after a lost connection.
     if (source?.readyState === EventSource.CLOSED) setTimeout(() => state === "lost" && connect(), 3000);
   });
   source.addEventListener("change", (event) => {
-    const change = JSON.parse(event.data as string) as Change;
-    for (const watcher of changeWatchers) watcher(change);
+    tell(JSON.parse(event.data as string) as Change);
   });
 }
 
 /** Hears what the viewer has received, at most once a second, until the function it returns is called. */
 export function watchChanges(watcher: (change: Change) => void): () => void {
-  if (!source) connect();
+  if (!source) {
+    connect();
+    setInterval(() => state === "live" && tell(ANYTHING), TICK_MS);
+  }
   changeWatchers.add(watcher);
   return () => void changeWatchers.delete(watcher);
 }

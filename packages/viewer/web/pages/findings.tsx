@@ -48,10 +48,11 @@ export function FindingsPage() {
   ]);
 
   // A link to a finding leads to it, once it is there.
-  const isThere = open !== null && shown.some(({ id }) => id === open);
+  const [linked] = useState(open);
+  const isThere = linked !== null && shown.some(({ id }) => id === linked);
   useEffect(() => {
-    if (isThere) document.querySelector(`[data-row="${CSS.escape(open)}"]`)?.scrollIntoView({ block: "nearest" });
-  }, [isThere]);
+    if (isThere) document.querySelector(`[data-row="${CSS.escape(linked)}"]`)?.scrollIntoView();
+  }, [isThere, linked]);
 
   return (
     <Page title="Findings">

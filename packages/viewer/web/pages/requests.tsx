@@ -52,13 +52,24 @@ export function RequestsPage() {
             </NothingYet>
           ) : (
             <>
-              <div class="announce" aria-live="polite">
-                {waiting > 0 && (
-                  <button type="button" onClick={list.showNew} title="n">
-                    ↑ {formatCount(waiting)}
-                    {list.hasGap ? " or more" : ""} new
-                  </button>
-                )}
+              <div class="requests-head">
+                <span>Time</span>
+                <span>Status</span>
+                <span>Route</span>
+                <span class="announce" aria-live="polite">
+                  {waiting > 0 && (
+                    <button type="button" onClick={list.showNew} title="n">
+                      ↑ {formatCount(waiting)}
+                      {list.hasGap ? " or more" : ""} new
+                    </button>
+                  )}
+                </span>
+                <span class="did">
+                  <span>Queries</span>
+                  <span>Cache lookups</span>
+                  <span>HTTP calls</span>
+                </span>
+                <span class="num">Duration</span>
               </div>
               <ol class="requests" aria-label="Requests, newest first">
                 {requests.map((request) => (
