@@ -1,4 +1,4 @@
-import type { LogMessage } from "@telltale/otlp";
+import type { LogMessage, LogsRequest } from "@telltale/otlp";
 import { MAX_NAME } from "./limits.js";
 import type { Store } from "./open-store.js";
 import { countAt, findAttributes, textAt } from "./read-attributes.js";
@@ -52,4 +52,11 @@ export function createFindingWriter(
     // A hundredth more, so that not every new one has to look for the oldest.
     if (over > 0) tally.findingsForgotten += Number(forget.run(over + Math.floor(max / 100)).changes);
   };
+}
+
+/** Whether any event among them tells a finding. */
+export function hasFindings({ resourceLogs = [] }: LogsRequest): boolean {
+  return resourceLogs.some(({ scopeLogs = [] }) =>
+    scopeLogs.some(({ logRecords = [] }) => logRecords.some(({ eventName }) => eventName === FINDING_EVENT)),
+  );
 }
