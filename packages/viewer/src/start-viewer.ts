@@ -5,6 +5,7 @@ import { createLive } from "./serve/live.js";
 import { handleAll, handleOtlpOnly, type Part } from "./serve/handle.js";
 import { listen, type Listening, PortTakenError } from "./serve/listen.js";
 import { findPages, readPages } from "./serve/pages.js";
+import { createReceiver } from "./receive/create-receiver.js";
 import { openStore, type Store } from "./store/open-store.js";
 
 export { PortTakenError } from "./serve/listen.js";
@@ -31,9 +32,6 @@ export interface Viewer {
   close(): Promise<void>;
 }
 
-const NONE = { received: 0, held: 0, maxHeld: 0, forgotten: 0, dropped: 0 };
-const nothing: Part = async () => false;
-
 /**
  * Receives OTLP and shows it, on this machine only unless `host` is named.
  * @throws PortTakenError when a port is taken and `takesOtherPorts` is not set
@@ -45,14 +43,16 @@ export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> 
   const folder = findPages();
   const pages = folder === undefined ? undefined : readPages(folder);
   const store = await openStore(options.file);
+  const receiver = createReceiver(store, { onChange: live.tell });
   const open: Listening[] = [];
   const close = async (): Promise<void> => {
     live.close();
     await Promise.all(open.map((one) => one.close()));
+    await receiver.close();
     store.close();
   };
   try {
-    const receive = nothing;
+    const receive: Part = receiver.handle;
     const otlp = await listenOr(handleOtlpOnly(receive, host), options.otlpPort ?? 4318, host, takesOtherPorts);
     open.push(otlp);
     const otlpUrl = urlOf(host, otlp.port);
@@ -61,12 +61,7 @@ export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> 
       startedMs,
       file: options.file ?? null,
       otlpUrl,
-      spans: NONE,
-      logs: NONE,
-      points: NONE,
-      bytes: 0,
-      maxBytes: 0,
-      refused: {},
+      ...receiver.counters(),
       sources: readSources(store),
     }));
     const all = await listenOr(
