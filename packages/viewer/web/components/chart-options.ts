@@ -19,6 +19,7 @@ export interface ChartTheme {
 }
 
 const POWERS_OF_TWO = Array.from({ length: 50 }, (_, power) => 2 ** power);
+const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((first) => first * 10 ** power)).flat();
 
 /** `theme` and `range` are asked for at each drawing: both change while the chart lives. */
 export function chartOptions(
@@ -56,7 +57,7 @@ export function chartOptions(
         ...axis,
         space: 28,
         size: (_, labels) => 14 + 6.6 * Math.max(3, ...(labels ?? []).map((label) => label.length)),
-        ...(shape.unit === "By" ? { incrs: POWERS_OF_TWO } : {}),
+        ...axisSteps(shape.unit),
         values: (_, splits) => axisLabels(splits, shape.unit),
       },
     ],
@@ -83,9 +84,15 @@ function yRange(unit: string, least: number | null, most: number | null): [numbe
   return [low * 1.08, high * 1.08];
 }
 
+/** There is no half connection. */
+function axisSteps(unit: string): { incrs?: number[] } {
+  if (unit === "By") return { incrs: POWERS_OF_TWO };
+  return unit.startsWith("{") && !unit.endsWith("/s") ? { incrs: WHOLE } : {};
+}
+
 function axisLabels(splits: readonly number[], unit: string): string[] {
   const { divisor, suffix } = quantityFor(unit, Math.max(...splits.map(Math.abs)));
-  return splits.map((split) => `${formatNumber(Number((split / divisor).toPrecision(6)))}${suffix}`);
+  return splits.map((split) => `${formatNumber(Number((split / divisor).toPrecision(6)), 0)}${suffix}`);
 }
 
 function formatTime(ms: number, stepMs: number): string {

@@ -35,14 +35,16 @@ export function quantityFor(unit: string, largest: number): Quantity {
 export function formatQuantity(value: number | null | undefined, unit: string): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const quantity = quantityFor(unit, Math.abs(value));
-  return `${formatNumber(value / quantity.divisor)}${quantity.suffix}`;
+  const shown = value / quantity.divisor;
+  const least = Number.isInteger(shown) ? 0 : undefined;
+  return `${formatNumber(shown, least)}${quantity.suffix}`;
 }
 
-/** Three significant digits, and never an exponent: `0.042`, `4.2`, `420`, `42,000`. */
-export function formatNumber(value: number): string {
+/** Three significant digits, and never an exponent: `0.0420`, `4.20`, `420`, `42,000`; of those after the point at least `least`, all by default. */
+export function formatNumber(value: number, least?: number): string {
   const size = Math.abs(value);
   const digits = size === 0 || size >= 100 ? 0 : Math.min(4, 2 - Math.floor(Math.log10(size)));
-  return value.toLocaleString("en", { maximumFractionDigits: digits });
+  return value.toLocaleString("en", { minimumFractionDigits: least ?? digits, maximumFractionDigits: digits });
 }
 
 function durationQuantity(largest: number, perMs: number): Quantity {

@@ -2,7 +2,8 @@ import type { MetricData, MetricLine, Steps } from "../../src/api/answers.js";
 import { apiPath, useApi } from "../api.js";
 import { Chart, type ChartLine } from "../components/chart.js";
 import type { ChartPoint } from "../components/chart-points.js";
-import { DataTable, type Column } from "../components/data-table.js";
+import { DataTable, useSorted, type Column } from "../components/data-table.js";
+import { LineSample } from "../components/line-style.js";
 import { Empty, Loaded, Page, Section } from "../components/page.js";
 import { formatQuantity } from "../components/quantity.js";
 import { useRowKeys } from "../components/row-keys.js";
@@ -18,6 +19,9 @@ type Statistic = "p50" | "p95" | "p99";
 
 const STATISTICS: readonly Statistic[] = ["p50", "p95", "p99"];
 
+/** The rest are still in the chart. */
+const MAX_LISTED = 20;
+
 /** One instrument over time, as a whole or split by an attribute. */
 export function MetricPage({ name }: { readonly name: string }) {
   const { query: place } = usePlace();
@@ -28,8 +32,9 @@ export function MetricPage({ name }: { readonly name: string }) {
     ]),
   );
   const exemplars = (answer.data?.exemplars ?? []).toSorted((a, b) => b.value - a.value);
-  const chosen = useRowKeys("Exemplars", exemplars.map(exemplarId), (id) => {
-    const exemplar = exemplars.find((one) => exemplarId(one) === id);
+  const listed = exemplars.slice(0, MAX_LISTED);
+  const chosen = useRowKeys("Exemplars", listed.map(exemplarId), (id) => {
+    const exemplar = listed.find((one) => exemplarId(one) === id);
     if (exemplar?.isKept === true) navigate(linkTo(["trace", exemplar.traceId]));
   });
   return (
@@ -68,11 +73,14 @@ export function MetricPage({ name }: { readonly name: string }) {
               <Pictures data={data} isSplit={by !== null} exemplars={exemplars} />
             )}
             {exemplars.length > 0 && (
-              <Section title="Exemplars" note="measurements that tell their trace, largest first">
+              <Section
+                title="Exemplars"
+                note={`measurements that tell their trace, the largest first${exemplars.length > MAX_LISTED ? `, ${MAX_LISTED} of ${exemplars.length}` : ""}`}
+              >
                 <DataTable
                   caption="Exemplars"
                   columns={exemplarColumns(data.instrument.unit)}
-                  rows={exemplars}
+                  rows={listed}
                   rowId={exemplarId}
                   chosen={chosen}
                 />
@@ -101,9 +109,14 @@ function Pictures({
     : instrument.isMonotonic
       ? `${instrument.unit}/s`
       : instrument.unit;
-  const rates = lines.map(({ label, values }) => ({ label, values }));
-  const shown = hasPercentiles ? percentileLines(lines, isSplit ? statistic : undefined) : rates;
+  const rates = byLabel(lines.map(({ label, values }) => ({ label, values })));
   const unit = hasPercentiles ? instrument.unit : rateUnit;
+  const shown = hasPercentiles ? percentileLines(lines, isSplit ? statistic : undefined) : rates;
+  const table = useSorted(
+    lineColumns(unit),
+    shown.map((line, index) => ({ ...line, index })),
+    isSplit ? "mean" : "label",
+  );
   return (
     <>
       <div class="section">
@@ -134,19 +147,32 @@ function Pictures({
       )}
       {shown.length > 1 && (
         <div class="section">
-          <DataTable caption="Lines" columns={lineColumns(unit)} rows={shown} rowId={({ label }) => label} />
+          <DataTable
+            caption="Lines"
+            columns={lineColumns(unit)}
+            rows={table.rows}
+            rowId={({ label }) => label}
+            order={table.order}
+          />
         </div>
       )}
     </>
   );
 }
 
+/** The largest first would give lines other colours whenever one overtakes another. */
+function byLabel(lines: readonly ChartLine[]): readonly ChartLine[] {
+  return lines.toSorted((a, b) => a.label.localeCompare(b.label));
+}
+
 function percentileLines(lines: readonly MetricLine[], statistic: Statistic | undefined): readonly ChartLine[] {
   if (statistic !== undefined) {
-    return lines.flatMap((line) => {
-      const values = line[statistic];
-      return values === undefined ? [] : [{ label: line.label, values }];
-    });
+    return byLabel(
+      lines.flatMap((line) => {
+        const values = line[statistic];
+        return values === undefined ? [] : [{ label: line.label, values }];
+      }),
+    );
   }
   return lines.slice(0, 1).flatMap((line) =>
     STATISTICS.flatMap((name) => {
@@ -193,41 +219,31 @@ function useStatistic(): Statistic {
   return STATISTICS.find((name) => name === wanted) ?? "p95";
 }
 
-const lineColumns = (unit: string): readonly Column<ChartLine>[] => [
+type Line = ChartLine & { readonly index: number };
+
+const lineColumns = (unit: string): readonly Column<Line>[] => [
   {
     key: "label",
     title: "Line",
-    cell: ({ label }) => (
-      <span class="two-lines" title={label}>
-        {label}
+    cell: ({ label, index }) => (
+      <span class="line-name" title={label}>
+        <LineSample index={index} /> <span class="two-lines">{label}</span>
       </span>
     ),
+    sortBy: ({ label }) => label,
   },
   {
     key: "trend",
     title: "Over time",
-    cell: ({ label, values }) => <Sparkline label={label} steps={values} unit={unit} />,
+    cell: ({ label, values, index }) => <Sparkline label={label} steps={values} unit={unit} index={index} />,
   },
-  { key: "last", title: "Last", isNumber: true, cell: ({ values }) => formatQuantity(knownOf(values).at(-1), unit) },
-  {
-    key: "mean",
-    title: "Mean",
+  ...(["last", "mean", "max"] as const).map((key) => ({
+    key,
+    title: { last: "Last", mean: "Mean", max: "Max" }[key],
     isNumber: true,
-    cell: ({ values }) => {
-      const known = knownOf(values);
-      return formatQuantity(known.length === 0 ? null : known.reduce((a, b) => a + b, 0) / known.length, unit);
-    },
-  },
-  {
-    key: "max",
-    title: "Max",
-    isNumber: true,
-    cell: ({ values }) =>
-      formatQuantity(
-        knownOf(values).reduce<number | null>((a, b) => Math.max(a ?? b, b), null),
-        unit,
-      ),
-  },
+    cell: ({ values }: Line) => formatQuantity(summarise(values)[key], unit),
+    sortBy: ({ values }: Line) => summarise(values)[key],
+  })),
 ];
 
 const exemplarColumns = (unit: string): readonly Column<Exemplar>[] => [
@@ -241,7 +257,11 @@ const exemplarColumns = (unit: string): readonly Column<Exemplar>[] => [
         <span class="dim">{traceId} is no longer kept</span>
       ),
   },
-  { key: "time", title: "At", cell: ({ timeMs }) => formatTime(timeMs, { withMs: true }) },
+  {
+    key: "time",
+    title: "At",
+    cell: ({ timeMs }) => <span class="nowrap">{formatTime(timeMs, { withMs: true })}</span>,
+  },
   { key: "value", title: "Value", isNumber: true, cell: ({ value }) => formatQuantity(value, unit) },
 ];
 
@@ -253,4 +273,10 @@ function toPoint({ timeMs, value, traceId, isKept }: Exemplar, unit: string): Ch
 }
 
 const exemplarId = ({ traceId, timeMs }: Exemplar): string => `${traceId}-${timeMs}`;
-const knownOf = ({ values }: Steps): number[] => values.filter((value) => value !== null);
+
+function summarise({ values }: Steps): Readonly<Record<"last" | "mean" | "max", number | null>> {
+  const known = values.filter((value) => value !== null);
+  const last = known.at(-1);
+  if (last === undefined) return { last: null, mean: null, max: null };
+  return { last, mean: known.reduce((a, b) => a + b, 0) / known.length, max: known.reduce((a, b) => Math.max(a, b)) };
+}
