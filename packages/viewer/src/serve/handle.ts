@@ -25,9 +25,9 @@ export function handleAll(parts: Parts, host: string | undefined): RequestListen
       parts.live.answer(request, response);
       return;
     }
-    if (url.pathname.startsWith("/v1/") && (await parts.receive(request, response, url))) return;
-    if (url.pathname.startsWith("/api/")) {
-      if (await parts.api(request, response, url)) return;
+    const part = partOf(url.pathname, parts);
+    if (part !== undefined) {
+      if (await part(request, response, url)) return;
       refuse(
         request,
         response,
@@ -45,6 +45,10 @@ export function handleAll(parts: Parts, host: string | undefined): RequestListen
     else if (!answerPage(parts.pages, url.pathname, request, response))
       refuse(request, response, 404, "there is no such file");
   });
+}
+
+function partOf(path: string, { api, receive }: Parts): Part | undefined {
+  return path.startsWith("/api/") ? api : path.startsWith("/v1/") ? receive : undefined;
 }
 
 /** What listens on OTLP's port. */
