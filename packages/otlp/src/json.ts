@@ -114,10 +114,14 @@ function typeName(value: unknown): string {
   return typeof value === "object" ? "an object" : `${typeof value} ${String(value)}`;
 }
 
+/** Of a path. */
+const MAX_WORDS = 20;
+
 /** `resourceSpans[0].scopeSpans[2].spans[7].name` */
 function wordsFor(place: Place | undefined): string {
   const names: string[] = [];
-  for (let at = place; at !== undefined && names.length < 40; at = at.within)
+  for (let at = place; at !== undefined; at = at.within)
     names.unshift(typeof at.name === "number" ? `[${at.name}]` : `.${at.name.slice(0, 40)}`);
-  return names.length === 0 ? "the request" : names.join("").replace(/^\./, "");
+  if (names.length === 0) return "the request";
+  return `${names.slice(0, MAX_WORDS).join("").slice(1)}${names.length > MAX_WORDS ? "…" : ""}`;
 }
