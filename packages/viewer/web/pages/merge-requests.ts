@@ -17,8 +17,11 @@ export function findFresh(shown: readonly RequestItem[], newest: readonly Reques
   return newest.filter((request) => !known.has(idOf(request)) && request.startMs >= oldest);
 }
 
-/** The newest page above what is shown; alone where others are between the two, or where it would become too much. */
+/** The newest page above what is shown; alone where others may be between the two, or where it would become too much. */
 export function mergeNewest(shown: Shown, newest: Shown): Shown {
+  if (findFresh(shown.requests, newest.requests).length === 0) {
+    return { ...shown, requests: updateShown(shown.requests, newest.requests) };
+  }
   const known = idsOf(shown.requests);
   const isNext = newest.next === null || newest.requests.some((request) => known.has(idOf(request)));
   const requests = joinRequests(newest.requests, shown.requests);

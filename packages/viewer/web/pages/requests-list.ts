@@ -3,6 +3,9 @@ import type { RequestItem, Requests } from "../../src/api/answers.js";
 import { ask, useApi, type Answer } from "../api.js";
 import { findFresh, joinRequests, mergeNewest, updateShown, type Shown } from "./merge-requests.js";
 
+/** How often the API is asked to search on before people are. */
+const MAX_ROUNDS = 20;
+
 export interface RequestList {
   readonly answer: Answer<Requests>;
   readonly requests: readonly RequestItem[];
@@ -26,7 +29,7 @@ export interface RequestList {
  */
 export function useRequests(path: string): RequestList {
   const answer = useApi<Requests>(path, ["spans"]);
-  const [shown, setShown] = useState<Shown & { readonly path: string }>({ path, requests: [], next: null });
+  const [shown, setShown] = useState<Shown & { readonly path?: string }>({ requests: [], next: null });
   const [isFollowing, follow] = useState(false);
   const [isLoadingMore, setLoadingMore] = useState(false);
   const [problem, setProblem] = useState<string>();
@@ -37,8 +40,8 @@ export function useRequests(path: string): RequestList {
   useEffect(() => {
     if (!data) return;
     setShown((last) => {
-      if (last.path !== path || last.requests.length === 0) return { path, requests: data.requests, next: data.next };
-      return isFollowing
+      if (last.path !== path) return { path, requests: data.requests, next: data.next };
+      return isFollowing || last.requests.length === 0
         ? { path, ...mergeNewest(last, data) }
         : { ...last, requests: updateShown(last.requests, data.requests) };
     });
@@ -49,13 +52,19 @@ export function useRequests(path: string): RequestList {
   const fresh = findFresh(requests, data?.requests ?? []);
   const hasGap = data !== undefined && fresh.length === data.requests.length && data.next !== null;
 
-  const loadMore = async (before: string) => {
+  const loadMore = async (from: string) => {
     setLoadingMore(true);
     setProblem(undefined);
     try {
-      const more = await ask<Requests>(`${path}${path.includes("?") ? "&" : "?"}before=${encodeURIComponent(before)}`);
-      if (pathNow.current === path) {
-        setShown((last) => ({ path, requests: joinRequests(last.requests, more.requests), next: more.next }));
+      let before: string | null = from;
+      // The API searches for a while and then says where to go on: with nothing found, that is no answer for people.
+      for (let round = 0; round < MAX_ROUNDS && before !== null && pathNow.current === path; round++) {
+        const { requests, next }: Requests = await ask<Requests>(
+          `${path}${path.includes("?") ? "&" : "?"}before=${encodeURIComponent(before)}`,
+        );
+        if (pathNow.current !== path) return;
+        setShown((last) => ({ path, requests: joinRequests(last.requests, requests), next }));
+        before = requests.length > 0 ? null : next;
       }
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));

@@ -1,5 +1,5 @@
 import { apiPath } from "../api.js";
-import { Loaded, NothingYet, Page } from "../components/page.js";
+import { Empty, Loaded, NothingYet, Page } from "../components/page.js";
 import { RequestFilter, useRequestFilter } from "../components/request-filter.js";
 import { RequestRow } from "../components/request-row.js";
 import { useRowKeys } from "../components/row-keys.js";
@@ -7,7 +7,7 @@ import { formatCount, formatPlural } from "../format.js";
 import { useKeys } from "../keyboard.js";
 import { linkTo, navigate } from "../router.js";
 import { idOf } from "./merge-requests.js";
-import { useRequests } from "./requests-list.js";
+import { useRequests, type RequestList } from "./requests-list.js";
 
 export function RequestsPage() {
   const filter = useRequestFilter();
@@ -40,16 +40,7 @@ export function RequestsPage() {
       <Loaded answer={list.answer}>
         {() =>
           requests.length === 0 ? (
-            <NothingYet what="requests">
-              {filter.isSet && (
-                <p>
-                  Of what is kept, nothing is like that.{" "}
-                  <button type="button" onClick={filter.clear}>
-                    Show all
-                  </button>
-                </p>
-              )}
-            </NothingYet>
+            <Nothing list={list} isFiltered={filter.isSet} showAll={filter.clear} />
           ) : (
             <>
               <div class="requests-head">
@@ -98,5 +89,30 @@ export function RequestsPage() {
         }
       </Loaded>
     </Page>
+  );
+}
+
+function Nothing({
+  list: { loadMore, isLoadingMore, problem },
+  isFiltered,
+  showAll,
+}: {
+  readonly list: RequestList;
+  readonly isFiltered: boolean;
+  readonly showAll: () => void;
+}) {
+  if (!isFiltered) return <NothingYet what="requests" />;
+  return (
+    <Empty title={loadMore ? "None of the newest requests is like that." : "No request that is kept is like that."}>
+      {problem !== undefined && <p class="bad">✕ {problem}</p>}
+      {loadMore && (
+        <button type="button" onClick={loadMore} disabled={isLoadingMore}>
+          {isLoadingMore ? "Searching…" : "Search further back"}
+        </button>
+      )}{" "}
+      <button type="button" onClick={showAll}>
+        Show all
+      </button>
+    </Empty>
   );
 }
