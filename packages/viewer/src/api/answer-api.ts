@@ -5,6 +5,7 @@ import { answerNow } from "./now.js";
 import { answerQueries } from "./queries.js";
 import { answerRequests } from "./requests.js";
 import { ProblemError } from "./problem-error.js";
+import { answerTrace } from "./trace.js";
 
 export interface Answer {
   readonly status: number;
@@ -22,7 +23,9 @@ const PAGES: Readonly<Record<string, Page>> = {
   requests: answerRequests,
 };
 /** Those that are about one thing, named by the end of the path. */
-const DETAILS: Readonly<Record<string, Page>> = {};
+const DETAILS: Readonly<Record<string, Page>> = {
+  trace: answerTrace,
+};
 
 /**
  * Answers `GET /api/…` and `POST /api/findings/:id/mute` from what is kept. `url`: path and query; `body`: as it came. Undefined where

@@ -170,6 +170,7 @@ export interface TraceSpan {
   readonly group: string | null;
   readonly finding: string | null;
   readonly attributes: AttributeMap;
+  /** Times from the trace's start. */
   readonly events: readonly { readonly name: string; readonly timeMs: number; readonly attributes: AttributeMap }[];
   readonly links: readonly { readonly traceId: string; readonly spanId: string; readonly attributes: AttributeMap }[];
 }

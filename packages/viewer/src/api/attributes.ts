@@ -1,8 +1,8 @@
 import type { AttributeMap, Value } from "./answers.js";
 
-/** What is kept as JSON. It was written by the receiver, yet a file may be anybody's. */
-export function parseObject(json: string): AttributeMap {
-  const value = parse(json);
+/** An object, or the text of one. It was written by the receiver, yet a file may be anybody's. */
+export function parseObject(from: Value | undefined): AttributeMap {
+  const value = typeof from === "string" ? parse(from) : from;
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as AttributeMap) : {};
 }
 
@@ -19,6 +19,7 @@ function parse(json: string): Value | undefined {
   }
 }
 
+/** The first of these that is a text. */
 export function textOf(attributes: AttributeMap, ...names: readonly string[]): string | null {
   for (const name of names) {
     const value = attributes[name];
@@ -27,6 +28,7 @@ export function textOf(attributes: AttributeMap, ...names: readonly string[]): s
   return null;
 }
 
+/** The first of these that is a number. */
 export function numberOf(attributes: AttributeMap, ...names: readonly string[]): number | null {
   for (const name of names) {
     const value = attributes[name];

@@ -19,7 +19,7 @@ interface BelowRow {
 const CACHES = ["redis", "memcached", "valkey", "keydb", "dragonfly"] as const;
 /** What only begins, ends or prepares work is no query: `telltale.request.queries` does not count it either. */
 const CONTROL = new Set(
-  "BEGIN START COMMIT END ROLLBACK ABORT SAVEPOINT RELEASE PREPARE DEALLOCATE DISCARD SET RESET USE LISTEN UNLISTEN NOTIFY LOCK PRAGMA".split(
+  "BEGIN START COMMIT END ROLLBACK ABORT SAVEPOINT RELEASE SET RESET DISCARD LISTEN UNLISTEN NOTIFY DEALLOCATE PREPARE LOCK CLOSE USE UNLOCK".split(
     " ",
   ),
 );

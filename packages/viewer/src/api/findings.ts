@@ -1,3 +1,4 @@
+import { fingerprintOf } from "../store/fingerprint-of.js";
 import type { Store } from "../store/open-store.js";
 import type { AttributeMap, FindingItem, Findings, Value } from "./answers.js";
 import { numberOf, parseObject, textOf } from "./attributes.js";
@@ -29,8 +30,14 @@ ORDER BY last_us`;
 
 const RANKS: Readonly<Record<string, number>> = { error: 2, warning: 1, info: 0 };
 
+/** A finding, and the traces that it names, kept or not. */
+export interface KnownFinding {
+  readonly item: FindingItem;
+  readonly traceIds: readonly string[];
+}
+
 /** Worst first: by severity, then by the time that was lost, then by how often. */
-export function allFindings(store: Store): FindingItem[] {
+export function knownFindings(store: Store): KnownFinding[] {
   const groups = new Map<string, FindingRow[]>();
   for (const row of readRows<FindingRow>(store, ALL)) {
     const key = `${row.finding_id}\n${row.service}`;
@@ -40,40 +47,57 @@ export function allFindings(store: Store): FindingItem[] {
   }
   const rank = ({ severity }: FindingItem) => RANKS[severity] ?? 0;
   return [...groups.values()]
-    .map(itemOf)
-    .sort((a, b) => rank(b) - rank(a) || (b.lostMs ?? 0) - (a.lostMs ?? 0) || b.count - a.count);
+    .map((rows) => ({ item: itemOf(rows), traceIds: rows.map((row) => row.trace_id) }))
+    .sort(({ item: a }, { item: b }) => rank(b) - rank(a) || (b.lostMs ?? 0) - (a.lostMs ?? 0) || b.count - a.count);
+}
+
+export function allFindings(store: Store): FindingItem[] {
+  return knownFindings(store).map(({ item }) => item);
 }
 
 /** One thing that was found in several processes of a service: counts and times are added up. */
 function itemOf(rows: readonly FindingRow[]): FindingItem {
   const last = rows.at(-1) as FindingRow;
-  const kept = rows.findLast((row) => row.is_kept === 1);
   const all = rows.map((row) => parseObject(row.attributes));
-  const attributes = all.at(-1) ?? {};
   const lost = all.map((each) => numberOf(each, "telltale.finding.lost_ms")).filter((ms) => ms !== null);
-  const severity = textOf(attributes, "telltale.finding.severity");
   return {
     id: last.finding_id,
     service: last.service,
     kind: last.kind,
-    severity: severity === "error" || severity === "warning" ? severity : "info",
     title: last.title,
-    cause: textOf(attributes, "telltale.finding.cause"),
-    advice: textOf(attributes, "telltale.finding.advice"),
-    endpoint: textOf(attributes, "telltale.finding.endpoint", "http.route"),
-    summary: textOf(attributes, "db.query.summary", "telltale.finding.query_summary"),
-    queryText: textOf(attributes, "db.query.text"),
-    fingerprint: null,
+    ...describeFinding(all.at(-1) ?? {}),
     count: rows.reduce((sum, { count }) => sum + count, 0),
     lostMs: lost.length === 0 ? null : lost.reduce((sum, ms) => sum + ms, 0),
     firstMs: Math.min(...rows.map((row) => row.first_us)) / 1000,
     lastMs: last.last_us / 1000,
-    traceId: kept?.trace_id ?? null,
+    traceId: rows.findLast((row) => row.is_kept === 1)?.trace_id ?? null,
+    isMuted: last.is_muted === 1,
+  };
+}
+
+/** What the attributes of the event say, in logs and on spans. */
+export function describeFinding(attributes: AttributeMap) {
+  const severity = textOf(attributes, "telltale.finding.severity");
+  const system = textOf(attributes, "db.system.name");
+  const summary = textOf(attributes, "db.query.summary", "telltale.finding.query_summary");
+  const queryText = textOf(attributes, "db.query.text");
+  const namespace = textOf(attributes, "db.namespace") ?? undefined;
+  return {
+    severity:
+      severity === "error" ? ("error" as const) : severity === "warning" ? ("warning" as const) : ("info" as const),
+    cause: textOf(attributes, "telltale.finding.cause"),
+    advice: textOf(attributes, "telltale.finding.advice"),
+    endpoint: textOf(attributes, "telltale.finding.endpoint", "http.route"),
+    summary,
+    queryText,
+    fingerprint:
+      system === null || (queryText ?? summary) === null
+        ? null
+        : fingerprintOf(system, namespace, queryText ?? undefined, summary ?? undefined),
     site: siteOf(attributes),
     plan: textOf(attributes, "telltale.finding.plan"),
     evidence: evidenceOf(attributes),
     isAccepted: attributes["telltale.finding.accepted"] === true,
-    isMuted: last.is_muted === 1,
   };
 }
 
