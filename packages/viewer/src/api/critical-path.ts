@@ -7,20 +7,20 @@ import { at, type TraceTree } from "./trace-tree.js";
 export function findCriticalPath(tree: TraceTree, ns: readonly number[]): ReadonlySet<number> {
   const { starts, roots, children } = tree;
   const critical = new Set<number>();
-  const endOf = (span: number): number => at(starts, span) + at(ns, span);
+  const ends = new Float64Array(ns.length);
   const waiting: { readonly spans: readonly number[]; readonly untilNs: number }[] = [
     { spans: roots, untilNs: Number.POSITIVE_INFINITY },
   ];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { spans, untilNs } = next;
     // Of what goes on after its parent, only the part before counts.
-    const ends = new Map(spans.map((span) => [span, Math.min(endOf(span), untilNs)]));
+    for (const span of spans) ends[span] = Math.min(at(starts, span) + at(ns, span), untilNs);
     const lastFirst = spans
       .filter((span) => at(starts, span) <= untilNs)
-      .sort((a, b) => (ends.get(b) ?? 0) - (ends.get(a) ?? 0) || at(starts, a) - at(starts, b));
+      .sort((a, b) => at(ends, b) - at(ends, a) || at(starts, a) - at(starts, b));
     let beforeNs = untilNs;
     for (const span of lastFirst) {
-      const endNs = ends.get(span) ?? 0;
+      const endNs = at(ends, span);
       if (endNs > beforeNs) continue;
       beforeNs = at(starts, span);
       critical.add(span);
