@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { answerApi } from "../api/answer-api.js";
 import type { Status } from "../api/answers.js";
+import { answerJaeger } from "../jaeger/answer-jaeger.js";
 import type { Store } from "../store/open-store.js";
 import { readBody, refuse, sendJson } from "./answer.js";
 import type { Part } from "./handle.js";
@@ -8,7 +9,7 @@ import type { Part } from "./handle.js";
 /** `{"muted": true}` and the like. */
 const MAX_BODY_BYTES = 10_000;
 
-/** `/api/…`, but for what is told live. */
+/** `/api/…`, but for what is told live; Jaeger's as well. */
 export function serveApi(store: Store, readStatus: () => Status): Part {
   return async (request, response, url) => {
     if (url.pathname === "/api/status" && isReading(request)) {
@@ -28,7 +29,8 @@ export function serveApi(store: Store, readStatus: () => Status): Part {
         return true;
       }
     }
-    const answer = answerApi(store, request.method ?? "GET", url, body);
+    const ours = answerApi(store, request.method ?? "GET", url, body);
+    const answer = ours ?? (isReading(request) ? answerJaeger(store, url) : undefined);
     if (answer === undefined) return false;
     sendJson(response, answer.status, answer.body);
     return true;
