@@ -13,7 +13,8 @@ export interface Line {
 }
 
 /** Longer texts are shown as they are: nobody reads them, and laying them out takes time. */
-const MAX_LENGTH = 50_000;
+const MAX_LENGTH = 20_000;
+const MAX_INDENT = 12;
 const WIDE = 90;
 
 const set = (words: string) => new Set(words.split(" "));
@@ -37,23 +38,24 @@ export function layOutSql(text: string): readonly Line[] | undefined {
 
 function breakLines(tokens: readonly Token[]): Line[] {
   const lines: Line[] = [];
-  /** For each open parenthesis the indent of the subquery in it; undefined where there is none. */
-  const open: (number | undefined)[] = [];
+  /** For each open parenthesis: whether a subquery is in it. */
+  const open: boolean[] = [];
+  /** The indents of those subqueries. */
+  const bases: number[] = [];
   let line: Token[] = [];
   let indent = 0;
   let isBetween = false;
   const end = (next: number) => {
-    if (line.length > 0) lines.push({ indent, tokens: line });
+    if (line.length > 0) lines.push({ indent: Math.min(indent, MAX_INDENT), tokens: line });
     line = [];
     indent = next;
   };
   tokens.forEach((token, i) => {
     const word = token.text.toLowerCase();
-    const depth = open.findLast((base) => base !== undefined) ?? 0;
-    const isInline = open.length > 0 && open.at(-1) === undefined;
+    const depth = bases.at(-1) ?? 0;
+    const isInline = open.at(-1) === false;
     if (token.text === ")") {
-      const base = open.pop();
-      if (base !== undefined) end(base - 1);
+      if (open.pop() === true) end((bases.pop() ?? 1) - 1);
     } else if (!isInline && startsClause(tokens, i)) {
       end(depth);
     } else if (!isInline && (word === "or" || (word === "and" && !isBetween))) {
@@ -63,7 +65,11 @@ function breakLines(tokens: readonly Token[]): Line[] {
     else if (word === "and") isBetween = false;
     line.push(token);
     if (token.kind === "comment" && token.text.startsWith("--")) end(depth);
-    if (token.text === "(") open.push(/^(?:select|with)$/i.test(tokens[i + 1]?.text ?? "") ? indent + 1 : undefined);
+    if (token.text === "(") {
+      const isQuery = /^(?:select|with)$/i.test(tokens[i + 1]?.text ?? "");
+      open.push(isQuery);
+      if (isQuery) bases.push(indent + 1);
+    }
     if (token.text === ";" && open.length === 0) end(0);
   });
   end(0);

@@ -37,6 +37,7 @@ export function chartOptions(
     legend: { show: false },
     focus: { alpha: 0.25 },
     cursor: {
+      y: false,
       drag: { x: false, y: false },
       sync: { key: shape.sync },
       focus: { prox: 16 },

@@ -1,13 +1,14 @@
 import { useMemo } from "preact/hooks";
+import { layOutJson } from "../json-layout.js";
 import { layOutSql } from "../sql-layout.js";
-/** A query's text in lines, with its words told apart; what is no SQL stands as it came. */
+/** A query's text in lines, with its words told apart; MongoDB's JSON is spread, and anything else stands as it came. */
 export function SqlText({ text }: { readonly text: string }) {
   const lines = useMemo(() => layOutSql(text), [text]);
   return (
     <pre class="sql" tabIndex={0} aria-label="Query text">
       <code>
         {lines === undefined
-          ? text
+          ? layOutJson(text)
           : lines.map((line, i) => (
               <span key={i} class="sql-line">
                 {"  ".repeat(line.indent)}

@@ -5,7 +5,7 @@ import { Chart } from "../components/chart.js";
 import { DataTable, useSorted, type Column } from "../components/data-table.js";
 import { Figure, Figures } from "../components/figures.js";
 import { FilterBox, matchesFilter, useFilter } from "../components/filter-box.js";
-import { FindingNotes } from "../components/finding-notes.js";
+import { FindingList } from "../components/finding-list.js";
 import { Empty, Loaded, NothingYet, Page, Section } from "../components/page.js";
 import { useRowKeys } from "../components/row-keys.js";
 import { ShareBar } from "../components/share-bar.js";
@@ -142,11 +142,7 @@ function CacheDetail({
         <Figure name="misses">{formatCount(cache.misses)}</Figure>
         <Figure name="misses per request">{formatCount(cache.missesPerRequest)}</Figure>
       </Figures>
-      {cache.findings.length > 0 && (
-        <Section title="Findings">
-          <FindingNotes findings={cache.findings} />
-        </Section>
-      )}
+      <FindingList findings={cache.findings} />
       <div class="side-by-side">
         <Section title="Over time">
           <Chart

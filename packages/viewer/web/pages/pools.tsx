@@ -5,7 +5,7 @@ import { ChooseLink, ChosenPart, choosePart, useChosenPart } from "../components
 import { DataTable, useSorted, type Column } from "../components/data-table.js";
 import { Figure, Figures } from "../components/figures.js";
 import { FilterBox, matchesFilter, useFilter } from "../components/filter-box.js";
-import { FindingNotes } from "../components/finding-notes.js";
+import { FindingList } from "../components/finding-list.js";
 import { Empty, Loaded, NothingYet, Page, Section } from "../components/page.js";
 import { useRowKeys } from "../components/row-keys.js";
 import { ShareBar } from "../components/share-bar.js";
@@ -163,11 +163,7 @@ function PoolDetail({
           {formatCount(timeouts)}
         </Figure>
       </Figures>
-      {findings.length > 0 && (
-        <Section title="Findings">
-          <FindingNotes findings={findings} />
-        </Section>
-      )}
+      <FindingList findings={findings} />
       <div class="section">
         <Chart
           title="Connections, and who waits for one"

@@ -4,13 +4,14 @@ import { Chart } from "../components/chart.js";
 import { CopyButton } from "../components/copy-button.js";
 import { DataTable, type Column } from "../components/data-table.js";
 import { Figure, Figures } from "../components/figures.js";
-import { FindingNotes } from "../components/finding-notes.js";
+import { FindingList } from "../components/finding-list.js";
 import { Empty, Loaded, Page, Section } from "../components/page.js";
 import { useRowKeys } from "../components/row-keys.js";
 import { ShareBar } from "../components/share-bar.js";
 import { SqlText } from "../components/sql-text.js";
 import { useMinutes, WindowPicker } from "../components/window-picker.js";
 import { formatCount, formatMs, formatShare, formatTime } from "../format.js";
+import { layOutJson } from "../json-layout.js";
 import { useKept } from "../kept.js";
 import { linkTo, navigate } from "../router.js";
 
@@ -29,7 +30,8 @@ export function QueryPage({ fingerprint }: { readonly fingerprint: string }) {
     const example = examples.find((one) => exampleId(one) === id);
     if (example) navigate(exampleLink(example));
   });
-  const summary = answer.data?.query.summary ?? "Query";
+  const query = answer.data?.query;
+  const summary = query?.summary || query?.text || "Query";
   return (
     <Page
       title={summary.slice(0, 100)}
@@ -60,11 +62,7 @@ function Detail({
   return (
     <>
       <QueryFigures data={data} />
-      {findings.length > 0 && (
-        <Section title="Findings">
-          <FindingNotes findings={findings} />
-        </Section>
-      )}
+      <FindingList findings={findings} />
       <Section
         title="Text"
         note={
@@ -130,7 +128,7 @@ function Detail({
       {plan !== null && (
         <Section title="Plan" note={<CopyButton text={plan} />}>
           <pre class="plan" tabIndex={0} aria-label="Query plan">
-            {layOutPlan(plan)}
+            {layOutJson(plan)}
           </pre>
         </Section>
       )}
@@ -200,13 +198,3 @@ const EXAMPLE_COLUMNS: readonly Column<Example>[] = [
 
 const exampleId = ({ traceId, spanId }: Example): string => `${traceId}-${spanId}`;
 const exampleLink = ({ traceId, spanId }: Example): string => linkTo(["trace", traceId], { span: spanId });
-
-/** MySQL and MongoDB tell their plans as JSON in one line. */
-function layOutPlan(plan: string): string {
-  if (!/^\s*[[{]/.test(plan)) return plan;
-  try {
-    return JSON.stringify(JSON.parse(plan), null, 2);
-  } catch {
-    return plan;
-  }
-}
