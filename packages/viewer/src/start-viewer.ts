@@ -6,6 +6,7 @@ import { handleAll, handleOtlpOnly, type Part } from "./serve/handle.js";
 import { listen, type Listening, PortTakenError } from "./serve/listen.js";
 import { findPages, readPages } from "./serve/pages.js";
 import { createReceiver } from "./receive/create-receiver.js";
+import type { StoreLimits } from "./store/limits.js";
 import { openStore, type Store } from "./store/open-store.js";
 
 export { PortTakenError } from "./serve/listen.js";
@@ -21,6 +22,8 @@ export interface ViewerOptions {
   readonly host?: string;
   /** Where to keep what comes. Default: in memory, gone with the process. */
   readonly file?: string;
+  /** How much is kept at most; the oldest goes first. Default: 500,000 spans and points, 200,000 logs, 512 MB. */
+  readonly limits?: Partial<StoreLimits>;
 }
 
 export interface Viewer {
@@ -43,7 +46,7 @@ export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> 
   const folder = findPages();
   const pages = folder === undefined ? undefined : readPages(folder);
   const store = await openStore(options.file);
-  const receiver = createReceiver(store, { onChange: live.tell });
+  const receiver = createReceiver(store, { limits: options.limits ?? {}, onChange: live.tell });
   const open: Listening[] = [];
   const close = async (): Promise<void> => {
     live.close();

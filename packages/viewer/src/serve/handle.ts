@@ -80,7 +80,8 @@ function guard(
       return;
     }
     answer(request, response, url).catch((error: unknown) => {
-      if (request.destroyed && !request.complete) return;
+      // Whoever asked is gone, or the viewer ends.
+      if (response.destroyed) return;
       process.stderr.write(`telltale: ${error instanceof Error ? error.stack : String(error)}\n`);
       if (response.headersSent) response.destroy();
       else refuse(request, response, 500, "the viewer failed at this; its own output says how");
