@@ -1,4 +1,5 @@
 import type { Trace, TraceSpan } from "../../../src/api/answers.js";
+import { nameSpan } from "./name-span.js";
 import { isBefore } from "./span-tree.js";
 
 /** What spans of one path of names come to, in one of two traces. */
@@ -80,9 +81,10 @@ function addSpans(root: Path, spans: readonly TraceSpan[], side: "before" | "aft
   const paths: Path[] = [];
   for (const [index, span] of spans.entries()) {
     const parent = (isBefore(span.parent, index) ? paths[span.parent] : undefined) ?? root;
-    const key = `${span.service}\n${span.kind}\n${span.name}`;
+    const name = nameSpan(span);
+    const key = `${span.service}\n${span.kind}\n${name}`;
     let path = parent.children.get(key);
-    if (!path) parent.children.set(key, (path = newPath(span.service, span.name)));
+    if (!path) parent.children.set(key, (path = newPath(span.service, name)));
     paths.push(path);
     const sum = path[side];
     sum.count++;

@@ -1,0 +1,59 @@
+import type { FindingItem } from "../../../src/api/answers.js";
+import { formatKind, formatMs, formatPlural } from "../../format.js";
+import { linkTo } from "../../router.js";
+import { showLine, showLines } from "../../show-text.js";
+
+const SIGNS = { error: ["✕", "bad"], warning: ["▲", "warn"], info: ["●", "info"] } as const;
+
+/** Findings with their cause and cure. */
+export function FindingList({
+  findings,
+  onShow,
+}: {
+  readonly findings: readonly FindingItem[];
+  /** Where given, leads to the spans that the finding (by its place in the list) tells of. */
+  readonly onShow?: ((number: number) => void) | undefined;
+}) {
+  return (
+    <ul class="trace-findings">
+      {findings.map((finding, number) => {
+        const [sign, tone] = SIGNS[finding.severity] ?? SIGNS.info;
+        return (
+          <li key={finding.id} data-severity={finding.severity}>
+            <p>
+              <strong>
+                <span class={tone}>
+                  {sign} {showLine(formatKind(finding.kind), 40)}
+                </span>{" "}
+                <bdi>{showLine(finding.title)}</bdi>
+              </strong>{" "}
+              <small>
+                {formatPlural(finding.count, "time")}
+                {finding.lostMs !== null && finding.lostMs > 0 && <>, {formatMs(finding.lostMs)} lost</>}
+                {finding.site !== null && <>, at {showLine(finding.site, 120)}</>}
+              </small>{" "}
+              {onShow && (
+                <button type="button" onClick={() => onShow(number)}>
+                  Show in the trace
+                </button>
+              )}{" "}
+              {finding.fingerprint !== null && <a href={linkTo(["queries", finding.fingerprint])}>Query</a>}
+            </p>
+            {finding.cause !== null && <p>{showLines(finding.cause, 600)}</p>}
+            {finding.advice !== null && (
+              <p>
+                <b>What to do:</b> {showLines(finding.advice, 1000)}
+              </p>
+            )}
+            {finding.plan !== null && (
+              <details>
+                <summary>Plan</summary>
+                <pre>{showLines(finding.plan)}</pre>
+              </details>
+            )}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

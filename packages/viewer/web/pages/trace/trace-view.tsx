@@ -1,0 +1,161 @@
+import { useRef, useState } from "preact/hooks";
+import { CopyButton } from "../../components/copy-button.js";
+import { Page, Section } from "../../components/page.js";
+import { formatMs, formatPlural, formatTime } from "../../format.js";
+import { showLine } from "../../show-text.js";
+import { ComparePicker } from "./compare-picker.js";
+import { FindingList } from "./finding-list.js";
+import { Legend } from "./legend.js";
+import { LogList } from "./log-list.js";
+import { nameSpan } from "./name-span.js";
+import { Overview } from "./overview.js";
+import { SpanDetails } from "./span-details.js";
+import { traceAsJson } from "./trace-as-json.js";
+import type { TraceModel } from "./trace-model.js";
+import { useTraceKeys } from "./use-trace-keys.js";
+import { useTraceState } from "./use-trace-state.js";
+import { Waterfall } from "./waterfall.js";
+
+export function TraceView({ model }: { readonly model: TraceModel }) {
+  const { trace } = model;
+  const state = useTraceState(model);
+  const search = useRef<HTMLInputElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const page = useRef<HTMLDivElement>(null);
+  const [said, setSaid] = useState("");
+  const toGrid = (): void => page.current?.querySelector<HTMLElement>(".wf")?.focus();
+  const onKeyDown = useTraceKeys(model, state, { search, heading, toGrid, say: setSaid });
+
+  const root = trace.spans[model.tree.roots[0] ?? -1];
+  const title = root ? showLine(nameSpan(root), 120) : "Trace";
+  const errors = trace.spans.filter(({ status }) => status === "error").length;
+  const row = state.rows[state.chosen];
+  const isZoomed = state.range.fromMs > model.whole.fromMs || state.range.toMs < model.whole.toMs;
+  const logs = trace.logs.filter(({ spanId }) => spanId === null || !model.indexOf.has(spanId)).length;
+
+  return (
+    <Page
+      title={title}
+      heading={<bdi>{title}</bdi>}
+      tools={
+        <>
+          <ComparePicker trace={trace} />
+          <CopyButton text={() => traceAsJson(model)} label="Copy trace as JSON" />
+        </>
+      }
+    >
+      <div ref={page}>
+        <p class="trace-facts">
+          <b>{formatMs(trace.durationMs)}</b> at {formatTime(trace.startMs, { withMs: true })} ·{" "}
+          {formatPlural(trace.spans.length + trace.leftOut, "span")} ·{" "}
+          {trace.services.map((service) => showLine(service, 40)).join(", ")}
+          {errors > 0 && <span class="bad"> · ✕ {formatPlural(errors, "error")}</span>} ·{" "}
+          <code class="dim">{showLine(trace.traceId, 32)}</code>
+        </p>
+        {trace.leftOut > 0 && (
+          <p class="note">
+            The first {trace.spans.length.toLocaleString("en")} spans are shown; {trace.leftOut.toLocaleString("en")}{" "}
+            more are kept, and left out here.
+          </p>
+        )}
+        {trace.findings.length > 0 && (
+          <FindingList
+            findings={trace.findings}
+            onShow={(number) => {
+              const [index] = model.findings.spansOf[number] ?? [];
+              if (index !== undefined) state.show(index);
+              toGrid();
+            }}
+          />
+        )}
+        <div class="wf-tools">
+          <input
+            ref={search}
+            type="search"
+            data-filter=""
+            aria-label="Search in the trace"
+            placeholder="Search in the trace  /"
+            value={state.wanted}
+            onInput={(event) => state.setWanted(event.currentTarget.value)}
+            onKeyDown={(event) => {
+              if (event.key !== "Enter") return;
+              event.preventDefault();
+              state.goToMatch(event.shiftKey ? -1 : 1);
+              if (!event.shiftKey) toGrid();
+            }}
+          />
+          <span class="dim" role="status">
+            {state.wanted.trim() !== "" && formatPlural(state.matches.size, "match", "matches")}
+          </span>
+          <label>
+            <input
+              type="checkbox"
+              checked={state.isCriticalOnly}
+              onChange={(event) => state.setCriticalOnly(event.currentTarget.checked)}
+            />{" "}
+            critical path only
+          </label>
+          <button type="button" class="quiet" onClick={state.closeAll} title="Closes all spans below the first">
+            Close all
+          </button>
+          <button type="button" class="quiet" onClick={state.openAll} title="Opens all spans, and no groups">
+            Open all
+          </button>
+          {isZoomed && (
+            <button type="button" onClick={() => state.setRange(model.whole)} title="0">
+              Whole trace
+            </button>
+          )}
+        </div>
+        <div class="trace-panes" data-details={row && state.isDetailed ? "" : undefined}>
+          <div class="trace-main">
+            <Overview model={model} range={state.range} onRange={state.setRange} />
+            <Waterfall
+              model={model}
+              rows={state.rows}
+              chosen={state.chosen}
+              matches={state.matches}
+              range={state.range}
+              onRange={state.setRange}
+              onChoose={(place) => {
+                state.choose(place);
+                state.setDetailed(true);
+              }}
+              onFold={(place) => state.foldRow(place)}
+              onKeyDown={onKeyDown}
+            />
+            <Legend model={model} />
+          </div>
+          {row && state.isDetailed && (
+            <SpanDetails
+              key={row.key}
+              model={model}
+              row={row}
+              heading={heading}
+              onClose={() => {
+                state.setDetailed(false);
+                toGrid();
+              }}
+            />
+          )}
+        </div>
+        <span class="visually-hidden" role="status">
+          {said}
+        </span>
+        {trace.logs.length > 0 && (
+          <Section title="Logs" note={logs > 0 ? `${logs} of no span shown here` : undefined}>
+            <LogList
+              logs={trace.logs}
+              onSpan={(spanId) => {
+                const index = model.indexOf.get(spanId);
+                if (index === undefined) return;
+                state.show(index);
+                toGrid();
+              }}
+            />
+          </Section>
+        )}
+      </div>
+    </Page>
+  );
+}

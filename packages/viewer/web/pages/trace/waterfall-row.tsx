@@ -1,0 +1,115 @@
+import { formatKind, formatMs } from "../../format.js";
+import { showLine } from "../../show-text.js";
+import type { Row } from "./lay-out-rows.js";
+import { nameSpan } from "./name-span.js";
+import { ServiceBadge } from "./service-badge.js";
+import { SpanBar } from "./span-bar.js";
+import type { TimeRange } from "./time-range.js";
+import type { TraceModel } from "./trace-model.js";
+
+/** Deeper lines are indented no further: names need room, too. */
+const DEEPEST = 16;
+
+/** One line: a span, or a group of those that are alike. */
+export function WaterfallRow({
+  id,
+  model,
+  row,
+  place,
+  top,
+  range,
+  isChosen,
+  isMatch,
+  onChoose,
+  onFold,
+}: {
+  readonly id: string;
+  readonly model: TraceModel;
+  readonly row: Row;
+  /** Among all lines, from 0. */
+  readonly place: number;
+  readonly top: number;
+  readonly range: TimeRange;
+  readonly isChosen: boolean;
+  readonly isMatch: boolean;
+  readonly onChoose: () => void;
+  readonly onFold: () => void;
+}) {
+  const span = model.trace.spans[row.index];
+  if (!span) return null;
+  const members = row.members ?? [row.index];
+  const spans = members.map((index) => model.trace.spans[index] ?? span);
+  const isCritical = spans.some((one) => one.isCritical);
+  const durationMs = spans.reduce((sum, one) => sum + one.durationMs, 0);
+  const below = model.tree.below[row.index] ?? 0;
+  return (
+    <div
+      id={id}
+      class="wf-row"
+      role="row"
+      aria-level={row.level + 1}
+      aria-posinset={row.position}
+      aria-setsize={row.brothers}
+      aria-rowindex={place + 2}
+      aria-expanded={row.canOpen ? row.isOpen : undefined}
+      aria-selected={isChosen}
+      data-match={isMatch ? "" : undefined}
+      style={{ transform: `translateY(${top}px)` }}
+      onClick={onChoose}
+    >
+      <div class="wf-name" role="gridcell">
+        <span class="wf-indent" style={{ width: `${Math.min(row.level, DEEPEST) * 12}px` }} />
+        {row.level > DEEPEST && <small>{row.level}</small>}
+        <span
+          class="wf-fold"
+          aria-hidden="true"
+          onClick={(event) => {
+            if (!row.canOpen) return;
+            event.stopPropagation();
+            onFold();
+          }}
+        >
+          {row.canOpen ? (row.isOpen ? "▾" : "▸") : ""}
+        </span>
+        <ServiceBadge model={model} service={span.service} />
+        <span class="wf-text" data-critical={isCritical ? "" : undefined} title={showLine(nameSpan(span), 500)}>
+          {row.members && <b class="wf-times">{row.members.length} ×</b>} <bdi>{showLine(nameSpan(span))}</bdi>
+        </span>
+        {isCritical && <span class="visually-hidden">, on the critical path</span>}
+        {!row.isOpen && !row.members && <small class="wf-count">+{below}</small>}
+        <Chips spans={spans} />
+      </div>
+      <div class="wf-ms num" role="gridcell">
+        {formatMs(durationMs)}
+      </div>
+      <div class="wf-time" role="gridcell" data-timeline="">
+        <SpanBar model={model} row={row} range={range} />
+      </div>
+    </div>
+  );
+}
+
+type Span = TraceModel["trace"]["spans"][number];
+
+function Chips({ spans }: { readonly spans: readonly Span[] }) {
+  const errors = spans.filter(({ status }) => status === "error").length;
+  const finding = spans.find((span) => span.finding !== null)?.finding;
+  const isOrphan = spans.some((span) => span.isOrphan);
+  const isMoved = spans.some(({ skewMs }) => skewMs !== 0);
+  return (
+    <>
+      {errors > 0 && <span class="wf-chip bad">✕ {errors > 1 ? `${errors} errors` : "error"}</span>}
+      {finding && <span class="wf-chip warn">▲ {showLine(formatKind(finding), 30)}</span>}
+      {isOrphan && (
+        <span class="wf-chip" title="Its parent was named and never came">
+          orphan
+        </span>
+      )}
+      {isMoved && (
+        <span class="wf-chip" title="Moved into its parent: the clocks of their machines disagree">
+          clock moved
+        </span>
+      )}
+    </>
+  );
+}
