@@ -51,10 +51,7 @@ export function brokenPosts(): Post[] {
       "a prototype",
       '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"resourceSpans":[]}',
     ),
-    text(
-      "spans that are none",
-      '{"resourceSpans":[null,7,"x",[],{"scopeSpans":[null,7,{"spans":[null,7,"x",[],{}]}]}]}',
-    ),
+    text("spans that are none", '{"resourceSpans":[{"scopeSpans":[null,7,{"spans":[null,7,"x",[],{}]}]}]}'),
     text(
       "metrics that are none",
       '{"resourceMetrics":[null,7,{"scopeMetrics":[null,{"metrics":[null,{},{"gauge":7}]}]}]}',
@@ -65,48 +62,40 @@ export function brokenPosts(): Post[] {
   ];
 }
 
-/** Every field of a span, a point and a log record as every kind of JSON there is. */
+/** Every field of a span, a point and a log record as every kind of JSON there is, one wrong one in each body. */
 function wrongTypes(): Post[] {
   const wrong = [null, true, -1, 1e308, "", "x", [], [[]], {}, { values: 7 }];
   const span =
     "traceId spanId parentSpanId traceState name kind startTimeUnixNano endTimeUnixNano attributes events links status";
   const log = "timeUnixNano observedTimeUnixNano severityNumber severityText eventName body attributes traceId spanId";
   const point =
-    "startTimeUnixNano timeUnixNano asDouble asInt attributes exemplars count sum bucketCounts explicitBounds min max";
-  const each = (names: string, good: Json = {}): Json[] =>
-    names.split(" ").flatMap((name) => wrong.map((value) => Object.assign({}, good, { [name]: value })));
+    "timeUnixNano asDouble asInt attributes exemplars count sum bucketCounts explicitBounds min quantileValues";
+  const each = (names: string, wrap: (one: Json) => Json): Json[] =>
+    names.split(" ").flatMap((name) => wrong.map((value) => wrap({ [name]: value })));
   const good = {
     traceId: "0c".repeat(16),
     spanId: "0c".repeat(8),
     name: "wrong types",
     startTimeUnixNano: ns(Date.now()),
   };
+  const kinds = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"];
+  const traces = (...resourceSpans: unknown[]): Json => ({ resourceSpans });
   return [
-    json("/v1/traces", "spans of wrong types", {
-      resourceSpans: [
-        { scopeSpans: [{ spans: each(span, good) }] },
-        ...wrong.map((value) => ({ resource: value, scopeSpans: value })),
-        ...wrong.map((value) => ({ resource: { attributes: value }, scopeSpans: [{ scope: value, spans: value }] })),
-      ],
-    }),
-    json("/v1/logs", "logs of wrong types", {
-      resourceLogs: [{ scopeLogs: [{ logRecords: each(log) }] }],
-    }),
-    json("/v1/metrics", "points of wrong types", {
-      resourceMetrics: [
-        {
-          scopeMetrics: [
-            {
-              metrics: ["gauge", "sum", "histogram", "exponentialHistogram", "summary"].map((kind) => ({
-                name: `wrong.${kind}`,
-                [kind]: { dataPoints: each(point), aggregationTemporality: "x", isMonotonic: [] },
-              })),
-            },
-          ],
-        },
-      ],
-    }),
-  ];
+    ...each(span, (one) => traces({ scopeSpans: [{ spans: [{ ...good, ...one }] }] })),
+    ...each("resource scopeSpans", (one) => traces(one)),
+    ...each("scope spans", (one) => traces({ scopeSpans: [one] })),
+    ...each("attributes", (one) => traces({ resource: one, scopeSpans: [{ spans: [good] }] })),
+    ...each(log, (one) => ({ resourceLogs: [{ scopeLogs: [{ logRecords: [one] }] }] })),
+    ...kinds.flatMap((kind) =>
+      each(point, (one) => {
+        const metrics = [{ name: `wrong.${kind}`, [kind]: { dataPoints: [{ timeUnixNano: ns(Date.now()), ...one }] } }];
+        return { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] };
+      }),
+    ),
+  ].map((body) => {
+    const path = "resourceSpans" in body ? "/v1/traces" : "resourceLogs" in body ? "/v1/logs" : "/v1/metrics";
+    return json(path, `a wrong type: ${JSON.stringify(body)}`, body);
+  });
 }
 
 function nestedValue(depth: number): Uint8Array {

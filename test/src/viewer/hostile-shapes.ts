@@ -57,8 +57,6 @@ export function hostileShapes(nowMs: number): Post[] {
       startTimeUnixNano: "18446744073709551615",
       endTimeUnixNano: "18446744073709551615",
     }),
-    span(TRACES.times, 10, 1, nowMs, nowMs, { startTimeUnixNano: "-1", endTimeUnixNano: "99999999999999999999999999" }),
-    span(TRACES.times, 11, 1, nowMs, nowMs, { startTimeUnixNano: "soon", endTimeUnixNano: {} }),
     // Roots of their own in 1970 and 2100: lists by time hold them as well.
     span("a6".repeat(16), 1, 0, 0, 5),
     span("a7".repeat(16), 1, 0, 4_102_444_800_000, 4_102_444_800_005),
@@ -70,6 +68,13 @@ export function hostileShapes(nowMs: number): Post[] {
   return [
     traces("shapes", shapes),
     traces("times", times),
+    traces("times that are none", [
+      span(TRACES.times, 10, 1, nowMs, nowMs, {
+        startTimeUnixNano: "-1",
+        endTimeUnixNano: "99999999999999999999999999",
+      }),
+      span(TRACES.times, 11, 1, nowMs, nowMs, { startTimeUnixNano: "soon", endTimeUnixNano: {} }),
+    ]),
     traces("large", [
       span(TRACES.large, 1, 0, nowMs - 1000, nowMs, {
         attributes: attributes({
@@ -81,7 +86,7 @@ export function hostileShapes(nowMs: number): Post[] {
       }),
       span(TRACES.large, 2, 1, nowMs - 900, nowMs, { name: "n".repeat(1_000_000) }),
       span(TRACES.large, 3, 1, nowMs - 900, nowMs, { attributes: attributes({ large: "x".repeat(10_000_000) }) }),
-      span(TRACES.large, 4, 1, nowMs - 900, nowMs, { attributes: attributes({ deep: nested(500) }) }),
+      span(TRACES.large, 4, 1, nowMs - 900, nowMs, { attributes: attributes({ deep: nested(20) }) }),
       span(TRACES.large, 5, 1, nowMs - 900, nowMs, {
         attributes: attributes(
           Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`attribute ${index}`, index])),
@@ -97,7 +102,7 @@ export function hostileShapes(nowMs: number): Post[] {
         links: Array.from({ length: 5_000 }, () => ({ traceId: TRACES.shapes, spanId: spanId(1) })),
       }),
     ]),
-    oddMetrics(nowMs),
+    ...oddMetrics(nowMs),
   ];
 }
 

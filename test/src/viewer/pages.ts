@@ -53,7 +53,8 @@ export async function visit(watched: WatchedPage, origin: string, path: string):
 /** There is a heading, and nothing is being read. */
 export async function settle(page: Page): Promise<void> {
   await page.locator("main h1").first().waitFor();
-  await page.waitForFunction("document.querySelector('main .loading, footer:empty') === null");
+  await page.locator("main .loading").first().waitFor({ state: "detached" });
+  await page.locator("footer.foot > span").first().waitFor();
 }
 
 /**
