@@ -48,7 +48,11 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
         <p class="trace-facts">
           <b>{formatMs(trace.durationMs)}</b> at {formatTime(trace.startMs, { withMs: true })} ·{" "}
           {formatPlural(trace.spans.length + trace.leftOut, "span")} ·{" "}
-          {trace.services.map((service) => showLine(service, 40)).join(", ")}
+          {trace.services
+            .slice(0, 6)
+            .map((service) => showLine(service, 40))
+            .join(", ")}
+          {trace.services.length > 6 && ` and ${trace.services.length - 6} more services`}
           {errors > 0 && <span class="bad"> · ✕ {formatPlural(errors, "error")}</span>} ·{" "}
           <code class="dim">{showLine(trace.traceId, 32)}</code>
         </p>
