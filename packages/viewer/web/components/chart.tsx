@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import type { Steps } from "../../src/api/answers.js";
 import { formatTime } from "../format.js";
 import { useTheme } from "../theme.js";
+import { showLine } from "../show-text.js";
 import { chartOptions, type ChartTheme } from "./chart-options.js";
 import { placePoints, type ChartPoint } from "./chart-points.js";
 import { lineClass, LineSample } from "./line-style.js";
@@ -108,7 +109,7 @@ export function Chart({ title, lines, unit, fromMs, toMs, height = 180, points =
         class="chart-plot"
         role="group"
         tabIndex={0}
-        aria-label={`${title}. ${lines.map((line) => `${line.label}: ${describe(knownOf(line), unit)}`).join("; ")}`}
+        aria-label={`${title}. ${lines.map((line) => `${showLine(line.label, 100)}: ${describe(knownOf(line), unit)}`).join("; ")}`}
         onKeyDown={(event) => {
           if (plot.current !== null && moveCrosshair(plot.current, event.key)) event.preventDefault();
         }}
@@ -119,7 +120,7 @@ export function Chart({ title, lines, unit, fromMs, toMs, height = 180, points =
             <button
               type="button"
               aria-pressed={!hidden.has(line.label)}
-              title={line.label}
+              title={showLine(line.label)}
               onClick={() => toggle(line.label)}
               onPointerEnter={() => plot.current?.setSeries(i + 1, { focus: true })}
               onPointerLeave={() => plot.current?.setSeries(null, { focus: true })}
@@ -127,7 +128,7 @@ export function Chart({ title, lines, unit, fromMs, toMs, height = 180, points =
               <span class={lineClass(i)}>
                 <LineSample index={i} />
               </span>
-              <span class="chart-label">{line.label}</span>
+              <span class="chart-label">{showLine(line.label)}</span>
               <span class="chart-value">
                 {formatQuantity(at === null ? knownOf(line).at(-1) : data[i + 1]?.[at], unit)}
               </span>

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { setQuery, usePlace } from "../router.js";
+import { showLine } from "../show-text.js";
 
 /** What the chosen row of the table above it is about. */
 export function ChosenPart({
@@ -12,9 +13,9 @@ export function ChosenPart({
   readonly children: ComponentChildren;
 }) {
   return (
-    <section class="chosen-part" aria-label={title}>
+    <section class="chosen-part" aria-label={showLine(title)}>
       <h2 class="chosen-title">
-        {title} <small>{note}</small>
+        {showLine(title)} <small>{showLine(note)}</small>
       </h2>
       {children}
     </section>
@@ -38,7 +39,7 @@ export function ChooseLink({ id, name, note }: { readonly id: string; readonly n
     <a
       class="two-lines"
       href={`${path}?${to.toString()}`}
-      title={name}
+      title={showLine(name)}
       onClick={(event) => {
         if (event.metaKey || event.ctrlKey || event.shiftKey) return;
         // The reader is still at the table: only the part below it changes.
@@ -46,7 +47,7 @@ export function ChooseLink({ id, name, note }: { readonly id: string; readonly n
         choosePart(id);
       }}
     >
-      {name} <small>{note}</small>
+      {showLine(name)} <small>{showLine(note, 100)}</small>
     </a>
   );
 }

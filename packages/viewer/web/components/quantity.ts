@@ -1,3 +1,5 @@
+import { showLine } from "../show-text.js";
+
 /** How numbers of one unit are written: `value / divisor`, with so many digits, and the suffix. */
 export interface Quantity {
   readonly divisor: number;
@@ -15,6 +17,13 @@ const DURATIONS: readonly (readonly [fromMs: number, suffix: string, divisor: nu
   [0, "µs", 0.001],
 ];
 
+const MS_PER: ReadonlyMap<string, number> = new Map([
+  ["ns", 1e-6],
+  ["us", 1e-3],
+  ["ms", 1],
+  ["s", 1000],
+]);
+
 /**
  * The quantity in which a number of this size is best read, so that all labels of an axis share one. Units as in OpenTelemetry:
  * `ms`, `s`, `us`, `ns`, `By`, `1`, `%` (a ratio from 0 to 1), `{request}`; a rate ends in `/s`.
@@ -24,11 +33,11 @@ export function quantityFor(unit: string, largest: number): Quantity {
   const bare = isRate ? unit.slice(0, -2) : unit;
   const rate = isRate ? "/s" : "";
   if (bare === "%") return { divisor: 0.01, suffix: " %" };
-  const perMs = { ns: 1e-6, us: 1e-3, ms: 1, s: 1000 }[bare];
+  const perMs = MS_PER.get(bare);
   if (perMs !== undefined && !isRate) return durationQuantity(largest, perMs);
   if (bare === "By") return steppedQuantity(largest, 1024, BYTES, rate, " ");
   const word = unitWord(bare);
-  return steppedQuantity(largest, 1000, PLAIN, `${word === "" || rate === "" ? "" : " "}${word}${rate}`, "");
+  return steppedQuantity(largest, 1000, PLAIN, `${word === "" ? "" : " "}${word}${rate}`, "");
 }
 
 /** `12.3 ms`; an en dash where there is no number. */
@@ -69,5 +78,5 @@ function steppedQuantity(
 
 /** `{request}` is an annotation: what is counted, which the title says already. */
 function unitWord(unit: string): string {
-  return unit === "1" || unit.startsWith("{") ? "" : unit.slice(0, 12);
+  return unit === "1" || unit.startsWith("{") ? "" : showLine(unit, 12);
 }

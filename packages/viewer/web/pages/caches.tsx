@@ -15,6 +15,7 @@ import { Worry } from "../components/worry.js";
 import { formatCount, formatShare } from "../format.js";
 import { useKept } from "../kept.js";
 import { usePlace } from "../router.js";
+import { showLine } from "../show-text.js";
 
 /** More lines than this are no picture. */
 const MAX_LINES = 8;
@@ -99,14 +100,16 @@ export function CachesPage() {
             <Empty title={`No cache has “${filter}” in its name.`} />
           ) : (
             <>
-              <Chart
-                title={`Hit ratio${rows.length > MAX_LINES ? `, of the first ${MAX_LINES} below` : ""}`}
-                unit="%"
-                height={160}
-                lines={labelled(rows.slice(0, MAX_LINES))}
-                fromMs={fromMs}
-                toMs={toMs}
-              />
+              <div class="section">
+                <Chart
+                  title={`Hit ratio${rows.length > MAX_LINES ? `, of the first ${MAX_LINES} below` : ""}`}
+                  unit="%"
+                  height={160}
+                  lines={labelled(rows.slice(0, MAX_LINES))}
+                  fromMs={fromMs}
+                  toMs={toMs}
+                />
+              </div>
               <DataTable
                 caption="Caches"
                 columns={COLUMNS}
@@ -144,7 +147,7 @@ function CacheDetail({
       </Figures>
       <FindingList findings={cache.findings} />
       <div class="side-by-side">
-        <Section title="Over time">
+        <div class="section">
           <Chart
             title="Lookups"
             unit="{lookup}"
@@ -161,7 +164,7 @@ function CacheDetail({
             fromMs={fromMs}
             toMs={toMs}
           />
-        </Section>
+        </div>
         <Section title="Hottest patterns">
           {cache.patterns.length === 0 ? (
             <Empty title="Its spans tell no keys.">
@@ -186,8 +189,8 @@ const PATTERN_COLUMNS: readonly Column<CacheItem["patterns"][number]>[] = [
     key: "pattern",
     title: "Pattern",
     cell: ({ pattern }) => (
-      <code class="two-lines" title={pattern}>
-        {pattern}
+      <code class="two-lines" title={showLine(pattern)}>
+        {showLine(pattern)}
       </code>
     ),
   },
@@ -210,7 +213,7 @@ function labelled(caches: readonly CacheItem[]) {
   const isShared = (name: string) => caches.filter(({ cache }) => cache === name).length > 1;
   return caches
     .map(({ service, cache, hitRatios }) => ({
-      label: isShared(cache) ? `${cache} (${service})` : cache,
+      label: showLine(isShared(cache) ? `${cache} (${service})` : cache, 100),
       values: hitRatios,
     }))
     .sort((a, b) => a.label.localeCompare(b.label));

@@ -12,6 +12,7 @@ import { useMinutes, WindowPicker } from "../components/window-picker.js";
 import { formatPlural, formatTime } from "../format.js";
 import { useKept } from "../kept.js";
 import { linkTo, navigate, setQuery, usePlace } from "../router.js";
+import { showLine } from "../show-text.js";
 import { kindName } from "./metrics.js";
 
 type Exemplar = MetricData["exemplars"][number];
@@ -39,10 +40,10 @@ export function MetricPage({ name }: { readonly name: string }) {
   });
   return (
     <Page
-      title={name.slice(0, 100)}
+      title={showLine(name, 100)}
       heading={
         <>
-          <a href={linkTo(["metrics"])}>Metrics</a> <span class="dim">/</span> {name.slice(0, 200)}
+          <a href={linkTo(["metrics"])}>Metrics</a> <span class="dim">/</span> {showLine(name)}
         </>
       }
       tools={
@@ -58,11 +59,11 @@ export function MetricPage({ name }: { readonly name: string }) {
           <>
             <p class="dim">
               {[
-                data.instrument.description,
+                showLine(data.instrument.description),
                 kindName(data.instrument),
-                data.instrument.unit && `in ${data.instrument.unit}`,
+                data.instrument.unit && `in ${showLine(data.instrument.unit, 40)}`,
                 formatPlural(data.instrument.series, "series", "series"),
-                data.instrument.services.join(", "),
+                showLine(data.instrument.services.join(", ")),
               ]
                 .filter(Boolean)
                 .join(" · ")}
@@ -191,7 +192,7 @@ function SplitBy({ attributes, by }: { readonly attributes: readonly string[]; r
         <option value="">nothing</option>
         {names.map((name) => (
           <option key={name} value={name}>
-            {name.slice(0, 60)}
+            {showLine(name, 60)}
           </option>
         ))}
       </select>
@@ -226,8 +227,8 @@ const lineColumns = (unit: string): readonly Column<Line>[] => [
     key: "label",
     title: "Line",
     cell: ({ label, index }) => (
-      <span class="line-name" title={label}>
-        <LineSample index={index} /> <span class="two-lines">{label}</span>
+      <span class="line-name" title={showLine(label)}>
+        <LineSample index={index} /> <span class="two-lines">{showLine(label)}</span>
       </span>
     ),
     sortBy: ({ label }) => label,

@@ -7,24 +7,30 @@ import { useRowKeys } from "../components/row-keys.js";
 import { formatCount, formatKind, formatPlural } from "../format.js";
 import { useKept } from "../kept.js";
 import { linkTo, navigate, usePlace } from "../router.js";
+import { showLine } from "../show-text.js";
 
 const COLUMNS: readonly Column<Instrument>[] = [
   {
     key: "name",
     title: "Instrument",
     cell: ({ name, description }) => (
-      <a class="two-lines" title={name} href={linkTo(["metrics", name])}>
-        <code>{name}</code> <small>{description}</small>
+      <a class="two-lines" title={showLine(name)} href={linkTo(["metrics", name])}>
+        <code>{showLine(name)}</code> <small>{showLine(description)}</small>
       </a>
     ),
     sortBy: ({ name }) => name,
   },
   { key: "kind", title: "Kind", cell: (instrument) => kindName(instrument), sortBy: kindName },
-  { key: "unit", title: "Unit", cell: ({ unit }) => unit || <span class="dim">–</span>, sortBy: ({ unit }) => unit },
+  {
+    key: "unit",
+    title: "Unit",
+    cell: ({ unit }) => showLine(unit, 40) || <span class="dim">–</span>,
+    sortBy: ({ unit }) => unit,
+  },
   {
     key: "service",
     title: "Services",
-    cell: ({ services }) => <span class="two-lines">{services.join(", ")}</span>,
+    cell: ({ services }) => <span class="two-lines">{showLine(services.join(", "))}</span>,
     sortBy: ({ services }) => services.join(", "),
   },
   { key: "series", title: "Series", cell: (i) => formatCount(i.series), sortBy: (i) => i.series, isNumber: true },

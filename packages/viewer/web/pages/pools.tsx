@@ -15,6 +15,7 @@ import { Worry } from "../components/worry.js";
 import { formatCount, formatMs } from "../format.js";
 import { useKept } from "../kept.js";
 import { linkTo, usePlace } from "../router.js";
+import { showLine } from "../show-text.js";
 
 const COLUMNS: readonly Column<PoolItem>[] = [
   {
@@ -196,8 +197,8 @@ const holderColumns = (service: string, allMs: number): readonly Column<Holder>[
     key: "route",
     title: "Route",
     cell: ({ route }) => (
-      <a class="two-lines" title={route} href={linkTo(["requests"], { service, route })}>
-        {route}
+      <a class="two-lines" title={showLine(route)} href={linkTo(["requests"], { service, route })}>
+        {showLine(route)}
       </a>
     ),
   },

@@ -10,6 +10,7 @@ import { Worry } from "../components/worry.js";
 import { formatCount, formatMs, formatPlural } from "../format.js";
 import { useKept } from "../kept.js";
 import { linkTo, navigate, usePlace } from "../router.js";
+import { showLine } from "../show-text.js";
 
 const COLUMNS: readonly Column<QueryItem>[] = [
   { key: "name", title: "Query", cell: (query) => <QueryName query={query} />, sortBy: ({ summary }) => summary },
@@ -111,15 +112,15 @@ export function QueriesPage() {
 
 function QueryName({ query }: { readonly query: QueryItem }) {
   const minutes = useMinutes(15);
-  const name = query.summary || query.text || "unnamed query";
+  const name = showLine(query.summary || query.text || "unnamed query");
   return (
     <a class="query-name" href={queryLink(query.fingerprint, minutes)}>
-      <span class="two-lines" title={name.slice(0, 2000)}>
-        {name} <small>{[query.system, query.namespace].filter(Boolean).join(" · ")}</small>
+      <span class="two-lines" title={name}>
+        {name} <small>{showLine([query.system, query.namespace].filter(Boolean).join(" · "), 60)}</small>
       </span>
-      {query.text !== null && query.text !== name && (
-        <code class="ellipsis dim" title={query.text.slice(0, 2000)}>
-          {query.text.slice(0, 300)}
+      {query.text !== null && query.text !== query.summary && (
+        <code class="ellipsis dim" title={showLine(query.text, 2000)}>
+          {showLine(query.text)}
         </code>
       )}
     </a>

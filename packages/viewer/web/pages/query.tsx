@@ -14,6 +14,7 @@ import { formatCount, formatMs, formatShare, formatTime } from "../format.js";
 import { layOutJson } from "../json-layout.js";
 import { useKept } from "../kept.js";
 import { linkTo, navigate } from "../router.js";
+import { showLine, showLines } from "../show-text.js";
 
 type Caller = QueryDetail["callers"][number];
 type Example = QueryDetail["examples"][number];
@@ -31,14 +32,14 @@ export function QueryPage({ fingerprint }: { readonly fingerprint: string }) {
     if (example) navigate(exampleLink(example));
   });
   const query = answer.data?.query;
-  const summary = query?.summary || query?.text || "Query";
+  const summary = showLine(query?.summary || query?.text || "Query", 200);
   return (
     <Page
       title={summary.slice(0, 100)}
       heading={
         <>
           <a href={linkTo(["queries"], { minutes: minutes === 15 ? null : minutes })}>Queries</a>{" "}
-          <span class="dim">/</span> {summary.slice(0, 200)}
+          <span class="dim">/</span> {summary}
         </>
       }
       tools={<WindowPicker byDefault={15} />}
@@ -67,13 +68,13 @@ function Detail({
         title="Text"
         note={
           <>
-            {[query.system, query.namespace].filter(Boolean).join(" · ")}{" "}
+            {showLine([query.system, query.namespace].filter(Boolean).join(" · "), 60)}{" "}
             {query.text !== null && <CopyButton text={query.text} />}
           </>
         }
       >
         {query.text === null ? (
-          <p class="dim">Its spans say no text, only “{query.summary}”.</p>
+          <p class="dim">Its spans say no text, only “{showLine(query.summary)}”.</p>
         ) : (
           <SqlText text={query.text} />
         )}
@@ -119,7 +120,7 @@ function Detail({
           <ul class="plain">
             {sites.map(({ site, calls }) => (
               <li key={site}>
-                <code>{site}</code> <small>{formatCount(calls)} ×</small>
+                <code>{showLine(site)}</code> <small>{formatCount(calls)} ×</small>
               </li>
             ))}
           </ul>
@@ -128,7 +129,7 @@ function Detail({
       {plan !== null && (
         <Section title="Plan" note={<CopyButton text={plan} />}>
           <pre class="plan" tabIndex={0} aria-label="Query plan">
-            {layOutJson(plan)}
+            {showLines(layOutJson(plan))}
           </pre>
         </Section>
       )}
@@ -161,8 +162,8 @@ const callerColumns = (allMs: number): readonly Column<Caller>[] => [
     key: "route",
     title: "Route",
     cell: ({ service, route }) => (
-      <a class="two-lines" title={route} href={linkTo(["requests"], { service, route })}>
-        {route} <small>{service}</small>
+      <a class="two-lines" title={showLine(route)} href={linkTo(["requests"], { service, route })}>
+        {showLine(route)} <small>{showLine(service, 60)}</small>
       </a>
     ),
   },
