@@ -76,7 +76,8 @@ function readValue(room: Room, type: FieldType, value: unknown, place: Place, de
     }
     case "int64":
     case "sfixed64":
-      return typeof value === "number" && Number.isSafeInteger(value) ? value : asNumber(readInteger(value, place));
+      // JavaScript's SDK writes 1e300 as a whole number, too.
+      return typeof value === "number" && Number.isInteger(value) ? value : asNumber(readInteger(value, place));
     case "uint32":
     case "sint32":
     case "enum":

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { LogsRequest, MetricsRequest, TracesRequest } from "@telltale/otlp";
 import type { Kept } from "../api/answers.js";
 import type { Entry, Refusal } from "./entries.js";

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { StoreLimits } from "./limits.js";
 import type { Store } from "./open-store.js";
 import type { Resources } from "./resources.js";
@@ -17,6 +18,9 @@ const ROWS_AT_ONCE = 50;
 const SHARE = 1 / 2_000;
 /** Series and resources are looked through when so many rows are gone. */
 const SWEEP_AFTER = 5_000;
+/** The file is made smaller when so much of it is free, and is more than a quarter: after the limits were lowered. */
+const FREE_PAGES = 4_096;
+const FREED_AT_ONCE = 64;
 
 const TABLES = ["span", "log", "point"] as const satisfies readonly Table[];
 
@@ -34,7 +38,7 @@ export function createForgetting(
     point: db.prepare("DELETE FROM point WHERE id < ?"),
   };
   const most = { span: limits.spans, log: limits.logs, point: limits.points };
-  const pages = db.prepare("SELECT page_count AS pages, page_size AS size FROM pragma_page_count, pragma_page_size");
+  const pages = db.prepare("SELECT page_count AS "all", page_size AS size FROM pragma_page_count, pragma_page_size");
   const freePages = db.prepare("PRAGMA freelist_count");
   let sinceSweep = 0;
   let isSweeping = false;
@@ -53,8 +57,15 @@ export function createForgetting(
   }
 
   function bytes(): number {
-    const { pages: all, size } = pages.get() ?? {};
+    const { all, size } = pages.get() ?? {};
     return (Number(all ?? 0) - free()) * Number(size ?? 0);
+  }
+
+  function shrink(): boolean {
+    const unused = free();
+    if (unused < FREE_PAGES || unused * 4 < Number(pages.get()?.["all"] ?? 0)) return false;
+    db.exec(`PRAGMA incremental_vacuum(${FREED_AT_ONCE})`);
+    return true;
   }
 
   /** One short piece of work; false when there is none. */
@@ -74,7 +85,7 @@ export function createForgetting(
       sinceSweep = 0;
       isSweeping = true;
     }
-    if (!isSweeping) return false;
+    if (!isSweeping) return shrink();
     isSweeping = !series.sweep();
     if (!isSweeping) resources.sweep();
     return true;
