@@ -38,7 +38,7 @@ export function createForgetting(
     point: db.prepare("DELETE FROM point WHERE id < ?"),
   };
   const most = { span: limits.spans, log: limits.logs, point: limits.points };
-  const pages = db.prepare("SELECT page_count AS "all", page_size AS size FROM pragma_page_count, pragma_page_size");
+  const pages = db.prepare("SELECT page_count AS held, page_size AS size FROM pragma_page_count, pragma_page_size");
   const freePages = db.prepare("PRAGMA freelist_count");
   let sinceSweep = 0;
   let isSweeping = false;
@@ -57,13 +57,13 @@ export function createForgetting(
   }
 
   function bytes(): number {
-    const { all, size } = pages.get() ?? {};
-    return (Number(all ?? 0) - free()) * Number(size ?? 0);
+    const { held, size } = pages.get() ?? {};
+    return (Number(held ?? 0) - free()) * Number(size ?? 0);
   }
 
   function shrink(): boolean {
     const unused = free();
-    if (unused < FREE_PAGES || unused * 4 < Number(pages.get()?.["all"] ?? 0)) return false;
+    if (unused < FREE_PAGES || unused * 4 < Number(pages.get()?.["held"] ?? 0)) return false;
     db.exec(`PRAGMA incremental_vacuum(${FREED_AT_ONCE})`);
     return true;
   }
