@@ -8,7 +8,7 @@ export interface Dependency {
 }
 
 /** Newest first: where there are more, the oldest are not counted. */
-const MAX_CALLS = 20_000;
+const MAX_CALLS = 10_000;
 const MAX_SPANS = 200_000;
 
 const CALLS = `

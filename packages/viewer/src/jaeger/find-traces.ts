@@ -16,7 +16,12 @@ interface Candidate {
   readonly resource: string;
 }
 
-/** Newest first. What is cheap to tell is told by the database; tags are, once it has made sure that the text occurs. */
+/** Whether the JSON has the key, and with it the value: as a text, or as a number or the like. */
+function mayHave(column: string): string {
+  return `(instr(${column}, :key) > 0 AND (instr(${column}, :asText) > 0 OR instr(${column}, :asOther) > 0))`;
+}
+
+/** Newest first. What is cheap to tell is told by the database; tags are, once it has made sure that the first of them occurs. */
 const CANDIDATES = `
   SELECT s.trace_id, s.scope, s.kind, s.status, s.attributes, s.events, s.links, r.attributes AS resource
   FROM span s JOIN resource r ON r.id = s.resource_id
@@ -26,13 +31,17 @@ const CANDIDATES = `
     AND (:minNs IS NULL OR s.duration_ns >= :minNs)
     AND (:maxNs IS NULL OR s.duration_ns <= :maxNs)
     AND (:status IS NULL OR s.status = :status)
-    AND (:part IS NULL OR instr(s.attributes, :part) + instr(r.attributes, :part) + instr(s.events, :part) + instr(s.links, :part) > 0)
+    AND (
+      :key IS NULL OR ${mayHave("s.attributes")} OR s.resource_id IN (SELECT id FROM resource r WHERE ${mayHave("r.attributes")})
+      OR ${mayHave("s.events")} OR ${mayHave("s.links")}
+    )
   ORDER BY s.id DESC`;
 
 /** Traces with a span that is all that is asked for, newest first. */
 export function findTraces(store: Store, query: TraceQuery): string[] {
   const { tags } = query;
-  const key = [...tags.keys()].find((name) => !Object.hasOwn(FIELDS, name));
+  const [name, value] = [...tags].find(([one]) => !Object.hasOwn(FIELDS, one)) ?? [];
+  const key = name === undefined ? null : `${JSON.stringify(withoutLevel(name))}:`;
   const found = new Set<string>();
   const rows = eachRow<Candidate>(store, CANDIDATES, {
     service: query.service ?? null,
@@ -42,7 +51,9 @@ export function findTraces(store: Store, query: TraceQuery): string[] {
     minNs: query.minNs ?? null,
     maxNs: query.maxNs ?? null,
     status: readTruth(tags.get("error")) === true ? 2 : null,
-    part: key === undefined ? null : `${JSON.stringify(withoutLevel(key))}:`,
+    key,
+    asText: `${key}${JSON.stringify(value)}`,
+    asOther: `${key}${value}`,
   });
   for (const row of rows) {
     if (found.has(row.trace_id) || !isAll(row, tags)) continue;
