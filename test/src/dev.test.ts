@@ -94,6 +94,10 @@ test("telltale dev shows what the program did, leaves stdout to it, and ends as 
   const { instruments } = await ask<Instruments>("/api/metrics");
   expect(instruments.map(({ name }) => name)).toContain("http.server.request.duration");
   expect(output.stdout).toBe("asked\n");
+  const url = /watch it at (\S+)/.exec(output.stderr)?.[1] ?? "";
+  const top = await runProgram(CLI, { args: ["top", "--url", url] });
+  expect(top).toMatchObject({ code: 0, stderr: "" });
+  expect(top.stdout).toMatch(/^routes\nROUTE .*\nGET .*\n[^]*\n\nfindings\nNothing was found\.\n$/);
   child.kill("SIGINT");
   expect(await once(child, "exit")).toEqual([3, null]);
 });

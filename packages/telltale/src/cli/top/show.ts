@@ -9,6 +9,7 @@ const LEAVE = "\x1b[?25h\x1b[?1049l";
 /** From the top left on, line by line: clearing all first would flicker. */
 const HOME = "\x1b[H";
 const CLEAR_LINE = "\x1b[K";
+const CLEAR_REST = "\x1b[J";
 
 /** Shows a viewer in this terminal, anew each second, until q or a signal. */
 export async function show(url: string, minutes: number): Promise<void> {
@@ -19,9 +20,9 @@ export async function show(url: string, minutes: number): Promise<void> {
   let asked = 0;
 
   const draw = (): void => {
-    const { columns: width = 80, rows: height = 24 } = stdout;
+    const [width, height] = [stdout.columns || 80, stdout.rows || 24];
     const lines = renderScreen({ url, minutes, section, selected, content, width, height });
-    stdout.write(HOME + lines.map((line) => `${line}${CLEAR_LINE}`).join("\r\n"));
+    stdout.write(HOME + lines.map((line) => `${line}${CLEAR_LINE}`).join("\r\n") + CLEAR_REST);
   };
   const ask = async (): Promise<void> => {
     const number = ++asked;
@@ -45,7 +46,7 @@ export async function show(url: string, minutes: number): Promise<void> {
     draw();
   };
 
-  const page = (): number => Math.max(1, (stdout.rows ?? 24) - 12);
+  const page = (): number => Math.max(1, (stdout.rows || 24) - 12);
   const keys: Readonly<Record<string, () => void>> = {
     tab: () => turn(1),
     right: () => turn(1),
