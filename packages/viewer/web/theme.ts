@@ -49,3 +49,13 @@ export function useTheme(): Theme {
   }, []);
   return theme;
 }
+
+/** What a colour of styles/theme.css (`--series-1`) is in the theme in use, as `rgb(…)`: for canvases, which know no custom properties. */
+export function readColor(name: string): string {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
