@@ -187,7 +187,7 @@ const WRONG: [args: string[], says: RegExp][] = [
   [["dev"], /say which program to run: telltale dev app\.js/],
   [["dev", "--port", "http", "app.cjs"], /--port must be a port from 0 to 65535, got "http"/],
   [["viewer", "--host", "192.0.2.1", ...ANY_PORT], /--host must be an address of this machine, got "192\.0\.2\.1"/],
-  [["viewer", "--file", "/no/such/folder/x.db", ...ANY_PORT], /--file must be a file/],
+  [["viewer", "--file", "/no/such/folder/x.db", ...ANY_PORT], /--file: \/no\/such\/folder\/x\.db cannot be opened/],
   [["viewer", "app.js"], /see telltale viewer --help/],
   [["mcp", "--url", "ftp://x"], /--url must be the address of a viewer such as http:\/\/localhost:4319/],
   [["top", "--minutes", "0"], /--minutes must be a number from 1 to 1440/],

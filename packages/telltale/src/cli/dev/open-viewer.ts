@@ -17,7 +17,7 @@ export async function openViewer(options: ViewerOptions): Promise<Viewer> {
 
 function explain(error: unknown, options: ViewerOptions): unknown {
   if (!(error instanceof Error)) return error;
-  // Bundled apart, it has a class of its own of that name.
+  // Bundled apart, errors have classes of their own of that name.
   if (error.name === "PortTakenError") {
     const { port } = error as PortTakenError;
     const name = port === (options.otlpPort ?? 4318) ? "--otlp-port" : "--port";
@@ -25,13 +25,10 @@ function explain(error: unknown, options: ViewerOptions): unknown {
       `${error.message}, another viewer or a collector perhaps: end that, or choose one, such as ${name} ${port + 10}, or ${name} 0 for any that is free`,
     );
   }
+  if (error.name === "StoreFileError") return new UsageError(`--file: ${error.message}`);
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND")
     return new UsageError(`--host must be an address of this machine, got ${JSON.stringify(options.host)}`);
   if (code === "EACCES") return new UsageError(`${error.message}: ports below 1024 are the system's; choose another`);
-  if (code === "ERR_SQLITE_ERROR")
-    return new UsageError(
-      `--file must be a file of a viewer, or a new one, in a folder that can be written to, got ${JSON.stringify(options.file)}: ${error.message}`,
-    );
   return error;
 }
