@@ -81,7 +81,7 @@ test("what cannot be seen is written out", () => {
   expect(showLine("user\u202etxt.exe")).toBe("user⟨202E⟩txt.exe");
   expect(showLine("a\u200bb\u0000c\ufeffd\u0007")).toBe("a⟨200B⟩b⟨0000⟩c⟨FEFF⟩d⟨0007⟩");
   expect(showLine("tag\u{e0041} half\ud800")).toBe("tag⟨E0041⟩ half⟨D800⟩");
-  expect(showLine(`a${"\u0300".repeat(300)}b`)).toBe(`a${"\u0300".repeat(4)}b`);
+  expect(showLine(`a${"\u0300".repeat(100)}b`)).toBe(`a${"\u0300".repeat(4)}b`);
   expect(showLine("one\ntwo\tthree")).toBe("one↵two⇥three");
   expect(showLines("one\r\ntwo\u202e")).toBe("one\ntwo⟨202E⟩");
   expect(showLine("⚠️ but a\ufe0f")).toBe("⚠️ but a⟨FE0F⟩");

@@ -55,8 +55,10 @@ function Comparison({ before, after }: { readonly before: Trace; readonly after:
           <ul class="compare-reasons">
             {ranked.map((row, number) => (
               <li key={number}>
-                <b class="num">{formatDifference(row.selfDifferenceMs)}</b> <bdi>{showLine(row.name, 160)}</bdi>:{" "}
-                {SIGNS[row.change]} {tellChange(row)}
+                <b class="num">{formatDifference(row.selfDifferenceMs)}</b>
+                <span>
+                  <bdi>{showLine(row.name, 160)}</bdi>: {SIGNS[row.change]} {tellChange(row)}
+                </span>
               </li>
             ))}
           </ul>

@@ -46,6 +46,7 @@ export function WaterfallRow({
     <div
       id={id}
       class="wf-row"
+      data-row={row.key}
       role="row"
       aria-level={row.level + 1}
       aria-posinset={row.position}

@@ -40,16 +40,14 @@ export function Waterfall({
   const drag = useZoom(box, range, model.whole, onRange);
   const { first, end } = visibleRows(top, height, rowHeight, rows.length);
 
-  const hasScrolled = useRef(-1);
+  const shownFor = useRef("");
   useEffect(() => {
     const element = box.current;
-    if (!element || chosen < 0 || hasScrolled.current === chosen) return;
-    hasScrolled.current = chosen;
-    const axis = element.querySelector<HTMLElement>(".wf-head")?.offsetHeight ?? 0;
-    const room = element.clientHeight - axis;
-    if (chosen * rowHeight < element.scrollTop) element.scrollTop = chosen * rowHeight;
-    else if ((chosen + 1) * rowHeight > element.scrollTop + room) element.scrollTop = (chosen + 1) * rowHeight - room;
-  }, [chosen, rowHeight]);
+    const now = `${chosen} ${height}`;
+    if (!element || chosen < 0 || shownFor.current === now) return;
+    shownFor.current = now;
+    showRow(element, chosen, rowHeight);
+  }, [chosen, height, rowHeight]);
 
   const shown = rows.slice(first, end);
   return (
@@ -102,4 +100,17 @@ export function Waterfall({
       </div>
     </div>
   );
+}
+
+/** Scrolls the box to the line, and the page to the box where the line would still be out of sight: below its edge, or a sheet's. */
+function showRow(box: HTMLElement, place: number, rowHeight: number): void {
+  const axis = box.querySelector<HTMLElement>(".wf-head")?.offsetHeight ?? 0;
+  const room = box.clientHeight - axis;
+  const rowTop = place * rowHeight;
+  if (rowTop < box.scrollTop) box.scrollTop = rowTop;
+  else if (rowTop + rowHeight > box.scrollTop + room) box.scrollTop = rowTop + rowHeight - room;
+  const top = box.getBoundingClientRect().top + axis + rowTop - box.scrollTop;
+  const sheet = document.querySelector(".span-details");
+  const end = sheet && getComputedStyle(sheet).position === "fixed" ? sheet.getBoundingClientRect().top : innerHeight;
+  if (top < 60 + axis || top + rowHeight > end) box.scrollIntoView({ block: "start" });
 }
