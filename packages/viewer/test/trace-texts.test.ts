@@ -1,60 +1,8 @@
 import { expect, test } from "vitest";
 import { makeSpanSearch, nextMatch } from "../web/pages/trace/find-spans.js";
-import { layOutQuery } from "../web/pages/trace/lay-out-query.js";
 import { markServices } from "../web/pages/trace/mark-services.js";
 import { showLine, showLines } from "../web/show-text.js";
 import { makeSpan } from "./make-span.js";
-
-test("a query is laid out by its clauses", () => {
-  expect(
-    layOutQuery(
-      "select o.id, count(*)   from orders o left join items i on i.order_id = o.id where o.state in (?, ?) and o.at between ? and ? or o.id = ? group by o.id order by 2 desc limit ?",
-    ),
-  ).toBe(
-    [
-      "select o.id, count(*)",
-      "from orders o",
-      "left join items i on i.order_id = o.id",
-      "where o.state in (?, ?)",
-      "  and o.at between ? and ?",
-      "  or o.id = ?",
-      "group by o.id",
-      "order by 2 desc",
-      "limit ?",
-    ].join("\n"),
-  );
-});
-
-test("a subquery is indented; what is quoted stays as it is", () => {
-  expect(layOutQuery(`SELECT "from x" FROM a WHERE id IN (SELECT id FROM b WHERE c = 'it''s  where') AND d = ?`)).toBe(
-    [
-      `SELECT "from x"`,
-      "FROM a",
-      "WHERE id IN (",
-      "  SELECT id",
-      "  FROM b",
-      "  WHERE c = 'it''s  where'",
-      ")",
-      "  AND d = ?",
-    ].join("\n"),
-  );
-  expect(layOutQuery("INSERT INTO t (a, b) VALUES (?, ?) RETURNING a")).toBe(
-    ["INSERT INTO t (a, b)", "VALUES (?, ?)", "RETURNING a"].join("\n"),
-  );
-  expect(layOutQuery("SELECT 1 -- from here\nFROM t /* where */ WHERE a = 'open")).toBe(
-    ["SELECT 1 -- from here", "FROM t /* where */", "WHERE a = 'open"].join("\n"),
-  );
-});
-
-test("what is no SQL is left alone, JSON is spread, and nothing is lost", () => {
-  expect(layOutQuery("GET user:*")).toBe("GET user:*");
-  expect(layOutQuery('{"find":"orders"}')).toBe('{\n  "find": "orders"\n}');
-  expect(layOutQuery("{ not JSON")).toBe("{ not JSON");
-  const hostile = `SELECT ${"(SELECT ".repeat(2000)}`;
-  expect(layOutQuery(hostile).replaceAll(/\s/g, "")).toBe(hostile.replaceAll(" ", ""));
-  const long = `SELECT ${"a, ".repeat(10_000)}`;
-  expect(layOutQuery(long)).toBe(long.trim());
-});
 
 test("spans are found by names, values and events, whatever the case", () => {
   const find = makeSpanSearch([

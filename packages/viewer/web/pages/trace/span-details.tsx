@@ -1,12 +1,12 @@
 import type { RefObject } from "preact";
 import { CopyButton } from "../../components/copy-button.js";
+import { SqlText } from "../../components/sql-text.js";
 import { formatMs } from "../../format.js";
 import { linkTo } from "../../router.js";
-import { showLine, showLines } from "../../show-text.js";
+import { showLine } from "../../show-text.js";
 import { AttributeTable, LongText } from "./attribute-table.js";
 import { FindingList } from "./finding-list.js";
 import type { Row } from "./lay-out-rows.js";
-import { layOutQuery } from "./lay-out-query.js";
 import { LogList } from "./log-list.js";
 import { ServiceBadge } from "./service-badge.js";
 import { spanAsJson } from "./trace-as-json.js";
@@ -52,7 +52,7 @@ export function SpanDetails({
           <h3>
             Query <CopyButton text={query} />
           </h3>
-          <pre class="query">{showLines(layOutQuery(query))}</pre>
+          <SqlText text={query} />
         </section>
       )}
       <section>
