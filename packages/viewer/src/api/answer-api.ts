@@ -1,6 +1,8 @@
 import type { Store } from "../store/open-store.js";
 import type { Problem } from "./answers.js";
 import { answerFindings, muteFinding } from "./findings.js";
+import { answerMetric } from "./metric.js";
+import { answerMetrics } from "./metrics.js";
 import { answerNow } from "./now.js";
 import { answerQueries } from "./queries.js";
 import { answerRequests } from "./requests.js";
@@ -20,11 +22,13 @@ const PAGES: Readonly<Record<string, Page>> = {
   now: answerNow,
   findings: answerFindings,
   queries: answerQueries,
+  metrics: answerMetrics,
   requests: answerRequests,
 };
 /** Those that are about one thing, named by the end of the path. */
 const DETAILS: Readonly<Record<string, Page>> = {
   trace: answerTrace,
+  metric: answerMetric,
 };
 
 /**

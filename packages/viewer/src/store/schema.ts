@@ -58,6 +58,8 @@ CREATE INDEX IF NOT EXISTS span_trace ON span (trace_id);
 CREATE INDEX IF NOT EXISTS span_entry ON span (start_us, id, duration_ns, status, http_status, resource_id, route)
   WHERE is_entry = 1;
 CREATE INDEX IF NOT EXISTS span_route ON span (route, start_us, id) WHERE is_entry = 1;
+-- Which request a call was made for.
+CREATE INDEX IF NOT EXISTS span_request ON span (trace_id, resource_id, start_us, duration_ns, route) WHERE is_entry = 1;
 CREATE INDEX IF NOT EXISTS span_query ON span (fingerprint, start_us, duration_ns, status, resource_id, db_rows, is_slow)
   WHERE fingerprint IS NOT NULL;
 CREATE INDEX IF NOT EXISTS span_finding ON span (trace_id, finding) WHERE finding IS NOT NULL;
@@ -129,5 +131,6 @@ CREATE TABLE IF NOT EXISTS point (
   -- JSON: [{"value", "timeMs", "traceId", "spanId"}]; NULL for none.
   exemplars TEXT
 ) STRICT;
+CREATE INDEX IF NOT EXISTS point_exemplars ON point (series_id, time_us) WHERE exemplars IS NOT NULL;
 CREATE INDEX IF NOT EXISTS point_series ON point (series_id, time_us);
 `;
