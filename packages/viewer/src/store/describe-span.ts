@@ -66,7 +66,8 @@ export function describeSpan(span: SpanMessage, name: string, hasParent: boolean
 /** `GET /orders/:id`, or the span's name. */
 function routeOf(found: Found, name: string): string {
   const route = textAt(found, "http.route");
-  if (route === undefined) return name;
+  // Lists show it and are narrowed down to it: it has to be something.
+  if (route === undefined) return name.trim() === "" ? "unnamed" : name;
   const method = textAt(found, "http.request.method", "http.method");
   return shorten(method === undefined ? route : `${method} ${route}`);
 }
