@@ -21,7 +21,8 @@ let prefix = "";
 let prefixAt = 0;
 
 const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof Element && target.closest("input, textarea, select, [contenteditable]") !== null;
+  target instanceof Element &&
+  target.closest('input:not([type="checkbox"], [type="radio"]), textarea, select, [contenteditable]') !== null;
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey) return;
@@ -30,7 +31,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   // A link or button that has the focus does what Enter and space do to it.
-  const isOnControl = event.target instanceof Element && event.target.closest("a, button, summary") !== null;
+  const isOnControl = event.target instanceof Element && event.target.closest("a, button, summary, input") !== null;
   if (isOnControl && (event.key === "Enter" || event.key === " ")) return;
   const pressed = prefix && Date.now() - prefixAt < 1500 ? `${prefix} ${event.key}` : event.key;
   prefix = "";

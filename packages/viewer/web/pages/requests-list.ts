@@ -28,7 +28,7 @@ export interface RequestList {
  * for, or come in while following. What becomes known of those shown (a request's last spans come later) is told in place.
  */
 export function useRequests(path: string): RequestList {
-  const answer = useApi<Requests>(path, ["spans"]);
+  const answer = useApi<Requests>(path, ["spans"], { everyMs: 1000 });
   const [shown, setShown] = useState<Shown & { readonly path?: string }>({ requests: [], next: null });
   const [isFollowing, follow] = useState(false);
   const [isLoadingMore, setLoadingMore] = useState(false);
