@@ -1,11 +1,14 @@
 import type { Store } from "../store/open-store.js";
 import type { Problem } from "./answers.js";
+import { answerCaches } from "./caches.js";
 import { answerFindings, muteFinding } from "./findings.js";
 import { answerMetric } from "./metric.js";
 import { answerMetrics } from "./metrics.js";
 import { answerNow } from "./now.js";
 import { answerQueries } from "./queries.js";
+import { answerQuery } from "./query.js";
 import { answerRequests } from "./requests.js";
+import { answerPools } from "./pools.js";
 import { ProblemError } from "./problem-error.js";
 import { answerTrace } from "./trace.js";
 
@@ -22,6 +25,8 @@ const PAGES: Readonly<Record<string, Page>> = {
   now: answerNow,
   findings: answerFindings,
   queries: answerQueries,
+  caches: answerCaches,
+  pools: answerPools,
   metrics: answerMetrics,
   requests: answerRequests,
 };
@@ -29,6 +34,7 @@ const PAGES: Readonly<Record<string, Page>> = {
 const DETAILS: Readonly<Record<string, Page>> = {
   trace: answerTrace,
   metric: answerMetric,
+  query: answerQuery,
 };
 
 /**

@@ -1,5 +1,6 @@
 import type { Store } from "../store/open-store.js";
 import type { Did } from "./answers.js";
+import { CACHE_SYSTEMS } from "./cache-systems.js";
 import { readRows } from "./read-rows.js";
 
 interface BelowRow {
@@ -16,7 +17,6 @@ interface BelowRow {
   readonly finding: string | null;
 }
 
-const CACHES = ["redis", "memcached", "valkey", "keydb", "dragonfly"] as const;
 /** What only begins, ends or prepares work is no query: `telltale.request.queries` does not count it either. */
 const CONTROL = new Set(
   "BEGIN START COMMIT END ROLLBACK ABORT SAVEPOINT RELEASE SET RESET DISCARD LISTEN UNLISTEN NOTIFY DEALLOCATE PREPARE LOCK CLOSE USE UNLOCK".split(
@@ -26,7 +26,7 @@ const CONTROL = new Set(
 
 const OF_TRACE = `
 SELECT span_id, parent_id, resource_id, is_entry, name, duration_ns AS ns, cache_hits, cache_misses, finding,
-  fingerprint IS NOT NULL AND ifnull(db_system, '') NOT IN (${CACHES.map((name) => `'${name}'`).join(", ")}) AS is_query,
+  fingerprint IS NOT NULL AND ifnull(db_system, '') NOT IN (${CACHE_SYSTEMS.map((name) => `'${name}'`).join(", ")}) AS is_query,
   CASE WHEN kind = 3 AND fingerprint IS NULL THEN instr(attributes, '"http.') > 0 ELSE 0 END AS is_http
 FROM span WHERE trace_id = :trace`;
 
