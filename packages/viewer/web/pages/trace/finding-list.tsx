@@ -1,9 +1,13 @@
+import { useState } from "preact/hooks";
 import type { FindingItem } from "../../../src/api/answers.js";
 import { formatKind, formatMs, formatPlural } from "../../format.js";
 import { linkTo } from "../../router.js";
 import { showLine, showLines } from "../../show-text.js";
 
 const SIGNS = { error: ["✕", "bad"], warning: ["▲", "warn"], info: ["●", "info"] } as const;
+
+/** The waterfall should not be far below. */
+const FIRST = 3;
 
 /** Findings with their cause and cure. */
 export function FindingList({
@@ -14,9 +18,11 @@ export function FindingList({
   /** Where given, leads to the spans that the finding (by its place in the list) tells of. */
   readonly onShow?: ((number: number) => void) | undefined;
 }) {
+  const [isAll, setAll] = useState(false);
+  const more = findings.length - FIRST;
   return (
     <ul class="trace-findings">
-      {findings.map((finding, number) => {
+      {(isAll ? findings : findings.slice(0, FIRST)).map((finding, number) => {
         const [sign, tone] = SIGNS[finding.severity] ?? SIGNS.info;
         return (
           <li key={finding.id} data-severity={finding.severity}>
@@ -54,6 +60,13 @@ export function FindingList({
           </li>
         );
       })}
+      {!isAll && more > 0 && (
+        <li>
+          <button type="button" onClick={() => setAll(true)}>
+            {formatPlural(more, "finding more", "findings more")}
+          </button>
+        </li>
+      )}
     </ul>
   );
 }

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from "preact/hooks";
-import { useTheme } from "../../theme.js";
+import { readColor, useTheme } from "../../theme.js";
 import { SERVICE_COLOURS } from "./mark-services.js";
 import type { TimeRange } from "./time-range.js";
 import type { TraceModel } from "./trace-model.js";
@@ -60,7 +60,7 @@ function drawSpans(canvas: HTMLCanvasElement, { trace, whole, services }: TraceM
   const pen = canvas.getContext("2d");
   if (!pen) return;
   pen.scale(scale, scale);
-  const colours = readColours(canvas);
+  const colours = Array.from({ length: SERVICE_COLOURS }, (_, n) => readColor(`--series-${n + 1}`));
   let deepest = 0;
   for (const { depth } of trace.spans) deepest = Math.max(deepest, depth);
   const lines = Math.max(8, Math.min(20, deepest + 1));
@@ -70,16 +70,4 @@ function drawSpans(canvas: HTMLCanvasElement, { trace, whole, services }: TraceM
     const y = (Math.min(Math.max(depth, 0), lines - 1) / lines) * HEIGHT;
     pen.fillRect((startMs - whole.fromMs) * perMs, y, Math.max(1, durationMs * perMs), Math.max(1, HEIGHT / lines - 1));
   }
-}
-
-/** Those of the services, as `rgb(…)`: a canvas knows no custom properties. */
-function readColours(near: HTMLElement): string[] {
-  const probe = document.createElement("span");
-  near.before(probe);
-  const colours = Array.from({ length: SERVICE_COLOURS }, (_, n) => {
-    probe.style.color = `var(--series-${n + 1})`;
-    return getComputedStyle(probe).color;
-  });
-  probe.remove();
-  return colours;
 }

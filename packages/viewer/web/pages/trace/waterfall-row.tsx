@@ -7,6 +7,8 @@ import { SpanBar } from "./span-bar.js";
 import type { TimeRange } from "./time-range.js";
 import type { TraceModel } from "./trace-model.js";
 
+/** Of a name: the line shows what it has room for. */
+const LONGEST = 2000;
 /** Deeper lines are indented no further: names need room, too. */
 const DEEPEST = 16;
 
@@ -74,7 +76,7 @@ export function WaterfallRow({
         </span>
         <ServiceBadge model={model} service={span.service} />
         <span class="wf-text" data-critical={isCritical ? "" : undefined} title={showLine(nameSpan(span), 500)}>
-          {row.members && <b class="wf-times">{row.members.length} ×</b>} <bdi>{showLine(nameSpan(span))}</bdi>
+          {row.members && <b class="wf-times">{row.members.length} ×</b>} <bdi>{showLine(nameSpan(span), LONGEST)}</bdi>
         </span>
         {isCritical && <span class="visually-hidden">, on the critical path</span>}
         {!row.isOpen && !row.members && <small class="wf-count">+{below}</small>}
