@@ -130,6 +130,15 @@ export function createWriter(store: Store, limits: Partial<StoreLimits> = {}): W
     return result;
   }
 
+  const tidy = (untilMs: number) => inTransaction(() => forgetting.step(untilMs));
+
+  function finish(writing: Writing): Written {
+    while (!writing.step(Infinity));
+    while (!tidy(Infinity));
+    const { accepted, rejected, why } = writing;
+    return { accepted, rejected, why };
+  }
+
   const traces = (request: TracesRequest) => writing("span", eachSpan(request), writeSpan);
   const metrics = (request: MetricsRequest) => writing("point", eachPoint(request), writePoint);
   const logs = (request: LogsRequest) => writing("log", eachLog(request), writeLog);
@@ -141,7 +150,7 @@ export function createWriter(store: Store, limits: Partial<StoreLimits> = {}): W
     writeTraces: (request) => finish(traces(request)),
     writeMetrics: (request) => finish(metrics(request)),
     writeLogs: (request) => finish(logs(request)),
-    tidy: (untilMs) => inTransaction(() => forgetting.step(untilMs)),
+    tidy,
     drop(table, rows) {
       tally[table].received += rows;
       tally[table].dropped += rows;
@@ -158,12 +167,6 @@ export function createWriter(store: Store, limits: Partial<StoreLimits> = {}): W
       };
     },
   };
-}
-
-function finish(writing: Writing): Written {
-  while (!writing.step(Infinity));
-  const { accepted, rejected, why } = writing;
-  return { accepted, rejected, why };
 }
 
 function readRows({ db }: Store, table: Table): Rows {

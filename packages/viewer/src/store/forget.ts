@@ -14,8 +14,6 @@ export interface Forgetting {
 
 /** A row is deleted in some 10 to 20 µs. */
 const ROWS_AT_ONCE = 50;
-/** Of each table, when there are too many bytes. */
-const SHARE = 1 / 2_000;
 /** Series and resources are looked through when so many rows are gone. */
 const SWEEP_AFTER = 5_000;
 /** The file is made smaller when so much of it is free, and is more than a quarter: after the limits were lowered. */
@@ -77,8 +75,10 @@ export function createForgetting(
         return true;
       }
     }
-    if (bytes() > limits.bytes && TABLES.some((table) => heldOf(tally[table]) > 0)) {
-      for (const table of TABLES) forget(table, Math.min(ROWS_AT_ONCE, Math.ceil(heldOf(tally[table]) * SHARE)));
+    // As much of each as it has of all: which of them is oldest is for their clocks to say, and those may be wrong.
+    const all = TABLES.reduce((sum, table) => sum + heldOf(tally[table]), 0);
+    if (all > 0 && bytes() > limits.bytes) {
+      for (const table of TABLES) forget(table, Math.ceil((heldOf(tally[table]) / all) * ROWS_AT_ONCE));
       return true;
     }
     if (sinceSweep >= SWEEP_AFTER) {

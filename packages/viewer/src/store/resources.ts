@@ -3,12 +3,12 @@ import type { KeyValue, Resource } from "@telltale/otlp";
 import { MAX_IDENTITY, MAX_NAME } from "./limits.js";
 import type { Store } from "./open-store.js";
 import { findAttributes, textAt } from "./read-attributes.js";
-import type { Tally } from "./tally.js";
+import type { Table, Tally } from "./tally.js";
 import { attributesJson, type Budget, cutText, textOf } from "./write-values.js";
 
 export interface Resources {
-  /** Its row, made where there is none; undefined when there are too many. */
-  idOf(resource: Resource | undefined): number | undefined;
+  /** Its row, made where there is none, and used by the next row of the table; undefined when there are too many. */
+  idOf(resource: Resource | undefined, table: Table): number | undefined;
   /** Takes out those that nothing belongs to any more. */
   sweep(): void;
   /** Forgets what it remembers of the table: that was rolled back. */
@@ -27,9 +27,9 @@ export function createResources({ db }: Store, max: number, tally: Tally): Resou
   const hasOthers = db.prepare(
     "SELECT EXISTS (SELECT 1 FROM series WHERE resource_id = :id) OR EXISTS (SELECT 1 FROM finding WHERE resource_id = :id) AS n",
   );
-  /** The last rows there were when it was used: its own are none after the next. */
-  const lastUse = new Map<number, { readonly span: number; readonly log: number }>();
-  const atStart = { span: tally.span.last, log: tally.log.last };
+  /** Their last rows; of those there are now, it may be any. */
+  const lastRows = new Map<number, Record<Table, number>>();
+  const atStart = { span: tally.span.last, log: tally.log.last, point: tally.point.last };
   /** A request has all its items under few resources. */
   let lastOne: Resource | undefined;
   let lastId: number | undefined;
@@ -49,6 +49,7 @@ export function createResources({ db }: Store, max: number, tally: Tally): Resou
       if (held >= max) return undefined;
       const { service, instance } = namesOf(pairs);
       id = Number(insert.run(service, instance, json).lastInsertRowid);
+      lastRows.set(id, { span: 0, log: 0, point: 0 });
       held += 1;
     }
     ids.set(key, id);
@@ -63,17 +64,20 @@ export function createResources({ db }: Store, max: number, tally: Tally): Resou
   }
 
   function isUsed(id: number): boolean {
-    const { span, log } = lastUse.get(id) ?? atStart;
-    return span + 1 >= tally.span.first || log + 1 >= tally.log.first || hasOthers.get({ id })?.["n"] === 1;
+    const { span, log } = lastRows.get(id) ?? atStart;
+    return span >= tally.span.first || log >= tally.log.first || hasOthers.get({ id })?.["n"] === 1;
   }
 
   return {
-    idOf(resource) {
+    idOf(resource, table) {
       if (resource === undefined || resource !== lastOne || lastId === undefined) {
         lastId = lookUp(resource);
         lastOne = resource;
       }
-      if (lastId !== undefined) lastUse.set(lastId, { span: tally.span.last, log: tally.log.last });
+      if (lastId === undefined) return undefined;
+      const rows = lastRows.get(lastId) ?? { ...atStart };
+      rows[table] = tally[table].last + 1;
+      lastRows.set(lastId, rows);
       return lastId;
     },
     sweep() {
@@ -81,7 +85,7 @@ export function createResources({ db }: Store, max: number, tally: Tally): Resou
         const id = Number(row["id"]);
         if (isUsed(id)) continue;
         remove.run(id);
-        lastUse.delete(id);
+        lastRows.delete(id);
       }
       reload();
     },

@@ -31,7 +31,7 @@ export function createLogWriter(
   const writeFinding = createFindingWriter(store, tally, maxFindings);
 
   return ({ resource, scope, item: record }) => {
-    const resourceId = resources.idOf(resource);
+    const resourceId = resources.idOf(resource, "log");
     if (resourceId === undefined) return "too many resources: no room for another";
     const budget: Budget = { chars: MAX_ROW, cuts: 0 };
     const { traceId = "", spanId = "", timeUnixNano: time = 0n, observedTimeUnixNano: observed = 0n } = record;

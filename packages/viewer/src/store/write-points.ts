@@ -101,7 +101,7 @@ export function createPointWriter(
     // What is no longer measured is said by a point without value.
     if (flags % 2 === NO_VALUE) return undefined;
     if (!Number.isFinite(value)) return "a value must be finite";
-    const resourceId = resources.idOf(resource);
+    const resourceId = resources.idOf(resource, "point");
     if (resourceId === undefined) return "too many resources: no room for another";
     const seriesId = series.idOf(resourceId, scope, point);
     if (seriesId === undefined) return "too many series: no room for another";

@@ -31,7 +31,7 @@ export function createSpanWriter(
     const parentId = isId(parentSpanId, 16) ? parentSpanId : "";
     if (parentId === "" && parentSpanId !== "" && !isZero(parentSpanId))
       return "a parent's span id must be 8 bytes (16 hexadecimal digits)";
-    const resourceId = resources.idOf(resource);
+    const resourceId = resources.idOf(resource, "span");
     if (resourceId === undefined) return "too many resources: no room for another";
 
     const budget: Budget = { chars: MAX_ROW, cuts: 0 };
