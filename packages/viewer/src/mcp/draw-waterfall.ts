@@ -40,7 +40,7 @@ interface Draft {
   held: number;
 }
 
-/** Draws the trace in at most so many lines: the longest spans, and those they are in. */
+/** Draws the trace in at most so many lines: what failed or was found, then the longest spans, with those they are in. */
 export function drawWaterfall(trace: Trace, maxLines: number): Waterfall {
   const drafts = groupRepeats(trace.spans);
   const kept = keepLongest(drafts, maxLines);
@@ -89,8 +89,12 @@ function keepLongest(drafts: readonly Draft[], maxLines: number): readonly Draft
   if (drafts.length <= maxLines) return drafts;
   const kept = new Set<Draft>();
   const byLength = drafts
-    .map((draft) => ({ draft, rank: draft.spans.reduce((sum, { durationMs }) => sum + durationMs, 0) }))
-    .sort((a, b) => b.rank - a.rank);
+    .map((draft) => ({
+      draft,
+      isTold: draft.spans.some(({ status, finding }) => status === "error" || finding !== null),
+      totalMs: draft.spans.reduce((sum, { durationMs }) => sum + durationMs, 0),
+    }))
+    .sort((a, b) => Number(b.isTold) - Number(a.isTold) || b.totalMs - a.totalMs);
   for (const { draft } of byLength) {
     const wanted: Draft[] = [];
     for (let one: Draft | undefined = draft; one !== undefined && !kept.has(one); one = one.above) {
