@@ -227,7 +227,8 @@ export async function bundle() {
   );
   writeLicenses(`${packages}telltale/dist/cli/LICENSES.txt`, inputs);
   // Findings name their pages: whoever has Telltale from npm has them, too.
-  cpSync(`${packages}../docs`, `${packages}telltale/docs`, { recursive: true });
+  const isText = (path) => !path.endsWith(".png");
+  cpSync(`${packages}../docs`, `${packages}telltale/docs`, { recursive: true, filter: isText });
 }
 
 /** For vitest's `globalSetup`. */

@@ -20,6 +20,9 @@ export interface Status {
   readonly maxBytes: number;
   /** Requests to the receiver that were refused (4xx), by reason. */
   readonly refused: Readonly<Record<string, number>>;
+  /** Texts and lists that were longer than is kept, and of which the beginning is. */
+  readonly cuts: number;
+  readonly findingsForgotten: number;
   readonly sources: readonly Source[];
 }
 
