@@ -99,19 +99,18 @@ describeWith(["chromium"], "every page on hostile telemetry", () => {
   });
 
   test.each([
-    ["/", "route ends"],
-    ["/requests", "route ends"],
-    [`/trace/${TRACES.texts}`, "span name 1 ends"],
-    ["/queries", "query.summary ends"],
-    ["/caches", "cache name ends"],
-    ["/pools", "pool name ends"],
-    ["/findings", "finding title"],
-    ["/metrics", "metric name ends"],
+    ["/", "route <script data-hostile>"],
+    ["/requests", "route <script data-hostile>"],
+    [`/trace/${TRACES.texts}`, "span name 1 <script data-hostile>"],
+    ["/queries", "db.query.summary <script data-hostile>"],
+    ["/caches", "cache name <script data-hostile>"],
+    ["/pools", "pool name <script data-hostile>"],
+    ["/findings", "finding title <script data-hostile>"],
+    ["/metrics", "metric name <script data-hostile>"],
   ])("%s says what came, markup and all", async (path, text) => {
     const watched = await browser.open(viewer.url);
     await visit(watched, viewer.url, path);
     await expect.poll(() => watched.page.locator("main").textContent()).toContain(text);
-    expect(await watched.page.locator("main").textContent()).toContain("<script data-hostile>");
     await watched.close();
   });
 });

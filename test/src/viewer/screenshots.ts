@@ -1,0 +1,62 @@
+import { mkdir, stat } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Queries, type Requests, startViewer } from "@telltale/viewer";
+import { allPages, visit } from "./pages.js";
+import { ask } from "./send.js";
+import { type Look, startBrowser } from "./start-browser.js";
+import { startShop } from "./start-shop.js";
+
+// `npm run screenshots`: every page of the viewer, with what examples/shop does while it is visited, into docs/viewer. A minute.
+
+const FOLDER = fileURLToPath(new URL("../../../docs/viewer/", import.meta.url));
+const VISITED_SECONDS = 40;
+/** They are part of the repository. */
+const MAX_BYTES = 150_000;
+
+interface Load {
+  driveLoad(options: { url: string; seconds: number; signal: AbortSignal; onProgress: () => void }): Promise<unknown>;
+}
+
+await using running = new AsyncDisposableStack();
+const viewer = running.adopt(await startViewer({ port: 0, otlpPort: 0 }), (one) => one.close());
+const shop = running.adopt(await startShop(viewer.otlpUrl), (one) => one.stop());
+const browser = running.adopt(await startBrowser(), (one) => one.close());
+console.log(`visiting the shop for ${VISITED_SECONDS} s …`);
+const { driveLoad } = (await import(new URL("../../../examples/shop/demo/load.js", import.meta.url).href)) as Load;
+const { signal } = new AbortController();
+await driveLoad({ url: shop.url, seconds: VISITED_SECONDS, signal, onProgress: () => {} });
+await sleep(1_500);
+
+const read = async <T>(path: string): Promise<T> => JSON.parse((await ask(viewer.url, path)).text) as T;
+const orders = await read<Requests>(`/api/requests?route=${encodeURIComponent("GET /orders")}`);
+const checkouts = await read<Requests>(`/api/requests?route=${encodeURIComponent("POST /checkout")}`);
+const { queries } = await read<Queries>("/api/queries");
+const pages = allPages({
+  trace: orders.requests[0]?.traceId ?? "",
+  other: orders.requests[1]?.traceId ?? "",
+  fingerprint: queries[0]?.fingerprint ?? "",
+  metric: "http.server.request.duration",
+  query: "minutes=1",
+});
+
+await mkdir(FOLDER, { recursive: true });
+for (const { name, path } of pages) await shoot(name, path);
+await shoot("now-dark", "/?minutes=1", { scheme: "dark" });
+await shoot("trace-dark", `/trace/${checkouts.requests[0]?.traceId}`, { scheme: "dark" });
+await shoot("now-narrow", "/?minutes=1", { width: 390, height: 760 });
+await shoot("requests-narrow", "/requests", { width: 390, height: 760, scheme: "dark" });
+
+async function shoot(name: string, path: string, look: Look = {}): Promise<void> {
+  const watched = await browser.open(viewer.url, look);
+  await visit(watched, viewer.url, path);
+  // Charts are drawn after what they stand in.
+  await sleep(700);
+  const file = `${FOLDER}${name}.png`;
+  await watched.page.screenshot({ path: file });
+  const { size } = await stat(file);
+  console.log(`${name}.png ${Math.round(size / 1000)} KB`);
+  if (size > MAX_BYTES) throw new Error(`${name}.png has ${size} bytes, more than ${MAX_BYTES}: show less of it`);
+  if (watched.problems.length > 0) throw new Error(`${name}: ${watched.problems.join("\n")}`);
+  await watched.close();
+}
