@@ -5,6 +5,8 @@ import { MAX_NAME } from "./limits.js";
 import { countAt, findAttributes, type Found, textAt } from "./read-attributes.js";
 
 const SERVER = 2;
+const CLIENT = 3;
+const PRODUCER = 4;
 const CONSUMER = 5;
 
 const WANTED = new Set([
@@ -47,7 +49,10 @@ export interface SpanDescription {
 
 export function describeSpan(span: SpanMessage, name: string, hasParent: boolean): SpanDescription {
   const found = findAttributes(span.attributes, WANTED);
-  const isEntry = !hasParent || span.kind === SERVER || span.kind === CONSUMER;
+  const { kind } = span;
+  // A call that the program makes by itself is no request to it.
+  const isJob = !hasParent && kind !== CLIENT && kind !== PRODUCER;
+  const isEntry = isJob || kind === SERVER || kind === CONSUMER;
   const system = textAt(found, "db.system.name", "db.system");
   return {
     isEntry,

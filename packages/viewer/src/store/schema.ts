@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS span (
   -- As in OTLP: 0 unset, 1 ok, 2 error.
   status INTEGER NOT NULL,
   status_message TEXT NOT NULL,
-  -- 1 where work begins in a service: a server's or a consumer's span, or one without parent.
+  -- 1 where work begins in a service: a server's or a consumer's span, or one without parent that is no call to somebody else.
   is_entry INTEGER NOT NULL,
   -- What lists are made of, taken from the attributes: http.route with its method, else the name, of an entry; NULL for others.
   route TEXT,
