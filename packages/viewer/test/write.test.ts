@@ -15,7 +15,7 @@ const rows = (query: string) =>
   store.db
     .prepare(query)
     .all()
-    .map((row) => ({ ...row }));
+    .map((row) => Object.assign({}, row));
 const row = (query: string) => rows(query)[0];
 
 describe("spans", () => {
