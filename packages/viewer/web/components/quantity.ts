@@ -14,7 +14,8 @@ const DURATIONS: readonly (readonly [fromMs: number, suffix: string, divisor: nu
   [120_000, "min", 60_000],
   [1000, "s", 1000],
   [1, "ms", 1],
-  [0, "µs", 0.001],
+  [0.001, "µs", 0.001],
+  [0, "ns", 1e-6],
 ];
 
 const MS_PER: ReadonlyMap<string, number> = new Map([
@@ -49,10 +50,11 @@ export function formatQuantity(value: number | null | undefined, unit: string): 
   return `${formatNumber(shown, least)}${quantity.suffix}`;
 }
 
-/** Three significant digits, and never an exponent: `0.0420`, `4.20`, `420`, `42,000`; of those after the point at least `least`, all by default. */
+/** Three significant digits: `0.0420`, `4.20`, `420`, `42,000`, `4.20e+13`; of those after the point at least `least`, all by default. */
 export function formatNumber(value: number, least?: number): string {
   const size = Math.abs(value);
-  const digits = size === 0 || size >= 100 ? 0 : Math.min(4, 2 - Math.floor(Math.log10(size)));
+  if (size !== 0 && (size >= 1e9 || size < 1e-4)) return value.toExponential(2);
+  const digits = size === 0 || size >= 100 ? 0 : Math.min(6, 2 - Math.floor(Math.log10(size)));
   return value.toLocaleString("en", { minimumFractionDigits: least ?? digits, maximumFractionDigits: digits });
 }
 
