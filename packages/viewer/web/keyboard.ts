@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 /** `keys`: one key as the browser calls it (`j`, `?`, `Enter`), or two after one another (`g n`). */
 export interface KeyBinding {
@@ -59,7 +59,8 @@ function findBinding(pressed: string): KeyBinding | undefined {
 export function useKeys(title: string, bindings: readonly KeyBinding[]): void {
   const group = useRef<Group>({ title, bindings });
   group.current.bindings = bindings;
-  useEffect(() => {
+  // Not after the next frame: who sees the page may press its keys.
+  useLayoutEffect(() => {
     const mine = group.current;
     if (title === EVERYWHERE) groups.unshift(mine);
     else groups.push(mine);

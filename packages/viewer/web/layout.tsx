@@ -7,6 +7,7 @@ import { Help } from "./components/help.js";
 import { EVERYWHERE, useKeys } from "./keyboard.js";
 import { togglePause, useLiveState } from "./live.js";
 import { linkTo, navigate, setQuery, usePlace } from "./router.js";
+import { showLine } from "./show-text.js";
 import { toggleTheme, useTheme } from "./theme.js";
 
 /** The pages, each with the second key of `g …`. */
@@ -70,7 +71,9 @@ export function Layout({ children }: { readonly children: ComponentChildren }) {
             >
               <option value="">all services</option>
               {services.map((name) => (
-                <option key={name}>{name}</option>
+                <option key={name} value={name}>
+                  {showLine(name, 60)}
+                </option>
               ))}
             </select>
           )}

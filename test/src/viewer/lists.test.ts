@@ -149,6 +149,7 @@ test("keys: down and up the list, into a trace, to other pages, and all of them 
   await page.keyboard.press("g");
   await page.keyboard.press("f");
   await page.waitForURL("**/findings?service=shop");
+  await page.getByRole("heading", { name: "Findings" }).waitFor();
   await page.keyboard.press("?");
   const help = page.getByRole("dialog", { name: "Keys" });
   await help.waitFor();

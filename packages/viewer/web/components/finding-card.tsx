@@ -1,10 +1,11 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
-import type { FindingItem, Value } from "../../src/api/answers.js";
-import { apiPath, post } from "../api.js";
-import { formatAgo, formatCount, formatKind, formatMs, formatTime } from "../format.js";
+import type { FindingItem } from "../../src/api/answers.js";
+import { formatAgo, formatCount, formatMs, formatTime } from "../format.js";
 import { linkTo } from "../router.js";
+import { showLine } from "../show-text.js";
 import { CopyButton } from "./copy-button.js";
+import { FindingEvidence } from "./finding-evidence.js";
+import { MuteButton } from "./mute-button.js";
 import { Severity } from "./severity.js";
 
 export interface FindingCardProps {
@@ -18,7 +19,8 @@ export interface FindingCardProps {
 
 /** A finding: what, how bad, what to do; and, opened, why it is known. */
 export function FindingCard({ finding, onMute, isOpen = false, onToggle }: FindingCardProps) {
-  const { severity, title, cause, advice, endpoint, service, count, lostMs, firstMs, lastMs, site } = finding;
+  const { severity, advice, endpoint, service, count, lostMs, lastMs, site } = finding;
+  const title = showLine(finding.title, 600);
   return (
     <article class="finding" data-severity={severity} aria-label={title}>
       <header>
@@ -28,14 +30,14 @@ export function FindingCard({ finding, onMute, isOpen = false, onToggle }: Findi
       </header>
       {advice !== null && (
         <p class="advice">
-          <span aria-hidden="true">→</span> {advice}
+          <span aria-hidden="true">→</span> {showLine(advice, 1000)}
         </p>
       )}
       <p class="facts">
-        <Fact name="service">{service}</Fact>
+        <Fact name="service">{showLine(service)}</Fact>
         {endpoint !== null && (
           <Fact name="endpoint">
-            <a href={linkTo(["requests"], { route: endpoint })}>{endpoint}</a>
+            <a href={linkTo(["requests"], { route: endpoint })}>{showLine(endpoint)}</a>
           </Fact>
         )}
         <Fact name="found">{formatCount(count)}×</Fact>
@@ -45,7 +47,7 @@ export function FindingCard({ finding, onMute, isOpen = false, onToggle }: Findi
         </Fact>
         {site !== null && (
           <Fact name="at">
-            <code>{site}</code> <CopyButton text={site} />
+            <code>{showLine(site)}</code> <CopyButton text={site} />
           </Fact>
         )}
         {finding.isAccepted && <Fact name="accepted">by the configuration</Fact>}
@@ -56,23 +58,7 @@ export function FindingCard({ finding, onMute, isOpen = false, onToggle }: Findi
           Evidence{finding.queryText !== null && ", query"}
           {finding.plan !== null && ", plan"}
         </summary>
-        {cause !== null && <p>{cause}</p>}
-        <Evidence finding={finding} />
-        {finding.queryText !== null && (
-          <>
-            <h4>Query</h4>
-            <pre>{finding.queryText}</pre>
-          </>
-        )}
-        {finding.plan !== null && (
-          <>
-            <h4>Plan</h4>
-            <pre class="plan">{finding.plan}</pre>
-          </>
-        )}
-        <p class="dim">
-          {formatKind(finding.kind)}, first seen {formatTime(firstMs)}, last {formatTime(lastMs)}
-        </p>
+        <FindingEvidence finding={finding} />
       </details>
     </article>
   );
@@ -92,62 +78,6 @@ function Links({ finding: { traceId, fingerprint } }: { readonly finding: Findin
     <span class="fact links">
       {traceId !== null && <a href={linkTo(["trace", traceId])}>Trace</a>}
       {fingerprint !== null && <a href={linkTo(["queries", fingerprint])}>Query</a>}
-    </span>
-  );
-}
-
-function Evidence({ finding: { evidence } }: { readonly finding: FindingItem }) {
-  const entries = Object.entries(evidence);
-  if (entries.length === 0) return null;
-  return (
-    <dl class="evidence">
-      {entries.map(([name, value]) => (
-        <div key={name}>
-          <dt>{nameOf(name)}</dt>
-          <dd>{write(name, value)}</dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-/** `telltale.finding.evidence.hit_ratio` as `hit ratio`; the unit stands with the number. */
-const nameOf = (name: string): string =>
-  name
-    .replace(/^telltale\.finding\.(evidence\.)?/, "")
-    .replace(/(_ms|Ms)$/, "")
-    .replaceAll("_", " ");
-
-function write(name: string, value: Value): string {
-  if (typeof value === "number") return /(_ms|Ms)$/.test(name) ? formatMs(value) : formatCount(value);
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function MuteButton({
-  finding,
-  onMute,
-}: {
-  readonly finding: FindingItem;
-  readonly onMute: (finding: FindingItem) => void;
-}) {
-  const [problem, setProblem] = useState<string>();
-  const mute = async () => {
-    try {
-      onMute(await post<FindingItem>(apiPath(["findings", finding.id, "mute"]), { muted: !finding.isMuted }));
-    } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
-    }
-  };
-  return (
-    <span class="mute">
-      {problem !== undefined && (
-        <span class="bad" role="alert">
-          ✕ {problem}
-        </span>
-      )}
-      <button type="button" class="quiet" onClick={() => void mute()}>
-        {finding.isMuted ? "Unmute" : "Mute"}
-      </button>
     </span>
   );
 }

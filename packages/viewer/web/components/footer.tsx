@@ -1,6 +1,7 @@
 import type { Kept, Status } from "../../src/api/answers.js";
 import type { ApiError } from "../api.js";
 import { formatAgo, formatBytes, formatCount } from "../format.js";
+import { showLine } from "../show-text.js";
 
 /** What the viewer holds and what it had to leave out, on every page. */
 export function Footer({
@@ -32,8 +33,8 @@ export function Footer({
         {status.sources.length === 0
           ? `waiting for telemetry at ${status.otlpUrl}`
           : status.sources.map(({ service, instance, language, lastMs }) => (
-              <span key={`${service} ${instance}`} title={`${instance} ${language ?? ""}`}>
-                {service} <small>{formatAgo(lastMs)}</small>
+              <span key={`${service} ${instance}`} title={showLine(`${instance} ${language ?? ""}`)}>
+                {showLine(service, 60)} <small>{formatAgo(lastMs)}</small>
               </span>
             ))}
       </span>

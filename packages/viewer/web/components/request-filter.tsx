@@ -3,6 +3,7 @@ import type { Findings } from "../../src/api/answers.js";
 import { useApi } from "../api.js";
 import { formatKind } from "../format.js";
 import { setQuery, usePlace } from "../router.js";
+import { showLine } from "../show-text.js";
 
 const NAMES = ["route", "status", "slower", "finding", "text"] as const;
 const STATUSES = [
@@ -59,7 +60,9 @@ export function RequestFilter({
       <select aria-label="Route" value={values["route"] ?? ""} onChange={(event) => choose("route", event)}>
         <option value="">any route</option>
         {known.map((route) => (
-          <option key={route}>{route}</option>
+          <option key={route} value={route}>
+            {showLine(route, 100)}
+          </option>
         ))}
       </select>
       <select aria-label="Status" value={status} onChange={(event) => choose("status", event)}>
@@ -79,7 +82,7 @@ export function RequestFilter({
         <option value="any">any finding</option>
         {[...kinds].sort().map((kind) => (
           <option key={kind} value={kind}>
-            {formatKind(kind)}
+            {formatKind(showLine(kind, 60))}
           </option>
         ))}
       </select>

@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import type { Did, RequestItem } from "../../src/api/answers.js";
 import { formatCount, formatKind, formatMs, formatTime } from "../format.js";
 import { linkTo } from "../router.js";
+import { showLine } from "../show-text.js";
 
 /** A request in one line: when, what, how it ended, how long it took, and what it did. The line is a link to its trace. */
 export function RequestRow({
@@ -30,13 +31,13 @@ export function RequestRow({
           {status ?? (isError ? "error" : "ok")}
         </span>
         <span class="request-route">
-          {route} {target !== null && <small>{target}</small>}{" "}
-          {hasServices && <small class="request-service">{service}</small>}
+          {showLine(route)} {target !== null && <small>{showLine(target)}</small>}{" "}
+          {hasServices && <small class="request-service">{showLine(service, 60)}</small>}
         </span>
         <span class="request-findings">
           {findings.map((kind) => (
             <span key={kind} class="tag">
-              ▲ {formatKind(kind)}
+              ▲ {formatKind(showLine(kind, 60))}
             </span>
           ))}
         </span>

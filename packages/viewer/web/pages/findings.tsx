@@ -1,98 +1,65 @@
 import { useEffect, useState } from "preact/hooks";
 import type { FindingItem, Findings } from "../../src/api/answers.js";
-import { apiPath, post, useApi } from "../api.js";
+import { apiPath, useApi } from "../api.js";
 import { FindingCard } from "../components/finding-card.js";
+import { FindingFilter, useFindingFilter } from "../components/finding-filter.js";
+import { mute } from "../components/mute-button.js";
 import { Empty, Loaded, NothingYet, Page, Section } from "../components/page.js";
 import { useRowKeys } from "../components/row-keys.js";
 import { formatKind, formatMs, formatPlural } from "../format.js";
 import { useKeys } from "../keyboard.js";
 import { setQuery, usePlace } from "../router.js";
+import { showLine } from "../show-text.js";
+
+/** Of a kind, until all are asked for: a hundred slow queries are not to hide the one pool that is starved. */
+const FIRST = 5;
 
 export function FindingsPage() {
   const { query } = usePlace();
-  const service = query.get("service");
-  const kind = query.get("kind") ?? "";
-  const text = query.get("text") ?? "";
-  const isMutedShown = query.get("muted") === "true";
   const open = query.get("open");
-  const answer = useApi<Findings>(apiPath(["findings"], { service, muted: isMutedShown || null }), ["findings"]);
+  const filter = useFindingFilter();
+  const answer = useApi<Findings>(
+    apiPath(["findings"], { service: query.get("service"), muted: filter.isMutedShown || null }),
+    ["findings"],
+  );
   const [changed, setChanged] = useState<FindingItem>();
+  const [whole, setWhole] = useState<ReadonlySet<string>>(new Set());
 
   const all = answer.data?.findings ?? [];
-  const wanted = text.toLowerCase();
-  const groups = groupByKind(
-    all.filter((finding) => (kind === "" || finding.kind === kind) && textOf(finding).includes(wanted)),
-  );
-  const shown = groups.flatMap(([, findings]) => findings);
-  const toggle = (id: string) => setQuery({ open: open === id ? null : id });
-  const chosen = useRowKeys(
-    "Findings",
-    shown.map(({ id }) => id),
-    toggle,
-  );
+  // Kinds are in the order of their worst: the answer has the worst first.
+  const groups = [...Map.groupBy(all.filter(filter.matches), ({ kind }) => kind)].map(([kind, findings]) => {
+    const isWhole = whole.has(kind) || filter.kind !== "" || findings.slice(FIRST).some(({ id }) => id === open);
+    return { kind, findings, shown: isWhole ? findings : findings.slice(0, FIRST) };
+  });
+  const rows = groups.flatMap(({ shown }) => shown);
+  const find = (row: string | undefined) => rows.find((finding) => rowOf(finding) === row);
+  const toggle = (id: string | undefined) => setQuery({ open: open === id ? null : id });
+  const chosen = useRowKeys("Findings", rows.map(rowOf), (row) => toggle(find(row)?.id));
 
   const onMute = (finding: FindingItem) => {
     setChanged(finding);
     answer.refresh();
   };
-  const mute = async (finding: FindingItem | undefined) => {
-    if (!finding) return;
-    onMute(await post<FindingItem>(apiPath(["findings", finding.id, "mute"]), { muted: !finding.isMuted }));
-  };
-  useKeys("Findings", [
-    {
-      keys: "m",
-      what: "mute, or unmute",
-      run: () => void mute(shown.find(({ id }) => id === chosen)).catch(answer.refresh),
-    },
-  ]);
+  // Where it cannot be done, the list says why it cannot be read either.
+  const turn = (finding: FindingItem | undefined) => finding && void mute(finding).then(onMute, answer.refresh);
+  useKeys("Findings", [{ keys: "m", what: "mute, or unmute", run: () => turn(find(chosen)) }]);
 
   // A link to a finding leads to it, once it is there.
   const [linked] = useState(open);
-  const isThere = linked !== null && shown.some(({ id }) => id === linked);
+  const target = rows.find(({ id }) => id === linked);
+  const targetRow = target && rowOf(target);
   useEffect(() => {
-    if (isThere) document.querySelector(`[data-row="${CSS.escape(linked)}"]`)?.scrollIntoView();
-  }, [isThere, linked]);
+    if (targetRow !== undefined) document.querySelector(`[data-row="${CSS.escape(targetRow)}"]`)?.scrollIntoView();
+  }, [targetRow]);
 
   return (
     <Page title="Findings">
-      <search class="filter">
-        <input
-          type="search"
-          class="filter-text"
-          aria-label="Text"
-          placeholder="text ( / )"
-          value={text}
-          maxLength={200}
-          data-filter=""
-          onInput={(event) => setQuery({ text: event.currentTarget.value })}
-        />
-        <select
-          aria-label="Kind"
-          value={kind}
-          onChange={(event) => setQuery({ kind: event.currentTarget.value }, { push: true })}
-        >
-          <option value="">all kinds</option>
-          {[...new Set([...all.map((finding) => finding.kind), ...(kind ? [kind] : [])])].sort().map((one) => (
-            <option key={one} value={one}>
-              {formatKind(one)}
-            </option>
-          ))}
-        </select>
-        <label>
-          <input
-            type="checkbox"
-            checked={isMutedShown}
-            onChange={(event) => setQuery({ muted: event.currentTarget.checked ? "true" : null }, { push: true })}
-          />{" "}
-          muted ones too{answer.data && answer.data.muted > 0 ? ` (${answer.data.muted})` : ""}
-        </label>
-      </search>
+      <FindingFilter filter={filter} data={answer.data} />
       <div aria-live="polite">
         {changed && (
           <p class="notice">
-            {changed.isMuted ? "Muted" : "Heard again"}: {changed.title}{" "}
-            <button type="button" class="quiet" onClick={() => void mute(changed).catch(answer.refresh)}>
+            {changed.isMuted ? "Muted" : "Heard again"}: {showLine(changed.title)}{" "}
+            <button type="button" class="quiet" onClick={() => turn(changed)}>
               Undo
             </button>
           </p>
@@ -101,27 +68,30 @@ export function FindingsPage() {
       <Loaded answer={answer}>
         {(data) => (
           <>
-            {groups.map(([kind, findings]) => (
-              <Section key={kind} title={formatKind(kind)} note={sumUp(findings)}>
+            {groups.map(({ kind, findings, shown }) => (
+              <Section key={kind} title={formatKind(showLine(kind, 60))} note={sumUp(findings)}>
                 <ul class="plain">
-                  {findings.map((finding) => (
+                  {shown.map((finding) => (
                     <li
-                      key={finding.id}
+                      key={rowOf(finding)}
                       class={finding.isMuted ? "muted" : undefined}
-                      data-row={finding.id}
-                      aria-current={finding.id === chosen ? "true" : undefined}
+                      data-row={rowOf(finding)}
+                      aria-current={rowOf(finding) === chosen ? "true" : undefined}
                     >
                       <FindingCard
                         finding={finding}
                         onMute={onMute}
                         isOpen={finding.id === open}
-                        onToggle={(isOpen) => {
-                          if (isOpen !== (finding.id === open)) setQuery({ open: isOpen ? finding.id : null });
-                        }}
+                        onToggle={(isOpen) => isOpen !== (finding.id === open) && toggle(finding.id)}
                       />
                     </li>
                   ))}
                 </ul>
+                {shown.length < findings.length && (
+                  <button type="button" class="more" onClick={() => setWhole(new Set([...whole, kind]))}>
+                    Show {findings.length - shown.length} more
+                  </button>
+                )}
               </Section>
             ))}
             {groups.length === 0 && <Nothing data={data} isFiltered={all.length > 0} />}
@@ -131,6 +101,9 @@ export function FindingsPage() {
     </Page>
   );
 }
+
+/** Two services may have one finding. */
+const rowOf = ({ id, service }: FindingItem): string => `${id} ${service}`;
 
 function Nothing({ data, isFiltered }: { readonly data: Findings; readonly isFiltered: boolean }) {
   if (isFiltered) {
@@ -153,15 +126,7 @@ function Nothing({ data, isFiltered }: { readonly data: Findings; readonly isFil
   );
 }
 
-/** In the order of their worst: the answer has the worst first. */
-function groupByKind(findings: readonly FindingItem[]): readonly (readonly [string, readonly FindingItem[]])[] {
-  return [...Map.groupBy(findings, ({ kind }) => kind)];
-}
-
 function sumUp(findings: readonly FindingItem[]): string {
   const lostMs = findings.reduce((total, finding) => total + (finding.lostMs ?? 0), 0);
   return `${findings.length}${lostMs > 0 ? `, ${formatMs(lostMs)} lost` : ""}`;
 }
-
-const textOf = ({ title, service, endpoint, queryText, site }: FindingItem): string =>
-  [title, service, endpoint, queryText, site].join(" ").toLowerCase();

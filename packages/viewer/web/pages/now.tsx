@@ -7,6 +7,7 @@ import { Sparkline } from "../components/sparkline.js";
 import { useMinutes, WindowPicker } from "../components/window-picker.js";
 import { formatBytes, formatCount, formatMs, formatPlural, formatShare } from "../format.js";
 import { linkTo, navigate, usePlace } from "../router.js";
+import { showLine } from "../show-text.js";
 
 const MINUTES = 5;
 
@@ -117,7 +118,8 @@ function Routes({ routes }: { readonly routes: readonly RouteNow[] }) {
           {routes.map((route) => (
             <tr key={idOf(route)} data-row={idOf(route)} aria-selected={idOf(route) === chosen}>
               <td>
-                <a href={requestsOf(route)}>{route.route}</a> {hasServices && <small>{route.service}</small>}
+                <a href={requestsOf(route)}>{showLine(route.route)}</a>{" "}
+                {hasServices && <small>{showLine(route.service, 60)}</small>}
               </td>
               <td class="num less">{formatCount(route.requests)}</td>
               <td class="num">{formatCount(route.perSecond)}/s</td>
@@ -158,7 +160,7 @@ function Process({ process }: { readonly process: ProcessNow }) {
   return (
     <article class="card" aria-label={`${process.service} ${process.instance}`}>
       <h3>
-        {process.service} <small class="ellipsis">{process.instance}</small>
+        {showLine(process.service, 60)} <small class="ellipsis">{showLine(process.instance, 100)}</small>
       </h3>
       <dl>
         <Gauge name="event loop delay, p99" steps={process.loopDelayP99Ms} unit="ms" write={formatMs} />
