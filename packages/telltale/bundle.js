@@ -1,7 +1,8 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, brotliDecompressSync } from "node:zlib";
 import { build } from "esbuild";
 
 // What the preload loads is a few CommonJS files. Read as 130 ES modules, the same code takes four times as long (see the README); and
@@ -84,6 +85,9 @@ const viewerApart = {
     onResolve({ filter: /^@telltale\/viewer$/ }, () => ({ path: "../viewer.cjs", external: true }));
   },
 };
+
+/** What does not run in the app may be hard to read in a debugger, so that it is quickly installed. */
+const COMMANDS = { sourcemap: false, minify: true };
 
 function namesOf(entry) {
   return Object.keys(require(entry)).filter((name) => name !== "default");
@@ -172,19 +176,39 @@ function writeLicenses(path, inputs, what = "The command line") {
   );
 }
 
-/** The viewer's pages, which vite has built, with the licences of what is in them. */
+/** The viewer's pages, which vite has built, with the licences of what is in them. What is large is compressed: a quarter to be installed. */
 function copyPages(from, to) {
-  const names = existsSync(from) ? readdirSync(from, { recursive: true }).filter((name) => /\.\w+$/.test(name)) : [];
-  for (const name of names) writeIfNew(`${to}/${name}`, readFileSync(`${from}/${name}`, "utf8"));
+  const written = new Set(["LICENSES.txt"]);
+  for (const entry of existsSync(from) ? readdirSync(from, { recursive: true, withFileTypes: true }) : []) {
+    if (!entry.isFile()) continue;
+    const name = relative(from, join(entry.parentPath, entry.name));
+    const page = readFileSync(join(from, name));
+    written.add(page.length > 1_000 ? writeCompressed(to, name, page) : writePlain(to, name, page));
+  }
   writeLicenses(
     `${to}/LICENSES.txt`,
     ["preact", "uplot"].map((name) => `${dirname(require.resolve(name))}/`),
     "The pages",
   );
-  // A viewer that runs has read its pages; only the next one would be given what is of no use.
-  for (const name of readdirSync(to, { recursive: true })) {
-    if (/\.\w+$/.test(name) && name !== "LICENSES.txt" && !names.includes(name)) rmSync(`${to}/${name}`);
+  for (const entry of readdirSync(to, { recursive: true, withFileTypes: true })) {
+    const name = relative(to, join(entry.parentPath, entry.name));
+    if (entry.isFile() && !written.has(name)) rmSync(join(to, name));
   }
+}
+
+function writePlain(folder, name, page) {
+  writeIfNew(join(folder, name), page.toString());
+  return name;
+}
+
+function writeCompressed(folder, name, page) {
+  const file = join(folder, `${name}.br`);
+  // To compress takes a while, to look does not.
+  if (!existsSync(file) || !brotliDecompressSync(readFileSync(file)).equals(page)) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, brotliCompressSync(page));
+  }
+  return `${name}.br`;
 }
 
 function readIfThere(path) {
@@ -213,7 +237,7 @@ export async function bundle() {
   // Jest's own require reads no ES modules.
   await bundlePackage("testkit", ["jest"], [api, core]);
   const viewer = { in: `${packages}viewer/src/index.ts`, out: "viewer" };
-  await bundlePackage("telltale", [viewer], [api, core, sources], { sourcemap: false });
+  await bundlePackage("telltale", [viewer], [api, core, sources], COMMANDS);
   copyPages(`${packages}viewer/dist/web`, `${packages}telltale/dist/web`);
   const commands = ["main", "baseline", "dev", "doctor", "grafana", "mcp", "report", "run", "top", "viewer"];
   const inputs = await bundlePackage(
@@ -221,8 +245,8 @@ export async function bundle() {
     commands.map((name) => `cli/${name}`),
     [api, core, viewerApart, defer(".."), sources, grafanaSdk],
     {
+      ...COMMANDS,
       banner: { js: "/*! Telltale, Apache-2.0; with packages whose licences are in LICENSES.txt */" },
-      sourcemap: false,
     },
   );
   writeLicenses(`${packages}telltale/dist/cli/LICENSES.txt`, inputs);

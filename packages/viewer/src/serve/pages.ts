@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, extname, join } from "node:path";
-import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { brotliCompressSync, brotliDecompressSync, constants, gzipSync } from "node:zlib";
 
 interface Page {
   readonly type: string;
@@ -29,6 +29,8 @@ const TYPES: Readonly<Record<string, string>> = {
   ".woff2": "font/woff2",
 };
 
+const QUICKLY = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
+
 /** The pages' folder: beside this file where it is bundled or compiled, in `dist` for those who run the sources. */
 export function findPages(): string | undefined {
   const require = createRequire(import.meta.url);
@@ -42,19 +44,21 @@ export function findPages(): string | undefined {
   return undefined;
 }
 
-/** All files of the folder, compressed: under 400 KB, so they stay in memory, and no request leads to a path on the disk. */
+/** All files of the folder, compressed, as some of them are already: under 400 KB, so they stay in memory, and no request leads to a path on the disk. */
 export function readPages(folder: string): Pages {
   const pages = new Map<string, Page>();
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    const type = TYPES[extname(entry.name)];
+    const isCompressed = entry.name.endsWith(".br");
+    const type = TYPES[extname(isCompressed ? entry.name.slice(0, -3) : entry.name)];
     if (!entry.isFile() || type === undefined) continue;
     const file = join(entry.parentPath, entry.name);
-    const path = file.slice(folder.length).replaceAll("\\", "/");
-    const plain = readFileSync(file);
+    const bytes = readFileSync(file);
+    const plain = isCompressed ? brotliDecompressSync(bytes) : bytes;
+    const path = file.slice(folder.length, isCompressed ? -3 : undefined).replaceAll("\\", "/");
     pages.set(path, {
       type,
       plain,
-      br: brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } }),
+      br: isCompressed ? bytes : brotliCompressSync(plain, QUICKLY),
       gzip: gzipSync(plain),
       isHashed: path.startsWith("/assets/"),
     });
