@@ -69,6 +69,7 @@ export function useApi<T>(
     let isAsking = false;
     let isStale = false;
     let askedAt = 0;
+    let tookMs = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
 
     const load = async () => {
@@ -96,11 +97,13 @@ export function useApi<T>(
         );
       } finally {
         isAsking = false;
-        if (isStale && !document.hidden) soon();
+        tookMs = Date.now() - askedAt;
+        if (isStale && !document.hidden && !abort.signal.aborted) soon();
       }
     };
     const soon = () => {
-      timer ??= setTimeout(() => void load(), Math.max(0, askedAt + everyMs - Date.now()));
+      // What takes long is asked for less often: a page must not be what keeps the viewer busy.
+      timer ??= setTimeout(() => void load(), Math.max(0, askedAt + Math.max(everyMs, 5 * tookMs) - Date.now()));
     };
     const unwatch = wanted
       ? watchChanges((change) => {
