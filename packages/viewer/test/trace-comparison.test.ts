@@ -74,24 +74,25 @@ test("as deep as a trace may be", () => {
   expect(rows.filter(({ change }) => change === "gone")).toHaveLength(5000);
 });
 
-test("a finding stands at the spans of its query, of its kind, or at the request", () => {
+test("a finding stands at the calls of its query, then at what says that it is of its kind, or at the request", () => {
   const query = (text: string, finding: string | null) => makeSpan({ finding, attributes: { "db.query.text": text } });
   const spans = [
-    makeSpan({ kind: "server" }),
-    query("SELECT 1", "n_plus_one"),
-    query("SELECT 2", "n_plus_one"),
-    query("SELECT 3", null),
+    makeSpan({ kind: "server", finding: "n_plus_one" }),
+    query("SELECT 1", null),
+    query("SELECT 1", "slow_query"),
+    makeSpan({ attributes: { "db.query.summary": "GET user" } }),
   ];
   const finding = (said: Partial<FindingItem>) => ({ kind: "n_plus_one", queryText: null, summary: null, ...said });
   const placed = placeFindings(
     [
-      finding({ queryText: "SELECT 2" }),
+      finding({ queryText: "SELECT 1" }),
+      finding({ kind: "slow_query", queryText: "SELECT 1" }),
       finding({ queryText: "SELECT 9" }),
-      finding({ kind: "slow_query", queryText: "SELECT 3" }),
+      finding({ kind: "repeated_lookup", summary: "GET user" }),
       finding({ kind: "event_loop_blocked" }),
     ] as FindingItem[],
     spans,
   );
-  expect(placed.spansOf).toEqual([[2], [1, 2], [3], [0]]);
+  expect(placed.spansOf).toEqual([[1, 2, 0], [2], [0], [3], [0]]);
   expect(placed.findingsAt.get(2)).toEqual([0, 1]);
 });

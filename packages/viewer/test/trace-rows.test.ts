@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { isWorthDrawing, makeBar } from "../web/pages/trace/bar-pieces.js";
 import { findParentRow, fold, layOutRows, UNFOLDED, unfoldTo, visibleRows } from "../web/pages/trace/lay-out-rows.js";
 import { growTree } from "../web/pages/trace/span-tree.js";
 import { makeSpan } from "./make-span.js";
@@ -59,6 +60,41 @@ test("a closed span hides all below it, and opens for a span that is to be seen"
   const again = rows.find(({ index }) => index === 1);
   if (!again) throw new Error("no line");
   expect(fold(closed, again, true)).toBe(closed);
+});
+
+test("a group is opened for one of its spans only where that is asked for", () => {
+  const [alone, together] = [false, true].map((isGroupEnough) =>
+    layOutRows(shop, tree, unfoldTo(shop, tree, UNFOLDED, 5, isGroupEnough)),
+  );
+  expect(alone?.find(({ members }) => members?.includes(5))?.isOpen).toBe(true);
+  expect(together?.find(({ members }) => members?.includes(5))?.isOpen).toBe(false);
+});
+
+test("a bar is full where the span was at work itself, and a group's where one of it ran", () => {
+  const spans = [
+    makeSpan({ name: "request", startMs: 0, durationMs: 100 }),
+    makeSpan({ name: "a", parent: 0, startMs: 10, durationMs: 20, group: "a" }),
+    makeSpan({ name: "a", parent: 0, startMs: 25, durationMs: 10, group: "a" }),
+    makeSpan({ name: "a", parent: 0, startMs: 80, durationMs: 40, group: "a" }),
+  ];
+  const tree = growTree(spans);
+  const [request, group] = layOutRows(spans, tree, UNFOLDED).map((row) => makeBar(row, spans, tree));
+  expect(request).toEqual({
+    whole: { fromMs: 0, toMs: 100 },
+    busy: [
+      { fromMs: 0, toMs: 10 },
+      { fromMs: 35, toMs: 80 },
+    ],
+  });
+  expect(group).toEqual({
+    whole: { fromMs: 10, toMs: 120 },
+    busy: [
+      { fromMs: 10, toMs: 35 },
+      { fromMs: 80, toMs: 120 },
+    ],
+  });
+  expect([1, 2].map((waitedMs) => isWorthDrawing(waitedMs, makeSpan({ durationMs: 100 })))).toEqual([false, true]);
+  expect(isWorthDrawing(0, makeSpan({ durationMs: 0 }))).toBe(false);
 });
 
 test("only the critical path: others go, with all below them", () => {

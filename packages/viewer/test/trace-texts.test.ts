@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import type { TraceSpan } from "../src/api/answers.js";
 import { makeSpanSearch, nextMatch } from "../web/pages/trace/find-spans.js";
 import { markServices } from "../web/pages/trace/mark-services.js";
+import { nameSpan } from "../web/pages/trace/name-span.js";
 import { showLine, showLines } from "../web/show-text.js";
 import { makeSpan } from "./make-span.js";
 
@@ -50,4 +52,12 @@ test("each service has a letter of its own", () => {
   expect(many.size).toBe(50);
   expect(new Set([...many.values()].slice(0, 36).map(({ letter }) => letter)).size).toBe(36);
   expect(many.get("service 49")?.letter).toBe("+");
+});
+
+test("a span is called by what its query asks, or by its route", () => {
+  const named = (name: string, attributes: TraceSpan["attributes"]) => nameSpan({ name, attributes });
+  expect(named("SELECT", { "db.query.summary": "SELECT orders" })).toBe("SELECT orders");
+  expect(named("GET", { "http.route": "/orders" })).toBe("GET /orders");
+  expect(named("GET /orders", { "http.route": "/orders" })).toBe("GET /orders");
+  expect(named("", { "http.route": 7, "db.query.summary": ["x"] })).toBe("(no name)");
 });

@@ -31,3 +31,7 @@ function piecesOf(indices: readonly number[], spans: readonly TraceSpan[]): Time
     return { fromMs: startMs, toMs: startMs + Math.max(durationMs, 0) };
   });
 }
+
+/** Every query waits a few microseconds for its connection: what is less than a fiftieth of the span is not drawn. */
+export const isWorthDrawing = (waitedMs: number, { durationMs }: TraceSpan): boolean =>
+  waitedMs > 0 && waitedMs >= durationMs / 50;

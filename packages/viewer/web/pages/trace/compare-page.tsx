@@ -2,7 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { Trace } from "../../../src/api/answers.js";
 import { apiPath, useApi } from "../../api.js";
 import { Loaded, Page, Section } from "../../components/page.js";
-import { formatMs, formatPlural, formatTime } from "../../format.js";
+import { formatCount, formatMs, formatPlural, formatTime } from "../../format.js";
 import { linkTo } from "../../router.js";
 import { showLine } from "../../show-text.js";
 import { ComparePicker } from "./compare-picker.js";
@@ -44,7 +44,7 @@ function Comparison({ before, after }: { readonly before: Trace; readonly after:
         <TraceHead label="A" trace={before} />
         <TraceHead label="B" trace={after} />
         <p class="compare-sum">
-          B took <b>{formatDifference(after.durationMs - before.durationMs)}</b> against A
+          {tellDifference(before.durationMs, after.durationMs)}
           {before.leftOut + after.leftOut > 0 &&
             `; ${(before.leftOut + after.leftOut).toLocaleString("en")} spans are too many to be compared`}
           .
@@ -84,6 +84,14 @@ function Comparison({ before, after }: { readonly before: Trace; readonly after:
       </Section>
     </>
   );
+}
+
+/** `B took 50.5 ms less than A: 0.67 times as long`. */
+function tellDifference(beforeMs: number, afterMs: number): string {
+  const differenceMs = afterMs - beforeMs;
+  if (differenceMs === 0) return "Both took the same time";
+  const times = beforeMs > 0 ? `: ${formatCount(afterMs / beforeMs)} times as long` : "";
+  return `B took ${formatMs(Math.abs(differenceMs))} ${differenceMs > 0 ? "more" : "less"} than A${times}`;
 }
 
 /** `1 → 25 times`. */

@@ -104,15 +104,21 @@ function groupKey(spans: readonly TraceSpan[], tree: SpanTree, index: number): s
   return `${parent} ${span?.group ?? ""}`;
 }
 
-/** So folded that the span has a line of its own. */
-export function unfoldTo(spans: readonly TraceSpan[], tree: SpanTree, folding: Folding, index: number): Folding {
+/** So folded that the span has a line of its own, or with `isGroupEnough` one with those that are alike. */
+export function unfoldTo(
+  spans: readonly TraceSpan[],
+  tree: SpanTree,
+  folding: Folding,
+  index: number,
+  isGroupEnough = false,
+): Folding {
   const closedSpans = new Set(folding.closedSpans);
   const openGroups = new Set(folding.openGroups);
   let at = index;
   for (;;) {
     const span = spans[at];
     if (!span) break;
-    if (span.group !== null) openGroups.add(groupKey(spans, tree, at));
+    if (span.group !== null && !(isGroupEnough && at === index)) openGroups.add(groupKey(spans, tree, at));
     if (!isBefore(span.parent, at)) break;
     at = span.parent;
     closedSpans.delete(tree.keys[at] ?? "");

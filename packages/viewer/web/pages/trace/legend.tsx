@@ -1,4 +1,5 @@
 import { showLine } from "../../show-text.js";
+import { isWorthDrawing } from "./bar-pieces.js";
 import type { TraceModel } from "./trace-model.js";
 
 /** What the bars' patterns and letters mean: only what this trace shows. */
@@ -27,12 +28,12 @@ export function Legend({ model }: { readonly model: TraceModel }) {
           <i class="wf-key wf-critical" /> critical path
         </li>
       )}
-      {has(({ poolWaitMs }) => poolWaitMs > 0) && (
+      {has((span) => isWorthDrawing(span.poolWaitMs, span)) && (
         <li>
           <i class="wf-key wf-wait" data-colour="1" /> waits for a connection
         </li>
       )}
-      {has(({ loopDelayMs }) => loopDelayMs > 0) && (
+      {has((span) => isWorthDrawing(span.loopDelayMs, span)) && (
         <li>
           <i class="wf-key wf-loop" data-colour="1" /> kept by the event loop
         </li>

@@ -6,7 +6,7 @@ export interface PlacedFindings {
   readonly findingsAt: ReadonlyMap<number, readonly number[]>;
 }
 
-/** A finding stands where its query ran, else where a span says that it is of its kind, else at the request it was made in. */
+/** A finding stands where its query ran, then where a span says that it is of its kind, else at the request it was made in. */
 export function placeFindings(findings: readonly FindingItem[], spans: readonly TraceSpan[]): PlacedFindings {
   const findingsAt = new Map<number, number[]>();
   const spansOf = findings.map((finding, number) => {
@@ -23,16 +23,15 @@ export function placeFindings(findings: readonly FindingItem[], spans: readonly 
 
 function findPlaces(finding: FindingItem, spans: readonly TraceSpan[]): number[] {
   const told = placesWhere(spans, (span) => span.finding === finding.kind);
-  const ofQuery = told.filter((index) => {
-    const { "db.query.text": text, "db.query.summary": summary } = spans[index]?.attributes ?? {};
-    return finding.queryText === null ? summary === finding.summary : text === finding.queryText;
-  });
-  if (ofQuery.length > 0) return ofQuery;
-  if (told.length > 0) return told;
-  if (finding.queryText !== null) {
-    const same = placesWhere(spans, ({ attributes }) => attributes["db.query.text"] === finding.queryText);
-    if (same.length > 0) return same;
-  }
+  const ofQuery = placesWhere(spans, ({ attributes }) =>
+    finding.queryText === null
+      ? finding.summary !== null && attributes["db.query.summary"] === finding.summary
+      : attributes["db.query.text"] === finding.queryText,
+  );
+  // One call was slow; of a loop, all of them are what it is about, and the request says so.
+  const both = ofQuery.filter((index) => told.includes(index));
+  if (both.length > 0) return both;
+  if (ofQuery.length + told.length > 0) return [...ofQuery, ...told];
   return placesWhere(spans, ({ kind }) => kind === "server").slice(0, 1);
 }
 

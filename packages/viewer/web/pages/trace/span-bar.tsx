@@ -1,5 +1,6 @@
 import { formatMs } from "../../format.js";
 import { showLine } from "../../show-text.js";
+import { isWorthDrawing } from "./bar-pieces.js";
 import type { Row } from "./lay-out-rows.js";
 import { place, type TimeRange } from "./time-range.js";
 import type { TraceModel } from "./trace-model.js";
@@ -53,10 +54,10 @@ export function SpanBar({
           const delayedMs = Math.min(one.loopDelayMs, one.durationMs);
           return (
             <>
-              {waitedMs > 0 && (
+              {isWorthDrawing(waitedMs, one) && (
                 <Piece class="wf-wait" from={one.startMs} to={one.startMs + waitedMs} range={range} colour={colour} />
               )}
-              {delayedMs > 0 && (
+              {isWorthDrawing(delayedMs, one) && (
                 <Piece class="wf-loop" from={endMs - delayedMs} to={endMs} range={range} colour={colour} />
               )}
             </>

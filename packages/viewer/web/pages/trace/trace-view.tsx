@@ -66,8 +66,7 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
           <FindingList
             findings={trace.findings}
             onShow={(number) => {
-              const [index] = model.findings.spansOf[number] ?? [];
-              if (index !== undefined) state.show(index);
+              state.showAll(model.findings.spansOf[number] ?? []);
               toGrid();
             }}
           />

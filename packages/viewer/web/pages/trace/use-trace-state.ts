@@ -17,6 +17,8 @@ export interface TraceState {
   choose(place: number): void;
   /** Opens what hides a span, and chooses it. */
   show(index: number): void;
+  /** The same for those that a finding tells of: the first of them, or the group that it is in. */
+  showAll(indices: readonly number[]): void;
   foldRow(place: number, isOpen?: boolean): void;
   openAll(): void;
   closeAll(): void;
@@ -60,6 +62,18 @@ export function useTraceState(model: TraceModel): TraceState {
     setDetailed(true);
   };
 
+  const showAll = ([index]: readonly number[]): void => {
+    if (index === undefined) return;
+    const unfolded = unfoldTo(spans, tree, folding, index, true);
+    const rows = layOutRows(spans, tree, unfolded);
+    const row = rows.find((row) => (row.members ? row.members.includes(index) : row.index === index));
+    if (!row) return;
+    setFolding(unfolded);
+    if (!(row.members ?? [index]).some((index) => spans[index]?.isCritical)) setCriticalOnly(false);
+    setName(rowName(row));
+    setDetailed(true);
+  };
+
   // The address follows, but not at every key that is held down: browsers allow only so many changes.
   const written = useRef(linked);
   useEffect(() => {
@@ -91,6 +105,7 @@ export function useTraceState(model: TraceModel): TraceState {
       if (row) setName(rowName(row));
     },
     show,
+    showAll,
     foldRow: (place, isOpen) => {
       const row = rows[place];
       if (row) setFolding((now) => fold(now, row, isOpen ?? !row.isOpen));

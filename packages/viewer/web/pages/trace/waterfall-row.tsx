@@ -80,7 +80,7 @@ export function WaterfallRow({
         </span>
         {isCritical && <span class="visually-hidden">, on the critical path</span>}
         {!row.isOpen && !row.members && <small class="wf-count">+{below}</small>}
-        <Chips spans={spans} />
+        <Chips model={model} row={row} spans={spans} />
       </div>
       <div class="wf-ms num" role="gridcell">
         {formatMs(durationMs)}
@@ -94,15 +94,30 @@ export function WaterfallRow({
 
 type Span = TraceModel["trace"]["spans"][number];
 
-function Chips({ spans }: { readonly spans: readonly Span[] }) {
+function Chips({
+  model,
+  row,
+  spans,
+}: {
+  readonly model: TraceModel;
+  readonly row: Row;
+  readonly spans: readonly Span[];
+}) {
   const errors = spans.filter(({ status }) => status === "error").length;
-  const finding = spans.find((span) => span.finding !== null)?.finding;
+  const kinds = new Set(spans.flatMap(({ finding }) => finding ?? []));
+  // What is about a loop is about no single turn of it.
+  for (const number of row.members ? (model.findings.findingsAt.get(row.index) ?? []) : [])
+    kinds.add(model.trace.findings[number]?.kind ?? "");
   const isOrphan = spans.some((span) => span.isOrphan);
   const isMoved = spans.some(({ skewMs }) => skewMs !== 0);
   return (
     <>
       {errors > 0 && <span class="wf-chip bad">✕ {errors > 1 ? `${errors} errors` : "error"}</span>}
-      {finding && <span class="wf-chip warn">▲ {showLine(formatKind(finding), 30)}</span>}
+      {[...kinds].slice(0, 3).map((kind) => (
+        <span key={kind} class="wf-chip warn">
+          ▲ {showLine(formatKind(kind), 30)}
+        </span>
+      ))}
       {isOrphan && (
         <span class="wf-chip" title="Its parent was named and never came">
           orphan
