@@ -1,3 +1,4 @@
+import type { StatementSync } from "node:sqlite";
 import { answerApi } from "../src/api/answer-api.js";
 import type { AttributeMap } from "../src/api/answers.js";
 import { openStore, type Store } from "../src/store/open-store.js";
@@ -7,10 +8,15 @@ export const NOW_MS = Date.UTC(2027, 0, 1, 12, 0, 58);
 
 type Cell = string | number | null;
 
-function insert({ db }: Store, table: string, row: Readonly<Record<string, Cell>>): number {
+const statements = new WeakMap<Store, Map<string, StatementSync>>();
+
+function insert(store: Store, table: string, row: Readonly<Record<string, Cell>>): number {
   const names = Object.keys(row);
   const sql = `INSERT INTO ${table} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
-  return Number(db.prepare(sql).run(...Object.values(row)).lastInsertRowid);
+  const ofStore = statements.get(store) ?? new Map<string, StatementSync>();
+  const statement = ofStore.get(sql) ?? store.db.prepare(sql);
+  statements.set(store, ofStore.set(sql, statement));
+  return Number(statement.run(...Object.values(row)).lastInsertRowid);
 }
 
 export interface SeedSpan {
