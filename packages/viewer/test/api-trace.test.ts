@@ -80,7 +80,14 @@ describe("clocks that disagree", () => {
     const trace = await traceOf([
       { id: "caller", kind: 3, at: 0, ms: 100 },
       { id: "server", parent: "caller", by: 2, kind: 2, at: HOUR, ms: 60 },
-      { id: "query", parent: "server", by: 2, at: HOUR + 10, ms: 20, events: [{ name: "e", timeMs: START_MS + HOUR + 15, attributes: {} }] },
+      {
+        id: "query",
+        parent: "server",
+        by: 2,
+        at: HOUR + 10,
+        ms: 20,
+        events: [{ name: "e", timeMs: START_MS + HOUR + 15, attributes: {} }],
+      },
       { id: "back", parent: "query", by: 1, kind: 2, at: 35, ms: 5 },
     ]);
     expect(span(trace, "server")).toMatchObject({ startMs: 20, skewMs: 20 - HOUR });
@@ -138,7 +145,12 @@ test("selfMs is what no child was running in", async () => {
     { id: "d", parent: "root", at: 90, ms: 50 },
   ]);
   const covered = new Set<number>();
-  for (const [from, to] of [[10, 30], [20, 50], [25, 30], [90, 100]] as const) {
+  for (const [from, to] of [
+    [10, 30],
+    [20, 50],
+    [25, 30],
+    [90, 100],
+  ] as const) {
     for (let ms = from; ms < to; ms++) covered.add(ms);
   }
   expect(span(trace, "root").selfMs).toBeCloseTo(100 - covered.size, 9);
@@ -166,7 +178,11 @@ test("brothers that are alike are a group", async () => {
 
 test("waits, logs, findings and other traces of the route", async () => {
   const seed = await seedServices();
-  const told = { "telltale.finding.kind": "n_plus_one", "telltale.finding.title": "25 times", "telltale.finding.advice": "join" };
+  const told = {
+    "telltale.finding.kind": "n_plus_one",
+    "telltale.finding.title": "25 times",
+    "telltale.finding.advice": "join",
+  };
   seed.addSpan({
     trace: "t",
     id: "root",
@@ -177,13 +193,24 @@ test("waits, logs, findings and other traces of the route", async () => {
     attributes: { "telltale.finding.blocked_ms": 80 },
     events: [{ name: "telltale.finding", timeMs: START_MS + 50, attributes: told }],
   });
-  seed.addSpan({ trace: "t", id: "q", parent: "root", startMs: START_MS + 1, ms: 20, attributes: { "telltale.pool.wait_ms": 12, "telltale.why.loop_delay_ms": 3 } });
+  seed.addSpan({
+    trace: "t",
+    id: "q",
+    parent: "root",
+    startMs: START_MS + 1,
+    ms: 20,
+    attributes: { "telltale.pool.wait_ms": 12, "telltale.why.loop_delay_ms": 3 },
+  });
   for (let other = 0; other < 25; other++) {
     seed.addSpan({ trace: `o${other}`, route: "GET /orders", startMs: START_MS - 1 - other, ms: other });
   }
   seed.addSpan({ trace: "else", by: 2, route: "GET /orders", startMs: START_MS, ms: 1 });
   // The one that all of them are told by names another trace.
-  seed.addFinding(1, "f", "o1", 9, { ...told, "telltale.finding.endpoint": "GET /orders", "telltale.finding.plan": "Seq Scan" });
+  seed.addFinding(1, "f", "o1", 9, {
+    ...told,
+    "telltale.finding.endpoint": "GET /orders",
+    "telltale.finding.plan": "Seq Scan",
+  });
   seed.addFinding(1, "mine", "t", 1, { "telltale.finding.kind": "slow_query", "telltale.finding.severity": "warning" });
   seed.store.db
     .prepare(

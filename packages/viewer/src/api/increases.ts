@@ -35,7 +35,7 @@ export function increasesOf(points: readonly Point[], { isDelta }: Pick<Series, 
 }
 
 function hasBegunAnew(before: Point, point: Point): boolean {
-  if (point.startUs > before.us) return true;
+  if (point.startUs >= before.us && point.startUs !== before.startUs) return true;
   // A histogram's sum may fall without that: of negative values.
   return point.count === null ? point.value < before.value : point.count < (before.count ?? 0);
 }
