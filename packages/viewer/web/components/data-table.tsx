@@ -74,7 +74,7 @@ export function DataTable<Row>({
         <thead>
           <tr>
             {columns.map((column) => (
-              <Head key={column.key} column={column} order={order} />
+              <ColumnHead key={column.key} column={column} order={order} />
             ))}
           </tr>
         </thead>
@@ -97,7 +97,13 @@ export function DataTable<Row>({
   );
 }
 
-function Head<Row>({ column, order }: { readonly column: Column<Row>; readonly order: Order | undefined }) {
+export function ColumnHead<Row>({
+  column,
+  order,
+}: {
+  readonly column: Column<Row>;
+  readonly order: Order | undefined;
+}) {
   const { key, title, isNumber, sortBy } = column;
   const className = isNumber ? "num" : "";
   if (order === undefined || sortBy === undefined) return <th class={className}>{title}</th>;

@@ -1,7 +1,9 @@
 import type { Kept, Status } from "../../src/api/answers.js";
 import type { ApiError } from "../api.js";
-import { formatAgo, formatBytes, formatCount } from "../format.js";
+import { formatAgo, formatBytes, formatCount, formatPlural } from "../format.js";
 import { showLine } from "../show-text.js";
+
+const MAX_SOURCES = 6;
 
 /** What the viewer holds and what it had to leave out, on every page. */
 export function Footer({
@@ -13,7 +15,11 @@ export function Footer({
 }) {
   if (!status) return <footer class="foot">{error?.message ?? ""}</footer>;
   const dropped = status.spans.dropped + status.logs.dropped + status.points.dropped;
-  const refused = Object.entries(status.refused);
+  const refused = Object.values(status.refused).reduce((sum, count) => sum + count, 0);
+  const reasons = Object.entries(status.refused)
+    .map(([reason, count]) => `${formatCount(count)} ${reason}`)
+    .join(", ");
+  const sources = status.sources.toSorted((a, b) => b.lastMs - a.lastMs).slice(0, MAX_SOURCES);
   return (
     <footer class="foot">
       <span>
@@ -21,22 +27,31 @@ export function Footer({
         <HeldOf what="points" kept={status.points} />
       </span>
       <span>
-        {formatBytes(status.bytes)} of {formatBytes(status.maxBytes)} {status.file ? `in ${status.file}` : "in memory"}
+        {formatBytes(status.bytes)} of {formatBytes(status.maxBytes)}{" "}
+        {status.file ? `in ${showLine(status.file)}` : "in memory"}
       </span>
       {dropped > 0 && <strong class="bad">⚠ {formatCount(dropped)} dropped</strong>}
-      {refused.length > 0 && (
-        <strong class="bad">
-          ⚠ refused: {refused.map(([reason, count]) => `${formatCount(count)} ${reason}`).join(", ")}
+      {refused > 0 && (
+        <strong class="bad" title={reasons}>
+          ⚠ {formatPlural(refused, "request")} refused <small>{showLine(reasons, 80)}</small>
         </strong>
       )}
+      {status.cuts > 0 && (
+        <span class="warn" title="Of what is longer than is kept, the beginning is">
+          ▲ {formatCount(status.cuts)} cut short
+        </span>
+      )}
+      {status.findingsForgotten > 0 && (
+        <span class="warn">▲ {formatPlural(status.findingsForgotten, "finding")} made room</span>
+      )}
       <span class="foot-sources">
-        {status.sources.length === 0
-          ? `waiting for telemetry at ${status.otlpUrl}`
-          : status.sources.map(({ service, instance, language, lastMs }) => (
-              <span key={`${service} ${instance}`} title={showLine(`${instance} ${language ?? ""}`)}>
-                {showLine(service, 60)} <small>{formatAgo(lastMs)}</small>
-              </span>
-            ))}
+        {status.sources.length === 0 && `waiting for telemetry at ${status.otlpUrl}`}
+        {sources.map(({ service, instance, language, lastMs }) => (
+          <span key={`${service} ${instance}`} title={showLine(`${instance} ${language ?? ""}`)}>
+            {showLine(service, 60)} <small>{formatAgo(lastMs)}</small>
+          </span>
+        ))}
+        {status.sources.length > sources.length && `and ${formatCount(status.sources.length - sources.length)} more`}
       </span>
     </footer>
   );
