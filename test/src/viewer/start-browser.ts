@@ -7,7 +7,7 @@ import { findServer } from "../servers/index.js";
 export interface TestBrowser {
   /** A page of its own context: no cookies, no storage, nothing of the pages before. */
   open(origin: string, look?: Look): Promise<WatchedPage>;
-  /** What anything in the browser asked of other machines, pages or not. */
+  /** What anything in the browser asked of other machines, pages or not; but for what it asks of its maker by itself. */
   readonly offMachine: readonly string[];
   close(): Promise<void>;
 }
@@ -48,15 +48,21 @@ document.addEventListener("securitypolicyviolation", ({ violatedDirective, block
   console.error("CSP violation: " + violatedDirective + " " + blockedURI + " " + sourceFile + ":" + lineNumber));
 `;
 
+/** Updates of its own, and what to fill into forms: flags do not keep it from all of that. None of it gets further than to the proxy. */
+const BROWSERS_OWN = /^(https?:\/\/)?([\w-]+\.)*(google|googleapis|gstatic|gvt1)\.com[:/]/;
+
 /** Starts the browser; whatever in it wants to reach another machine reaches a proxy of ours, which refuses and remembers. */
 export async function startBrowser(): Promise<TestBrowser> {
   const offMachine: string[] = [];
+  const note = (target = ""): void => {
+    if (!BROWSERS_OWN.test(target)) offMachine.push(target);
+  };
   const proxy = createServer((request, response) => {
-    offMachine.push(request.url ?? "");
+    note(request.url);
     response.writeHead(403).end();
   });
   proxy.on("connect", (request, socket) => {
-    offMachine.push(request.url ?? "");
+    note(request.url);
     socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
   });
   await new Promise<void>((resolve) => {
