@@ -149,8 +149,8 @@ function CacheDetail({
       <div class="side-by-side">
         <div class="section">
           <Chart
-            title="Lookups"
-            unit="{lookup}"
+            title="Lookups per second"
+            unit="{lookup}/s"
             height={140}
             lines={[{ label: "lookups", values: cache.lookups }]}
             fromMs={fromMs}
