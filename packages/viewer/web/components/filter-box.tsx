@@ -19,6 +19,8 @@ export function FilterBox({ what }: { readonly what: string }) {
     <input
       ref={box}
       type="search"
+      autocomplete="off"
+      spellcheck={false}
       value={useFilter()}
       placeholder={`Filter ${what}  /`}
       aria-label={`Filter ${what}`}
