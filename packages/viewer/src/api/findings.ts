@@ -121,8 +121,13 @@ const TOLD = new Set([
     "endpoint",
     "plan",
     "accepted",
+    "title",
+    "query_summary",
   ].map((name) => `telltale.finding.${name}`),
-  ...["db.query.summary", "db.query.text", "code.file.path", "code.line.number"],
+  "db.query.summary",
+  "db.query.text",
+  "code.file.path",
+  "code.line.number",
 ]);
 
 /** All that has no field of its own; without the prefix that all of it has. */

@@ -65,7 +65,7 @@ function readRoutes(store: Store, window: TimeWindow, wanted: string | undefined
   // Before the first request that is kept, nobody knows.
   const knownMs = (readRow<{ us: number | null }>(store, FIRST)?.us ?? 0) / 1000;
   return [...all.values()]
-    .flatMap((routes) => [...routes.values()])
+    .flatMap((routes) => Array.from(routes.values()))
     .map((served) => describe(served, window, knownMs))
     .sort((a, b) => b.totalMs - a.totalMs)
     .slice(0, MAX_ROUTES);

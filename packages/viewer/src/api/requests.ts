@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Store } from "../store/open-store.js";
 import type { RequestItem, Requests } from "./answers.js";
 import { createWork } from "./did.js";

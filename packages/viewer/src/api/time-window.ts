@@ -23,7 +23,7 @@ export function stepsOf({ fromMs, stepMs }: TimeWindow, values: readonly (number
 }
 
 export function emptySteps({ count }: TimeWindow): (number | null)[] {
-  return new Array<number | null>(count).fill(null);
+  return Array.from({ length: count }, () => null);
 }
 
 /** How much of a step has been, in s; undefined while that is too little to tell a rate of. */

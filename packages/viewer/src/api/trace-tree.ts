@@ -31,7 +31,7 @@ export function growTree(columns: SpanColumns): TraceTree {
   const { us, ns } = columns;
   const { parents, orphans } = findParents(columns);
   cutCycles(parents, us);
-  const lists: (number[] | undefined)[] = new Array<number[] | undefined>(us.length);
+  const lists: (number[] | undefined)[] = us.map(() => undefined);
   const roots: number[] = [];
   for (const [span, parent] of parents.entries()) {
     if (parent < 0) roots.push(span);
