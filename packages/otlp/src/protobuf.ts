@@ -50,13 +50,10 @@ function readValue(reader: Reader, field: Field, wire: number, end: number, dept
   const type = field.type();
   if (wire !== wireOf(type))
     throw broken(reader, `${field.name} has wire type ${wire}, where ${wireOf(type)} is expected`);
+  // Most are one of these two.
+  if (typeof type === "object") return readMessage(reader, type, readLength(reader, end), depth + 1);
+  if (type === "string") return readText(reader, readLength(reader, end));
   switch (type) {
-    case "string": {
-      const to = readLength(reader, end);
-      const text = reader.bytes.toString("utf8", reader.at, to);
-      reader.at = to;
-      return text;
-    }
     case "id": {
       const to = readLength(reader, end);
       const digits = reader.bytes.toString("hex", reader.at, to);
@@ -93,12 +90,27 @@ function readValue(reader: Reader, field: Field, wire: number, end: number, dept
       return asNumber(reader.bytes.readBigInt64LE(advance(reader, 8, end)));
     case "double":
       return reader.bytes.readDoubleLE(advance(reader, 8, end));
-    default:
-      return readMessage(reader, type, readLength(reader, end), depth + 1);
   }
 }
 
+/** Short texts of ASCII take half the time this way. */
+const SHORT = 24;
+
+function readText(reader: Reader, to: number): string {
+  const { bytes, at } = reader;
+  reader.at = to;
+  if (to - at > SHORT) return bytes.toString("utf8", at, to);
+  let text = "";
+  for (let i = at; i < to; i += 1) {
+    const byte = bytes[i] ?? 0;
+    if (byte > 0x7f) return bytes.toString("utf8", at, to);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
 function wireOf(type: FieldType): number {
+  if (typeof type === "object" || type === "string") return CHUNK;
   switch (type) {
     case "bool":
     case "uint32":
