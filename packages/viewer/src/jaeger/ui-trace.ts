@@ -77,7 +77,10 @@ function toUiSpan(span: SpanRow, processID: string): UiSpan {
     operationName: span.name,
     references: [
       ...(span.parent_id === "" ? [] : [refer("CHILD_OF", span.trace_id, span.parent_id)]),
-      ...links.map(({ traceId, spanId }) => refer("FOLLOWS_FROM", traceId, spanId)),
+      ...links.map(({ traceId, spanId, attributes }) =>
+        // How what came as OpenTracing says so.
+        refer(attributes["opentracing.ref_type"] === "child_of" ? "CHILD_OF" : "FOLLOWS_FROM", traceId, spanId),
+      ),
     ],
     startTime: span.start_us,
     duration: Math.floor(span.duration_ns / 1_000),

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { answerJaeger } from "../../src/jaeger/answer-jaeger.js";
+import { readTrace, type TraceRows } from "../../src/jaeger/read-spans.js";
+import { toUiTrace } from "../../src/jaeger/ui-trace.js";
 import type { Store } from "../../src/store/open-store.js";
 import { keepSpans, START_US, TRACE_ID } from "./keep-spans.js";
 import {
@@ -459,14 +461,20 @@ test("paths that are not Jaeger's are left to others", () => {
 });
 
 test("a trace that has no room is cut, and says so", async () => {
-  const many = await keepSpans(
-    Array.from({ length: 50_010 }, (_, index) => ({ spanId: index.toString(16).padStart(16, "0") })),
-  );
-  const { body } = answerJaeger(many, `/api/traces/${TRACE_ID}`) as {
-    body: { data: { spans: object[]; warnings: string[] }[] };
-  };
-  expect(body.data[0]?.spans).toHaveLength(50_000);
-  expect(body.data[0]?.warnings).toEqual(["10 more spans are kept: this answer has no room for them"]);
+  const spans = Array.from({ length: 30 }, (_, index) => ({
+    spanId: String(index + 1).padStart(16, "0"),
+    name: "x".repeat(100),
+  }));
+  const many = await keepSpans(spans);
+  for (const [room, kept] of [
+    [{ spans: 20, bytes: 1e6 }, 20],
+    [{ spans: 1e6, bytes: 1_100 }, 10],
+  ] as const) {
+    const trace = toUiTrace(readTrace(many, TRACE_ID, { ...room }) as TraceRows);
+    expect(findWrong(uiTrace, trace)).toEqual([]);
+    expect(trace.spans).toHaveLength(kept);
+    expect(trace.warnings).toEqual([`${30 - kept} more spans are kept: this answer has no room for them`]);
+  }
   many.close();
 });
 
