@@ -56,7 +56,7 @@ function renderBody(section: Section, content: Content, { width, height, selecte
 
 function details(row: Row | undefined, width: number): string[] {
   const paragraphs = (row?.details ?? []).filter((one) => one !== "");
-  return paragraphs.flatMap((one) => wrap(plain(one), width, 2)).slice(0, DETAIL_LINES);
+  return paragraphs.flatMap((one) => wrap(plain(one.slice(0, 4 * width)), width, 2)).slice(0, DETAIL_LINES);
 }
 
 function heading({ url, minutes, width }: View): string {

@@ -16,16 +16,15 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
   const rest = Math.max(MIN_WIDTH, width - fixed - GAP * (columns.length - 1));
   const line = (cells: readonly string[]): string =>
     truncate(
-      columns
-        .map((column, n) => fit(plain(cells[n]), column.width ?? rest, column.isText === true))
-        .join(" ".repeat(GAP)),
+      columns.map((column, n) => fit(cells[n], column.width ?? rest, column.isText === true)).join(" ".repeat(GAP)),
       width,
     );
   return [line(columns.map(({ title }) => title)), ...rows.map(line)];
 }
 
-function fit(text: string, width: number, isText: boolean): string {
-  const cut = truncate(text, width);
+function fit(cell: string | undefined, width: number, isText: boolean): string {
+  // Of a long text only the beginning is looked at: there may be hundreds, each second.
+  const cut = truncate(plain(cell?.slice(0, 4 * width)), width);
   const space = " ".repeat(Math.max(0, width - widthOf(cut)));
   return isText ? cut + space : space + cut;
 }
