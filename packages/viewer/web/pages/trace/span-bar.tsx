@@ -1,3 +1,4 @@
+import type { TraceLog } from "../../../src/api/answers.js";
 import { formatMs } from "../../format.js";
 import { showLine } from "../../show-text.js";
 import { isWorthDrawing } from "./bar-pieces.js";
@@ -92,6 +93,12 @@ function Piece({
   return <div class={name} data-colour={colour} style={{ left: percent(at.left), width: percent(at.width) }} />;
 }
 
+interface Mark {
+  readonly at: number;
+  readonly is: "log" | "event";
+  readonly what: string;
+}
+
 function Marks({
   model,
   members,
@@ -101,22 +108,40 @@ function Marks({
   readonly members: readonly number[];
   readonly range: TimeRange;
 }) {
-  const marks: { readonly at: number; readonly is: "log" | "event"; readonly what: string }[] = [];
+  const marks: Mark[] = [];
   for (const index of members) {
     const { startMs = 0, events = [] } = model.trace.spans[index] ?? {};
-    for (const number of model.logsAt.get(index) ?? []) {
-      const log = model.trace.logs[number];
-      const at = log && place(log.timeMs, 0, range);
-      if (log && at) marks.push({ at: at.left, is: "log", what: `${log.severity} ${log.eventName || log.body}` });
-      if (marks.length >= MOST_MARKS) break;
-    }
+    addLogs(
+      marks,
+      (model.logsAt.get(index) ?? []).flatMap((number) => model.trace.logs[number] ?? []),
+      range,
+    );
     for (const event of events) {
+      if (marks.length >= MOST_MARKS) break;
       const at = place(event.timeMs, 0, range);
       if (at) marks.push({ at: at.left, is: "event", what: `${event.name}, ${formatMs(event.timeMs - startMs)} in` });
-      if (marks.length >= MOST_MARKS) break;
     }
     if (marks.length >= MOST_MARKS) break;
   }
+  return <DrawnMarks marks={marks} />;
+}
+
+/** Logs of no span, on the time axis itself. */
+export function LogMarks({ logs, range }: { readonly logs: readonly TraceLog[]; readonly range: TimeRange }) {
+  const marks: Mark[] = [];
+  addLogs(marks, logs, range);
+  return <DrawnMarks marks={marks} />;
+}
+
+function addLogs(marks: Mark[], logs: readonly TraceLog[], range: TimeRange): void {
+  for (const { timeMs, severity, eventName, body } of logs) {
+    if (marks.length >= MOST_MARKS) return;
+    const at = place(timeMs, 0, range);
+    if (at) marks.push({ at: at.left, is: "log", what: `${severity} ${eventName || body}` });
+  }
+}
+
+function DrawnMarks({ marks }: { readonly marks: readonly Mark[] }) {
   return (
     <>
       {marks.map(({ at, is, what }, number) => (

@@ -1,4 +1,4 @@
-import type { Trace } from "../../../src/api/answers.js";
+import type { Trace, TraceLog } from "../../../src/api/answers.js";
 import { makeBar, type Bar } from "./bar-pieces.js";
 import { makeSpanSearch } from "./find-spans.js";
 import type { Row } from "./lay-out-rows.js";
@@ -16,6 +16,8 @@ export interface TraceModel {
   readonly findings: PlacedFindings;
   /** Numbers of the logs of each span, by its index. */
   readonly logsAt: ReadonlyMap<number, readonly number[]>;
+  /** Those of none of the spans here. */
+  readonly otherLogs: readonly TraceLog[];
   /** Each span's index by its key. */
   readonly indexOf: ReadonlyMap<string, number>;
   readonly search: (text: string) => number[];
@@ -42,6 +44,7 @@ export function modelTrace(trace: Trace): TraceModel {
     services: markServices(trace.services),
     findings: placeFindings(trace.findings, spans),
     logsAt,
+    otherLogs: trace.logs.filter(({ spanId }) => spanId === null || !indexOf.has(spanId)),
     indexOf,
     search: makeSpanSearch(spans),
     barOf: (row) => {

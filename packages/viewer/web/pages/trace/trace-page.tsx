@@ -1,4 +1,4 @@
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import type { Trace } from "../../../src/api/answers.js";
 import { apiPath, useApi } from "../../api.js";
 import { Empty, Loaded, Page } from "../../components/page.js";
@@ -13,7 +13,10 @@ export function TracePage({ traceId }: { readonly traceId: string }) {
   const first = useApi<Trace>(path);
   const isYoung = first.data !== undefined && Date.now() - first.data.startMs - first.data.durationMs < YOUNG_MS;
   const later = useApi<Trace>(isYoung ? path : undefined, ["spans", "logs", "findings"]);
-  const trace = later.data ?? first.data;
+  // What came last stays when nothing more is asked for.
+  const latest = useRef<Trace | undefined>(undefined);
+  latest.current = later.data ?? latest.current ?? first.data;
+  const trace = latest.current;
   const model = useMemo(() => trace && modelTrace(trace), [trace]);
   if (first.error?.status === 404) {
     return (

@@ -1,4 +1,5 @@
 import { useRef, useState } from "preact/hooks";
+import type { TraceSpan } from "../../../src/api/answers.js";
 import { CopyButton } from "../../components/copy-button.js";
 import { Page, Section } from "../../components/page.js";
 import { formatMs, formatPlural, formatTime } from "../../format.js";
@@ -23,15 +24,18 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const page = useRef<HTMLDivElement>(null);
   const [said, setSaid] = useState("");
+  const say = (text: string): void => {
+    setSaid(text);
+    setTimeout(() => setSaid(""), 2000);
+  };
   const toGrid = (): void => page.current?.querySelector<HTMLElement>(".wf")?.focus();
-  const onKeyDown = useTraceKeys(model, state, { search, heading, toGrid, say: setSaid });
+  const onKeyDown = useTraceKeys(model, state, { search, heading, toGrid, say });
 
   const root = trace.spans[model.tree.roots[0] ?? -1];
   const title = root ? showLine(nameSpan(root), 120) : "Trace";
   const errors = trace.spans.filter(({ status }) => status === "error").length;
   const row = state.rows[state.chosen];
   const isZoomed = state.range.fromMs > model.whole.fromMs || state.range.toMs < model.whole.toMs;
-  const logs = trace.logs.filter(({ spanId }) => spanId === null || !model.indexOf.has(spanId)).length;
 
   return (
     <Page
@@ -46,8 +50,8 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
     >
       <div ref={page}>
         <p class="trace-facts">
-          <b>{formatMs(trace.durationMs)}</b> at {formatTime(trace.startMs, { withMs: true })} ·{" "}
-          {formatPlural(trace.spans.length + trace.leftOut, "span")} ·{" "}
+          <b>{formatMs(trace.durationMs)}</b> {root && tellRequest(root)} at{" "}
+          {formatTime(trace.startMs, { withMs: true })} · {formatPlural(trace.spans.length + trace.leftOut, "span")} ·{" "}
           {trace.services
             .slice(0, 6)
             .map((service) => showLine(service, 40))
@@ -104,6 +108,7 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
           <button type="button" class="quiet" onClick={state.openAll} title="Opens all spans, and no groups">
             Open all
           </button>
+          <span role="status">{said}</span>
           {isZoomed && (
             <button type="button" onClick={() => state.setRange(model.whole)} title="0">
               Whole trace
@@ -142,11 +147,11 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
             />
           )}
         </div>
-        <span class="visually-hidden" role="status">
-          {said}
-        </span>
         {trace.logs.length > 0 && (
-          <Section title="Logs" note={logs > 0 ? `${logs} of no span shown here` : undefined}>
+          <Section
+            title="Logs"
+            note={model.otherLogs.length > 0 ? `${model.otherLogs.length} of no span shown here` : undefined}
+          >
             <LogList
               logs={trace.logs}
               onSpan={(spanId) => {
@@ -161,4 +166,12 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
       </div>
     </Page>
   );
+}
+
+/** `for /orders?page=2, 200`, as far as it is known. */
+function tellRequest({ attributes }: TraceSpan): string {
+  const { "url.path": path, "url.query": query, "http.response.status_code": status } = attributes;
+  const target = typeof path === "string" ? `for ${showLine(path, 120)}` : "";
+  const asked = typeof query === "string" && target !== "" ? `${target}?${showLine(query, 120)}` : target;
+  return typeof status === "number" ? `${asked}, ${status},` : asked;
 }

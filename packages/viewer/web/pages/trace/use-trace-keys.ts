@@ -10,7 +10,6 @@ interface Places {
   readonly search: RefObject<HTMLInputElement | null>;
   readonly heading: RefObject<HTMLHeadingElement | null>;
   toGrid(): void;
-  /** To those who do not see it. */
   say(text: string): void;
 }
 
@@ -47,12 +46,14 @@ export function useTraceKeys(
     if (state.wanted !== "") return state.setWanted("");
     state.setRange(model.whole);
   };
-  const copy = (): void => {
+  const copy = async (): Promise<void> => {
     if (!row) return say("Choose a span first");
-    navigator.clipboard.writeText(spanAsJson(model, row.index)).then(
-      () => say("Copied the span as JSON"),
-      () => say("The browser does not allow to copy"),
-    );
+    try {
+      await navigator.clipboard.writeText(spanAsJson(model, row.index));
+      say("✓ Copied the span as JSON");
+    } catch {
+      say("✕ The browser does not allow to copy");
+    }
   };
   const zoomToRow = (): void => {
     const whole = row && model.barOf(row).whole;
@@ -70,7 +71,7 @@ export function useTraceKeys(
     { keys: "n", what: "next match", run: () => state.goToMatch(1) },
     { keys: "N", what: "match before", run: () => state.goToMatch(-1) },
     { keys: "o", what: "critical path only", run: () => state.setCriticalOnly(!state.isCriticalOnly) },
-    { keys: "c", what: "copy the span as JSON", run: copy },
+    { keys: "c", what: "copy the span as JSON", run: () => void copy() },
     { keys: "z", what: "zoom to the span", run: zoomToRow },
     { keys: "+", what: "zoom in", run: () => zoomBy(0.5) },
     { keys: "-", what: "zoom out", run: () => zoomBy(2) },

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { visibleRows, type Row } from "./lay-out-rows.js";
+import { LogMarks } from "./span-bar.js";
 import { TimeAxis } from "./time-axis.js";
 import type { TimeRange } from "./time-range.js";
 import type { TraceModel } from "./trace-model.js";
@@ -71,6 +72,7 @@ export function Waterfall({
         </div>
         <div class="wf-time" role="columnheader" data-timeline="touch" aria-label="Time from the trace's start">
           <TimeAxis range={range} width={isNarrow ? width : width * 0.55} />
+          <LogMarks logs={model.otherLogs} range={range} />
         </div>
       </div>
       <div class="wf-rows" role="rowgroup" style={{ height: `${rows.length * rowHeight}px` }}>
