@@ -119,7 +119,7 @@ function toRow({ spans, depth }: Draft): Row {
   return {
     spanId: first.spanId,
     depth,
-    name: first.name,
+    name: clean(first.name, 120),
     service: first.service,
     startMs: first.startMs,
     durationMs: spans.length === 1 ? first.durationMs : end - first.startMs,
@@ -149,7 +149,7 @@ function drawLine({ spans, above }: Draft, row: Row, traceMs: number): string {
     first.skewMs === 0 ? "" : `clock moved by ${describeMs(first.skewMs)}`,
     `span ${clean(first.spanId, 20)}`,
   ].filter((fact) => fact !== "");
-  const name = `${row.repeats > 1 ? `${row.repeats}× ` : ""}${clean(first.name, 120)}`;
+  const name = `${row.repeats > 1 ? `${row.repeats}× ` : ""}${row.name}`;
   const begin = describeMs(row.startMs).padStart(10);
   const length = describeMs(row.durationMs).padStart(10);
   const indent = "  ".repeat(Math.min(row.depth, MAX_INDENT));

@@ -42,11 +42,13 @@ export const getTrace = defineTool({
     if (spanId !== undefined) return showSpan(trace, String(spanId));
     const { lines, rows, hidden } = drawWaterfall(trace, Number(maxLines));
     const left = hidden + trace.leftOut;
-    const logs = trace.logs.slice(0, MAX_LOGS).map(({ timeMs, severity, eventName, body }) => {
+    // Findings are told below, with their advice.
+    const told = trace.logs.filter(({ eventName }) => eventName !== "telltale.finding");
+    const logs = told.slice(0, MAX_LOGS).map(({ timeMs, severity, eventName, body }) => {
       const text = [eventName, body].filter((part) => part !== "").join(": ");
-      return `log at ${describeMs(timeMs)} [${clean(severity, 12)}] ${clean(text)}`;
+      return `log at ${describeMs(timeMs)}${severity === "" ? "" : ` [${clean(severity, 12)}]`} ${clean(text)}`;
     });
-    const more = trace.logs.length - logs.length;
+    const more = told.length - logs.length;
     return {
       heading:
         `One trace of ${trace.spans.length + trace.leftOut} spans, ${describeMs(trace.durationMs)}, in ${trace.services.length} services.` +
