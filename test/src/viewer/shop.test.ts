@@ -47,6 +47,12 @@ describeWith(["chromium", "postgres", "redis-server"], "the shop in the viewer",
       );
   };
 
+  /** The worst of each kind are shown, and the others on demand. */
+  const showAll = async (): Promise<void> => {
+    const more = watched.page.getByRole("button", { name: /^Show \d+ more$/ });
+    while ((await more.count()) > 0) await more.first().click();
+  };
+
   test("Now has as many requests of each route as were sent, and as the testkit has", async () => {
     const sent = countBy(RESULTS, ({ route }) => route);
     const served = receiver.spans.filter(({ kind }) => kind === "server");
@@ -165,6 +171,7 @@ describeWith(["chromium", "postgres", "redis-server"], "the shop in the viewer",
     }
 
     await visit(watched, viewer.url, "/findings");
+    await showAll();
     const titles = await watched.page.locator("article.finding h3").allTextContents();
     expect(titles.toSorted()).toEqual(findings.map(({ title }) => title).toSorted());
     expect(watched.problems).toEqual([]);
@@ -173,16 +180,20 @@ describeWith(["chromium", "postgres", "redis-server"], "the shop in the viewer",
   test("a finding that is muted is gone, until it is heard again", async () => {
     const { page } = watched;
     await visit(watched, viewer.url, "/findings");
-    const before = await page.locator("article.finding").count();
+    const count = async (): Promise<number> => {
+      await showAll();
+      return page.locator("article.finding").count();
+    };
+    const before = await count();
     await page.getByRole("button", { name: "Mute", exact: true }).first().click();
-    await expect.poll(() => page.locator("article.finding").count()).toBe(before - 1);
+    await expect.poll(count).toBe(before - 1);
     await page.reload();
     await settle(page);
-    expect(await page.locator("article.finding").count()).toBe(before - 1);
+    expect(await count()).toBe(before - 1);
     await page.getByLabel(/muted ones too/).check();
     await page.getByRole("button", { name: "Unmute", exact: true }).first().click();
     await page.getByLabel(/muted ones too/).uncheck();
-    await expect.poll(() => page.locator("article.finding").count()).toBe(before);
+    await expect.poll(count).toBe(before);
     expect(watched.problems).toEqual([]);
   });
 
