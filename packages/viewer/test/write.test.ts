@@ -104,6 +104,19 @@ describe("spans", () => {
     ]);
   });
 
+  test("commands on keys that differ in numbers are one query", () => {
+    const command = (text: string) => span({ about: { "db.system.name": "redis", "db.query.text": text } });
+    const texts = [
+      "GET user:17:name",
+      "GET user:4:name",
+      "GET user:65a1b2c3d4e5f60718293a4b:name",
+      "GET order:17:name",
+    ];
+    writer.writeTraces(traces(texts.map(command)));
+    const [first, ...others] = rows("SELECT fingerprint FROM span ORDER BY id").map(({ fingerprint }) => fingerprint);
+    expect(others.map((other) => other === first)).toEqual([true, true, false]);
+  });
+
   test("rows, slowness, lookups and findings are taken out", () => {
     const told = { name: "telltale.finding", attributes: attributes({ "telltale.finding.kind": "n_plus_one" }) };
     writer.writeTraces(

@@ -19,7 +19,7 @@ import type { StoreLimits } from "../store/limits.js";
 import type { Store } from "../store/open-store.js";
 import { hasFindings } from "../store/write-findings.js";
 import { type Form, sendRefused, sendWritten, type Signal } from "./otlp-answers.js";
-import { announcedBytes, readBody, readEncoding } from "./read-body.js";
+import { checkLength, inflateBody, readBody, readEncoding } from "./read-body.js";
 import { Refused } from "./refused.js";
 
 /** Takes OTLP over HTTP, protobuf and JSON, and keeps it. */
@@ -94,10 +94,9 @@ export function createReceiver(store: Store, options: ReceiverOptions = {}): Rec
       if (request.method !== "POST") throw new Refused(405, "method", `expected POST, got ${request.method}`);
       checkType(request);
       const inflater = readEncoding(request);
-      announcedBytes(request);
-      const content = await readBody(request, inflater, form, hold);
-      hold(content.length);
-      return await inTurn(() => take(signal, form, content));
+      checkLength(request);
+      const body = await readBody(request, hold);
+      return await inTurn(async () => take(signal, form, await inflateBody(body, inflater, form)));
     } finally {
       waiting -= held;
     }

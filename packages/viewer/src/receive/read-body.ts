@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { gunzip, inflate, type InputType, type ZlibOptions } from "node:zlib";
+import type { Form } from "./otlp-answers.js";
 import { Refused } from "./refused.js";
 
 /** Of a body on the wire; collectors take 20 MB. */
@@ -27,20 +28,13 @@ export function readEncoding(request: IncomingMessage): Inflater | undefined {
   return inflater;
 }
 
-/** What is announced, before any of it is read; 0 where nothing is. Throws a Refused. */
-export function announcedBytes(request: IncomingMessage): number {
-  const bytes = Number(request.headers["content-length"] ?? 0);
-  if (bytes > MAX_SENT) throw tooLarge();
-  return bytes;
+/** What is announced, before any of it is read. Throws a Refused. */
+export function checkLength(request: IncomingMessage): void {
+  if (Number(request.headers["content-length"] ?? 0) > MAX_SENT) throw tooLarge();
 }
 
-/** The body, inflated. `hold` hears of every piece, and may throw. */
-export async function readBody(
-  request: IncomingMessage,
-  inflater: Inflater | undefined,
-  form: "protobuf" | "json",
-  hold: (bytes: number) => void,
-): Promise<Buffer> {
+/** The body as it was sent. `hold` hears of every piece, and may throw. */
+export async function readBody(request: IncomingMessage, hold: (bytes: number) => void): Promise<Buffer> {
   const parts: Buffer[] = [];
   let size = 0;
   for await (const part of request as AsyncIterable<Buffer>) {
@@ -49,14 +43,13 @@ export async function readBody(
     hold(part.length);
     parts.push(part);
   }
-  const body = Buffer.concat(parts, size);
-  const max = MAX_CONTENT[form];
-  const content = inflater === undefined ? body : await inflateBody(body, inflater, max);
-  if (content.length > max) throw tooMuch(max);
-  return content;
+  return Buffer.concat(parts, size);
 }
 
-async function inflateBody(body: Buffer, inflater: Inflater, max: number): Promise<Buffer> {
+/** What is in it. Of a bomb there are 64 MB, so one after the other. */
+export async function inflateBody(body: Buffer, inflater: Inflater | undefined, form: Form): Promise<Buffer> {
+  const max = MAX_CONTENT[form];
+  if (inflater === undefined) return body;
   try {
     return await inflater(body, { maxOutputLength: max });
   } catch (error) {
