@@ -76,41 +76,45 @@ describeWith(["chromium"], "every page on hostile telemetry", () => {
   });
   afterAll(() => browser?.close());
 
-  test("shows it as text: nothing runs, nothing is asked of others, nothing breaks the page", async () => {
-    const { queries } = (await read("/api/queries?minutes=15")) as Queries;
-    const hostile = queries.find(({ text }) => text?.includes("query text ends") === true);
-    const pages = [
-      ...allPages({
-        trace: TRACES.texts,
-        other: TRACES.shapes,
-        fingerprint: hostile?.fingerprint ?? "",
-        metric: HOSTILE_METRIC.replaceAll(/[\uD800-\uDFFF]/gu, "\uFFFD"),
-      }),
-      ...(["shapes", "times", "large"] as const).map((name) => ({ name, path: `/trace/${TRACES[name]}` })),
-    ];
-    const watched = await browser.open(viewer.url);
-    const wrong: Record<string, readonly string[]> = {};
-    for (const { name, path } of pages) {
-      await visit(watched, viewer.url, path);
-      const text = SHOWN[name];
-      const main = watched.page.locator("main");
-      if (text !== undefined)
-        await expect.poll(() => main.textContent(), { message: name }).toContain(`${text} <script data-hostile>`);
-      for (const width of [1280, 390]) {
-        await watched.page.setViewportSize({ width, height: 800 });
+  test(
+    "shows it as text: nothing runs, nothing is asked of others, nothing breaks the page",
+    { timeout: 120_000 },
+    async () => {
+      const { queries } = (await read("/api/queries?minutes=15")) as Queries;
+      const hostile = queries.find(({ text }) => text?.includes("query text ends") === true);
+      const pages = [
+        ...allPages({
+          trace: TRACES.texts,
+          other: TRACES.shapes,
+          fingerprint: hostile?.fingerprint ?? "",
+          metric: HOSTILE_METRIC.replaceAll(/[\uD800-\uDFFF]/gu, "\uFFFD"),
+        }),
+        ...(["shapes", "times", "large"] as const).map((name) => ({ name, path: `/trace/${TRACES[name]}` })),
+      ];
+      const watched = await browser.open(viewer.url);
+      const wrong: Record<string, readonly string[]> = {};
+      for (const { name, path } of pages) {
+        await visit(watched, viewer.url, path);
+        const text = SHOWN[name];
+        const main = watched.page.locator("main");
+        if (text !== undefined)
+          await expect.poll(() => main.textContent(), { message: name }).toContain(`${text} <script data-hostile>`);
+        for (const width of [1280, 390]) {
+          await watched.page.setViewportSize({ width, height: 800 });
+          const faults = [...(await findFaults(watched)), ...watched.problems];
+          if (faults.length > 0) wrong[`${name} at ${width}`] = faults;
+          watched.forget();
+        }
+        // All that opens is opened, and each row is looked at.
+        await watched.page.keyboard.press("j");
+        await watched.page.keyboard.press("Enter");
+        await settle(watched.page);
         const faults = [...(await findFaults(watched)), ...watched.problems];
-        if (faults.length > 0) wrong[`${name} at ${width}`] = faults;
+        if (faults.length > 0) wrong[`${name}, opened`] = faults;
         watched.forget();
       }
-      // All that opens is opened, and each row is looked at.
-      await watched.page.keyboard.press("j");
-      await watched.page.keyboard.press("Enter");
-      await settle(watched.page);
-      const faults = [...(await findFaults(watched)), ...watched.problems];
-      if (faults.length > 0) wrong[`${name}, opened`] = faults;
-      watched.forget();
-    }
-    expect(wrong).toEqual({});
-    expect(browser.offMachine).toEqual([]);
-  });
+      expect(wrong).toEqual({});
+      expect(browser.offMachine).toEqual([]);
+    },
+  );
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Page } from "playwright-core";
 import { FIND_HOSTILE_ELEMENTS } from "./hostile-text.js";
 import type { WatchedPage } from "./start-browser.js";
@@ -62,8 +63,15 @@ export async function settle(page: Page): Promise<void> {
  * heading cannot be seen, a text was taken for markup. Empty on a good one.
  */
 export async function findFaults({ page }: WatchedPage): Promise<string[]> {
-  const hostile = await page.evaluate<string[]>(FIND_HOSTILE_ELEMENTS);
-  return [...hostile, ...(await page.evaluate<string[]>(FIND_FAULTS))];
+  // Charts follow the window a moment later.
+  for (let tries = 20; ; tries--) {
+    const faults = [
+      ...(await page.evaluate<string[]>(FIND_HOSTILE_ELEMENTS)),
+      ...(await page.evaluate<string[]>(FIND_FAULTS)),
+    ];
+    if (faults.length === 0 || tries === 0) return faults;
+    await sleep(50);
+  }
 }
 
 // What sticks out is named by the first element that does so without a scrolling box of its own around it.

@@ -207,35 +207,40 @@ describeWith(["chromium", "postgres", "redis-server"], "the shop in the viewer",
     expect(watched.problems).toEqual([]);
   });
 
-  test("every page is whole at 1280 and 390 px, light and dark, and asks nobody else", async () => {
-    const [orders, other] = (await read<Requests>(`/api/requests?route=${encodeURIComponent("GET /orders")}`)).requests;
-    const { queries } = await read<Queries>("/api/queries");
-    const pages = allPages({
-      trace: orders?.traceId ?? "",
-      other: other?.traceId ?? "",
-      fingerprint: queries[0]?.fingerprint ?? "",
-      metric: "http.server.request.duration",
-    });
-    expect(pages).toHaveLength(11);
-    const wrong: Record<string, readonly string[]> = {};
-    for (const { name, path } of pages) {
-      await visit(watched, viewer.url, path);
-      for (const [width, colorScheme] of [
-        [1280, "light"],
-        [390, "light"],
-        [390, "dark"],
-        [1280, "dark"],
-      ] as const) {
-        await watched.page.emulateMedia({ colorScheme });
-        await watched.page.setViewportSize({ width, height: 800 });
-        const faults = [...(await findFaults(watched)), ...watched.problems];
-        if (faults.length > 0) wrong[`${name} at ${width}, ${colorScheme}`] = faults;
-        watched.forget();
+  test(
+    "every page is whole at 1280 and 390 px, light and dark, and asks nobody else",
+    { timeout: 120_000 },
+    async () => {
+      const [orders, other] = (await read<Requests>(`/api/requests?route=${encodeURIComponent("GET /orders")}`))
+        .requests;
+      const { queries } = await read<Queries>("/api/queries");
+      const pages = allPages({
+        trace: orders?.traceId ?? "",
+        other: other?.traceId ?? "",
+        fingerprint: queries[0]?.fingerprint ?? "",
+        metric: "http.server.request.duration",
+      });
+      expect(pages).toHaveLength(11);
+      const wrong: Record<string, readonly string[]> = {};
+      for (const { name, path } of pages) {
+        await visit(watched, viewer.url, path);
+        for (const [width, colorScheme] of [
+          [1280, "light"],
+          [390, "light"],
+          [390, "dark"],
+          [1280, "dark"],
+        ] as const) {
+          await watched.page.emulateMedia({ colorScheme });
+          await watched.page.setViewportSize({ width, height: 800 });
+          const faults = [...(await findFaults(watched)), ...watched.problems];
+          if (faults.length > 0) wrong[`${name} at ${width}, ${colorScheme}`] = faults;
+          watched.forget();
+        }
       }
-    }
-    expect(wrong).toEqual({});
-    expect(browser.offMachine).toEqual([]);
-  });
+      expect(wrong).toEqual({});
+      expect(browser.offMachine).toEqual([]);
+    },
+  );
 
   test("keys go down and up the list, open, search, help, and to the other pages", async () => {
     const { page } = watched;
