@@ -74,18 +74,16 @@ export async function findFaults({ page }: WatchedPage): Promise<string[]> {
   }
 }
 
-// What sticks out is named by the first element that does so without a scrolling box of its own around it.
 const FIND_FAULTS = `(() => {
   const faults = [];
   const { scrollWidth, clientWidth } = document.documentElement;
   const name = (element) => element.tagName.toLowerCase() + "." + element.className + " " + (element.textContent ?? "").slice(0, 60);
   if (scrollWidth > clientWidth) {
-    const scrolls = (element) => element !== document.body && getComputedStyle(element).overflowX !== "visible";
-    const culprit = [...document.body.querySelectorAll("*")].find((element) => {
-      if (element.getBoundingClientRect().right <= clientWidth + 0.5) return false;
-      for (let parent = element.parentElement; parent; parent = parent.parentElement)
-        if (parent !== document.documentElement && scrolls(parent)) return false;
-      return true;
+    // The innermost that is too wide for its own text, or sticks out.
+    const culprit = [...document.body.querySelectorAll("*")].findLast((element) => {
+      const style = getComputedStyle(element);
+      const { right } = element.getBoundingClientRect();
+      return style.overflowX === "visible" && right + element.scrollWidth - element.offsetWidth > clientWidth + 0.5 && !element.closest("table");
     });
     faults.push("wider than the window: " + scrollWidth + " of " + clientWidth + ", by " + (culprit ? name(culprit) : "?"));
   }
