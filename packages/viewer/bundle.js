@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-// The pages, from web/ to dist/web/. Vite takes seconds to load: it is only asked when something has changed.
+// The pages, from web/ to dist/web/. Vite is only loaded when something has changed.
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const stamp = join(here, "dist", "web.sha256");
@@ -23,7 +23,8 @@ const now = hash.digest("hex");
 
 if (!existsSync(join(here, "dist/web/index.html")) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== now) {
   const { build } = await import("vite");
+  // Should it fail halfway, what is there is of no version.
+  rmSync(stamp, { force: true });
   await build({ configFile: join(here, "web/vite.config.ts"), logLevel: "warn" });
-  mkdirSync(join(here, "dist"), { recursive: true });
   writeFileSync(stamp, now);
 }
