@@ -369,6 +369,15 @@ describe("points", () => {
     ]);
   });
 
+  test("a series is what was said of it last", () => {
+    const sum = (aggregationTemporality: number) => ({ aggregationTemporality, dataPoints: [{ ...at, asInt: 1 }] });
+    writer.writeMetrics(metrics([{ name: "m", unit: "ms", sum: sum(2) }]));
+    writer.writeMetrics(metrics([{ name: "m", unit: "s", sum: { ...sum(1), isMonotonic: true } }]));
+    expect(rows("SELECT unit, is_delta, is_monotonic FROM series")).toEqual([
+      { unit: "s", is_delta: 1, is_monotonic: 1 },
+    ]);
+  });
+
   test("histograms have their buckets, where they can be right", () => {
     const whole = { ...at, count: 3, sum: 6, min: 1, max: 3, bucketCounts: [1, 2], explicitBounds: [2] };
     const dataPoints = [

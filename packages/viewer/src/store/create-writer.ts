@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import type { DatabaseSync } from "node:sqlite";
 import type { LogsRequest, MetricsRequest, TracesRequest } from "@telltale/otlp";
 import type { Kept } from "../api/answers.js";
 import type { Entry, Refusal } from "./entries.js";
@@ -85,7 +86,7 @@ export function createWriter(store: Store, limits: Partial<StoreLimits> = {}): W
       db.exec("COMMIT");
       return result;
     } catch (error) {
-      if (db.isTransaction) db.exec("ROLLBACK");
+      rollBack(db);
       Object.assign(tally.span, before.span);
       Object.assign(tally.log, before.log);
       Object.assign(tally.point, before.point);
@@ -180,4 +181,12 @@ function readRows({ db }: Store, table: Table): Rows {
 function keptOf(rows: Rows, maxHeld: number): Kept {
   const { received, forgotten, dropped } = rows;
   return { received, held: heldOf(rows), maxHeld, forgotten, dropped };
+}
+
+function rollBack(db: DatabaseSync): void {
+  try {
+    db.exec("ROLLBACK");
+  } catch {
+    // A full disk has done it already; Node 22.15 cannot be asked.
+  }
 }

@@ -33,6 +33,8 @@ export function createSeries({ db }: Store, max: number, tally: Tally): Series {
   const insert = db.prepare(
     "INSERT INTO series (resource_id, scope, name, kind, attributes, description, unit, is_monotonic, is_delta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
   );
+  // A process that has no name of its own may say otherwise after a restart.
+  const update = db.prepare("UPDATE series SET description = ?, unit = ?, is_monotonic = ?, is_delta = ? WHERE id = ?");
   const next = db.prepare("SELECT id FROM series WHERE id > ? ORDER BY id LIMIT ?");
   const remove = db.prepare("DELETE FROM series WHERE id = ?");
   const size = db.prepare("SELECT count(*) AS n FROM series");
@@ -44,22 +46,27 @@ export function createSeries({ db }: Store, max: number, tally: Tally): Series {
   let swept = 0;
 
   function lookUp(resourceId: number, scope: Scope | undefined, identity: SeriesIdentity): number | undefined {
-    const { metric, kind, attributes } = identity;
+    const { metric, kind, attributes, isMonotonic, isDelta } = identity;
     const budget: Budget = { chars: MAX_IDENTITY, cuts: 0 };
     const name = cutText(metric.name ?? "", MAX_NAME, budget);
     const scopeName = cutText(scope?.name ?? "", MAX_NAME, budget);
     const json = attributesJson(sorted(attributes), budget);
     tally.cuts += budget.cuts;
-    const key = hash("sha1", JSON.stringify([resourceId, scopeName, name, kind, json]), "base64");
+    const key = hash("sha1", JSON.stringify([resourceId, scopeName, name, kind, json, isMonotonic, isDelta]), "base64");
     const known = ids.get(key);
     if (known !== undefined) return known;
+    const about = [
+      cutText(metric.description ?? "", MAX_NAME, budget),
+      cutText(metric.unit ?? "", MAX_NAME, budget),
+      isMonotonic ? 1 : 0,
+      isDelta ? 1 : 0,
+    ];
     const row = find.get(resourceId, scopeName, name, kind, json);
-    let id = row === undefined ? undefined : Number(row["id"]);
-    if (id === undefined) {
+    let id = Number(row?.["id"] ?? 0);
+    if (id > 0) update.run(...about, id);
+    else {
       if (held >= max) return undefined;
-      const about = [cutText(metric.description ?? "", MAX_NAME, budget), cutText(metric.unit ?? "", MAX_NAME, budget)];
-      const flags = [identity.isMonotonic ? 1 : 0, identity.isDelta ? 1 : 0];
-      id = Number(insert.run(resourceId, scopeName, name, kind, json, ...about, ...flags).lastInsertRowid);
+      id = Number(insert.run(resourceId, scopeName, name, kind, json, ...about).lastInsertRowid);
       held += 1;
     }
     ids.set(key, id);
