@@ -1,11 +1,12 @@
+import { useMemo } from "preact/hooks";
+import type { Trace } from "../../../src/api/answers.js";
 import { showLine } from "../../show-text.js";
 import { isWorthDrawing } from "./bar-pieces.js";
 import type { TraceModel } from "./trace-model.js";
 
 /** What the bars' patterns and letters mean: only what this trace shows. */
 export function Legend({ model }: { readonly model: TraceModel }) {
-  const { spans, logs } = model.trace;
-  const has = (holds: (span: (typeof spans)[number]) => boolean): boolean => spans.some(holds);
+  const has = useMemo(() => findSigns(model.trace), [model]);
   return (
     <ul class="wf-legend" aria-label="What the bars show">
       {model.services.size > 1 &&
@@ -23,31 +24,41 @@ export function Legend({ model }: { readonly model: TraceModel }) {
       <li>
         <i class="wf-key wf-bar" data-colour="1" /> in children
       </li>
-      {has(({ isCritical }) => isCritical) && (
+      {has.critical && (
         <li>
           <i class="wf-key wf-critical" /> critical path
         </li>
       )}
-      {has((span) => isWorthDrawing(span.poolWaitMs, span)) && (
+      {has.wait && (
         <li>
           <i class="wf-key wf-wait" data-colour="1" /> waits for a connection
         </li>
       )}
-      {has((span) => isWorthDrawing(span.loopDelayMs, span)) && (
+      {has.loop && (
         <li>
           <i class="wf-key wf-loop" data-colour="1" /> kept by the event loop
         </li>
       )}
-      {logs.length > 0 && (
+      {has.log && (
         <li>
           <i class="wf-mark" data-is="log" /> log
         </li>
       )}
-      {has(({ events }) => events.length > 0) && (
+      {has.event && (
         <li>
           <i class="wf-mark" data-is="event" /> event
         </li>
       )}
     </ul>
   );
+}
+
+function findSigns({ spans, logs }: Trace) {
+  return {
+    critical: spans.some(({ isCritical }) => isCritical),
+    wait: spans.some((span) => isWorthDrawing(span.poolWaitMs, span)),
+    loop: spans.some((span) => isWorthDrawing(span.loopDelayMs, span)),
+    log: logs.length > 0,
+    event: spans.some(({ events }) => events.length > 0),
+  };
 }

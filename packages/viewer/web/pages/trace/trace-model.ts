@@ -14,6 +14,7 @@ export interface TraceModel {
   readonly whole: TimeRange;
   readonly services: ReadonlyMap<string, ServiceMark>;
   readonly findings: PlacedFindings;
+  readonly errors: number;
   /** Numbers of the logs of each span, by its index. */
   readonly logsAt: ReadonlyMap<number, readonly number[]>;
   /** Those of none of the spans here. */
@@ -43,6 +44,7 @@ export function modelTrace(trace: Trace): TraceModel {
     whole: wholeRange(spans),
     services: markServices(trace.services),
     findings: placeFindings(trace.findings, spans),
+    errors: spans.filter(({ status }) => status === "error").length,
     logsAt,
     otherLogs: trace.logs.filter(({ spanId }) => spanId === null || !indexOf.has(spanId)),
     indexOf,

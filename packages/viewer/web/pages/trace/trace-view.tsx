@@ -33,7 +33,6 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
 
   const root = trace.spans[model.tree.roots[0] ?? -1];
   const title = root ? showLine(nameSpan(root), 120) : "Trace";
-  const errors = trace.spans.filter(({ status }) => status === "error").length;
   const row = state.rows[state.chosen];
   const isZoomed = state.range.fromMs > model.whole.fromMs || state.range.toMs < model.whole.toMs;
 
@@ -57,13 +56,14 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
             .map((service) => showLine(service, 40))
             .join(", ")}
           {trace.services.length > 6 && ` and ${trace.services.length - 6} more services`}
-          {errors > 0 && <span class="bad"> · ✕ {formatPlural(errors, "error")}</span>} ·{" "}
+          {model.errors > 0 && <span class="bad"> · ✕ {formatPlural(model.errors, "error")}</span>} ·{" "}
           <code class="dim">{showLine(trace.traceId, 32)}</code>
         </p>
         {trace.leftOut > 0 && (
           <p class="note">
-            The first {trace.spans.length.toLocaleString("en")} spans are shown; {trace.leftOut.toLocaleString("en")}{" "}
-            more are kept, and left out here.
+            {trace.spans.length.toLocaleString("en")} of {(trace.spans.length + trace.leftOut).toLocaleString("en")}{" "}
+            spans are shown: findings, errors and the critical path, then level by level. Bars are full where spans ran
+            that are left out.
           </p>
         )}
         {trace.findings.length > 0 && (
