@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Now, Queries, QueryDetail, RouteNow } from "../src/api/answers.js";
+import { readSources } from "../src/api/status.js";
 import { NOW_MS, type Seed, seedStore } from "./seed-store.js";
 
 /** So many values are below or equal to it, and it is one of them: by counting. */
@@ -182,4 +183,16 @@ test("a query's callers are the requests that were running, per request", async 
   expect(examples.some(({ isSlowest }) => !isSlowest)).toBe(true);
   const means = durations.values.filter((value) => value !== null);
   expect(means.at(-1)).toBe(100);
+});
+
+test("sources are told with when they were heard last, by any of what they send", async () => {
+  const seed = await seedStore();
+  for (const instance of ["silent", "spans", "points"]) seed.addResource("shop", instance);
+  seed.addSpan({ by: 2, startMs: NOW_MS - 100, ms: 40 });
+  seed.addPoint(seed.addSeries(3, "up", "gauge", {}), NOW_MS - 30, 1);
+  expect(readSources(seed.store).map(({ instance, lastMs }) => [instance, lastMs])).toEqual([
+    ["points", NOW_MS - 30],
+    ["spans", NOW_MS - 60],
+    ["silent", 0],
+  ]);
 });

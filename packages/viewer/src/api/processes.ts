@@ -31,7 +31,9 @@ export function readProcesses(store: Store, window: TimeWindow, service: string 
 
 function describe(store: Store, window: TimeWindow, all: readonly Series[]): ProcessNow {
   const [{ service, instance } = { service: "", instance: "" }] = all;
-  const pick = (names: readonly string[]): Series[] => all.filter(({ name }) => names.includes(name));
+  // Java tells of its other memory under the same name.
+  const pick = (names: readonly string[]): Series[] =>
+    all.filter(({ name, attributes }) => names.includes(name) && attributes["jvm.memory.type"] !== "non_heap");
   const levels = (names: readonly string[], factor = 1): Steps => {
     const lines = pick(names).map((series) => levelsOf(readPoints(store, series, window), window, series.isDelta));
     return stepsOf(window, lines.length === 0 ? emptySteps(window) : scale(addUp(lines, window), factor));

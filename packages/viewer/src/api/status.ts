@@ -12,15 +12,17 @@ interface SourceRow {
 
 const MAX_SOURCES = 200;
 
-/** The last that is kept of each: what came last is at the end, so that not all has to be read. */
+/** When each was heard last, as the newest rows tell: what was heard before all of them is long gone. */
 const SOURCES = `
-SELECT service, instance, attributes, max(
-  ifnull((SELECT max(start_us) FROM (SELECT start_us, resource_id FROM span ORDER BY id DESC LIMIT 5000) AS s WHERE s.resource_id = resource.id), 0),
-  ifnull((SELECT max(time_us) FROM point WHERE series_id IN (SELECT id FROM series WHERE resource_id = resource.id ORDER BY id LIMIT 5)), 0)
-) AS last_us
-FROM resource ORDER BY resource.id DESC LIMIT ${MAX_SOURCES}`;
+WITH heard AS (
+  SELECT resource_id, start_us + duration_ns / 1000 AS us FROM (SELECT * FROM span ORDER BY id DESC LIMIT 5000)
+  UNION ALL SELECT resource_id, time_us FROM (SELECT * FROM log ORDER BY id DESC LIMIT 5000)
+  UNION ALL SELECT resource_id, time_us FROM (SELECT * FROM point ORDER BY id DESC LIMIT 5000) AS newest JOIN series ON series.id = series_id
+), last AS (SELECT resource_id, max(us) AS last_us FROM heard GROUP BY resource_id)
+SELECT service, instance, attributes, last_us FROM resource LEFT JOIN last ON resource_id = resource.id
+ORDER BY last_us DESC, resource.id DESC LIMIT ${MAX_SOURCES}`;
 
-/** The processes that have sent something: the newest 200. */
+/** The processes that have sent something, the last first: 200 at most. `lastMs` is 0 for one that has been silent for long. */
 export function readSources(store: Store): Source[] {
   return readRows<SourceRow>(store, SOURCES).map(({ service, instance, attributes, last_us }) => ({
     service,
