@@ -65,7 +65,7 @@ const SHOWN: Readonly<Record<string, string>> = {
   queries: "db.query.summary",
   caches: "cache name",
   pools: "pool name",
-  findings: "finding title",
+  findings: "finding title n_plus_one",
   metrics: "metric name",
 };
 
