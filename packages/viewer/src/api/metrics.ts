@@ -18,7 +18,7 @@ interface InstrumentRow {
 const ALL = `
 SELECT name, kind, max(description) AS description, max(unit) AS unit, max(is_monotonic) AS is_monotonic, count(*) AS series,
   json_group_array(DISTINCT service) AS services,
-  max(EXISTS (SELECT 1 FROM point WHERE series_id = series.id AND exemplars IS NOT NULL)) AS has_exemplars
+  max(EXISTS (SELECT 1 FROM point INDEXED BY point_exemplars WHERE series_id = series.id AND exemplars IS NOT NULL)) AS has_exemplars
 FROM series JOIN resource ON resource.id = resource_id
 WHERE (:service IS NULL OR service = :service) AND (:name IS NULL OR name = :name)
 GROUP BY name, kind ORDER BY name, series DESC LIMIT 2000`;

@@ -23,7 +23,7 @@ const CALLERS = `
 WITH call AS (
   SELECT trace_id, resource_id, start_us, duration_ns FROM span
   WHERE fingerprint = :fingerprint AND start_us BETWEEN :from AND :to ORDER BY start_us DESC LIMIT 5000
-), made AS (
+), made AS MATERIALIZED (
   SELECT call.resource_id, call.duration_ns, (
     SELECT request.id FROM span AS request INDEXED BY span_request
     WHERE request.is_entry = 1 AND request.trace_id = call.trace_id AND request.resource_id = call.resource_id
