@@ -5,6 +5,7 @@ import { VERSION } from "@telltale/core";
 import { startViewer, type Viewer } from "@telltale/viewer";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { plainEnvironment } from "../run-program.js";
+import { hostileShapes } from "./hostile-shapes.js";
 import { hostileTexts } from "./hostile-texts.js";
 import { attributes, ns, spanId, TRACES } from "./otlp-json.js";
 import { json, send } from "./send.js";
@@ -42,7 +43,9 @@ describe("telltale mcp", () => {
 
   beforeAll(async () => {
     viewer = await startViewer({ port: 0, otlpPort: 0 });
-    for (const post of [...hostileTexts(nowMs), slowOrders(nowMs), foundInOrders(nowMs)]) {
+    // Some of these are refused.
+    for (const post of [...hostileShapes(nowMs), ...hostileTexts(nowMs)]) await send(viewer.otlpUrl, post);
+    for (const post of [slowOrders(nowMs), foundInOrders(nowMs)]) {
       expect((await send(viewer.otlpUrl, post)).status, post.what).toBe(200);
     }
     connected = await connect(viewer.url);
@@ -110,6 +113,7 @@ describe("telltale mcp", () => {
     }
     const { text } = await call("get_trace", { trace_id: TRACES.texts });
     expect(text).toContain("span name 1");
+    for (const name of ["shapes", "times", "large"] as const) await call("get_trace", { trace_id: TRACES[name] });
     await call("get_trace", { trace_id: TRACES.texts, span_id: spanId(1) });
     await call("get_finding", { id: "hostile-0" });
   });
