@@ -1,7 +1,7 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -101,6 +101,13 @@ test("telltale dev shows what the program did, leaves stdout to it, and ends as 
   expect(await once(child, "exit")).toEqual([3, null]);
 });
 
+test("telltale dev --stay ends with the program where a signal wants both to end", async () => {
+  const { child, output } = await start(["dev", ...ANY_PORT, "--stay", "app.cjs"]);
+  await expect.poll(() => output.stdout, { timeout: 20_000 }).toBe("asked\n");
+  child.kill("SIGTERM");
+  expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
+});
+
 test("findings arrive as events, and no setting is needed for it", async () => {
   writeFileSync(
     join(folder, "blocks.cjs"),
@@ -148,23 +155,21 @@ test("what the environment says already stays, and is told where the viewer miss
   );
 });
 
-test("telltale dev takes another port where the usual one is taken; telltale viewer says what to do", async () => {
-  const other = createServer().listen(0, "127.0.0.1");
-  await once(other, "listening");
+test("telltale dev takes another port where the usual one is taken; who asks for one is told what to do", async () => {
+  const other = createServer().listen(4319, "127.0.0.1");
+  // Somebody else may have it: it is taken all the same.
+  await Promise.race([once(other, "listening"), new Promise((resolve) => other.once("error", resolve))]);
   onTestFinished(() => void other.close());
-  const { port } = other.address() as AddressInfo;
-  const run = await runProgram(CLI, {
-    cwd: folder,
-    args: ["dev", "--port", String(port), "--otlp-port", "0", "app.cjs", "1"],
-  });
+  const run = await runProgram(CLI, { cwd: folder, args: ["dev", "--otlp-port", "0", "app.cjs", "1"] });
   expect(run.code).toBe(3);
-  expect(run.stderr).toMatch(/watch it at http:\/\/localhost:\d+/);
-  expect(run.stderr).not.toContain(`localhost:${port}`);
-  const refused = await runProgram(CLI, { args: ["viewer", "--port", "0", "--otlp-port", String(port)] });
-  expect(refused).toMatchObject({ code: 2, stdout: "" });
-  expect(telltaleLines(refused.stderr)).toEqual([
-    expect.stringMatching(new RegExp(`port ${port} is taken.*--otlp-port 0`)),
-  ]);
+  expect(run.stderr).toMatch(/watch it at http:\/\/localhost:\d+\n/);
+  expect(run.stderr).not.toContain("localhost:4319");
+  for (const [command, ...rest] of [["viewer"], ["dev", "app.cjs"]] as const) {
+    const args = [command, "--port", "4319", "--otlp-port", "0", ...rest];
+    const refused = await runProgram(CLI, { cwd: folder, args });
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(telltaleLines(refused.stderr)).toEqual([expect.stringMatching(/port 4319 is taken.*--port 0/)]);
+  }
 });
 
 test("telltale viewer with a file knows on its next start what it was sent before", async () => {

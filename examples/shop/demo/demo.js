@@ -75,9 +75,11 @@ async function runDemo({ once, seconds, start }) {
   const metricsPort = await choosePort("OTEL_EXPORTER_PROMETHEUS_PORT", 9464);
   const servers = await startServers(start);
   const theirs = process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
-  // Nobody looks at what ends at once.
+  // Nobody looks at what ends at once. It is sent to by the receiver alone, and leaves the usual port to others.
   const viewer =
-    theirs || once ? undefined : await start(startViewer({ takesOtherPorts: true }), (viewer) => viewer.close());
+    theirs || once
+      ? undefined
+      : await start(startViewer({ otlpPort: 0, takesOtherPorts: true }), (viewer) => viewer.close());
   const forwardTo = viewer && { forwardTo: viewer.otlpUrl };
   const receiver = theirs ? undefined : await start(startOtlpReceiver(forwardTo), (receiver) => receiver.close());
   const endpoint = theirs || receiver.url;

@@ -11,12 +11,16 @@ import { openStore, type Store } from "./store/open-store.js";
 
 export { PortTakenError } from "./serve/listen.js";
 
+const PORT = 4319;
+/** Where exporters look for a collector. */
+const OTLP_PORT = 4318;
+
 export interface ViewerOptions {
   /** Of the pages, the API, and OTLP as well; 0 for any that is free. Default 4319. */
   readonly port?: number;
   /** Of OTLP alone, as exporters expect it; 0 for any that is free. Default 4318. */
   readonly otlpPort?: number;
-  /** Whether a port that is taken is given up for any that is free. Default false: it is an error. */
+  /** Whether a default port that is taken is given up for any that is free; one that is named never is. Default false: it is an error. */
   readonly takesOtherPorts?: boolean;
   /** The address or name to listen on. Default: this machine only. */
   readonly host?: string;
@@ -56,7 +60,7 @@ export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> 
   };
   try {
     const receive: Part = receiver.handle;
-    const otlp = await listenOr(handleOtlpOnly(receive, host), options.otlpPort ?? 4318, host, takesOtherPorts);
+    const otlp = await listenOr(handleOtlpOnly(receive, host), options.otlpPort, OTLP_PORT, host, takesOtherPorts);
     open.push(otlp);
     const otlpUrl = urlOf(host, otlp.port);
     const api = serveApi(store, () => ({
@@ -69,7 +73,8 @@ export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> 
     }));
     const all = await listenOr(
       handleAll({ receive, api, live, pages }, host),
-      options.port ?? 4319,
+      options.port,
+      PORT,
       host,
       takesOtherPorts,
     );
@@ -83,14 +88,15 @@ export async function startViewer(options: ViewerOptions = {}): Promise<Viewer> 
 
 async function listenOr(
   listener: Parameters<typeof listen>[0],
-  port: number,
+  asked: number | undefined,
+  usual: number,
   host: string | undefined,
   takesOtherPorts: boolean,
 ): Promise<Listening> {
   try {
-    return await listen(listener, port, host);
+    return await listen(listener, asked ?? usual, host);
   } catch (error) {
-    if (takesOtherPorts && error instanceof PortTakenError) return listen(listener, 0, host);
+    if (takesOtherPorts && asked === undefined && error instanceof PortTakenError) return listen(listener, 0, host);
     throw error;
   }
 }

@@ -36,21 +36,29 @@ test("localhost is this machine by both of its addresses, and no other address i
   }
 });
 
-test.each(["127.0.0.1", "::1"])(
-  "a port that is taken on %s is an error that names it, or given up where that is allowed",
-  async (host) => {
-    const other = createServer().listen(0, host);
-    await once(other, "listening");
-    onTestFinished(() => void other.close());
-    const { port } = other.address() as AddressInfo;
-    const refused = startViewer({ port: 0, otlpPort: port });
+test.each(["127.0.0.1", "::1"])("a port that is taken on %s is an error that names it", async (host) => {
+  const other = createServer().listen(0, host);
+  await once(other, "listening");
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as AddressInfo;
+  for (const takesOtherPorts of [false, true]) {
+    const refused = startViewer({ port: 0, otlpPort: port, takesOtherPorts });
     await expect(refused).rejects.toThrow(PortTakenError);
     await expect(refused).rejects.toMatchObject({ port });
-    const viewer = await start({ port, takesOtherPorts: true });
-    expect(Number(new URL(viewer.url).port)).not.toBe(port);
-    expect((await get(`${viewer.url}/api/status`)).status).toBe(200);
-  },
-);
+  }
+});
+
+test("a default port that is taken is given up where that is allowed", async () => {
+  const other = createServer().listen(4319, "127.0.0.1");
+  // Somebody else may have it: it is taken all the same.
+  await Promise.race([once(other, "listening"), new Promise((resolve) => other.once("error", resolve))]);
+  onTestFinished(() => void other.close());
+  await expect(startViewer({ otlpPort: 0 })).rejects.toMatchObject({ port: 4319 });
+  const viewer = await startViewer({ otlpPort: 0, takesOtherPorts: true });
+  onTestFinished(() => viewer.close());
+  expect(new URL(viewer.url).port).not.toBe("4319");
+  expect((await get(`${viewer.url}/api/status`)).status).toBe(200);
+});
 
 test("what failed to start, and what was closed, leaves its ports free", async () => {
   const first = await startViewer({ port: 0, otlpPort: 0 });
@@ -75,6 +83,20 @@ test("an address that was asked for is a name of ours, the addresses of the mach
     ["1.2.3.4.example", 403],
   ] as const) {
     expect((await get(`${open.url}/api/status`, { host })).status, host).toBe(status);
+  }
+});
+
+test("another page of this machine may not even ask, a link may be followed", async () => {
+  const { url } = await start();
+  for (const [site, mode, status] of [
+    ["same-site", "no-cors", 403],
+    ["cross-site", "no-cors", 403],
+    ["cross-site", "navigate", 200],
+    ["same-origin", "cors", 200],
+    ["none", "navigate", 200],
+  ] as const) {
+    const asked = await get(`${url}/requests`, { "sec-fetch-site": site, "sec-fetch-mode": mode });
+    expect({ site, mode, status: asked.status }).toEqual({ site, mode, status });
   }
 });
 

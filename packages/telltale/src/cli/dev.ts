@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
+import { writeLine } from "../stderr.js";
 import { type Command, UsageError } from "./command.js";
 import { pointAt } from "./dev/environment.js";
 import { canOpen, openBrowser } from "./dev/open-browser.js";
@@ -39,13 +40,18 @@ export const dev: Command = {
       throw new UsageError("say which program to run: telltale dev app.js; see telltale dev --help");
     const asked = readViewerOptions(values);
     const viewer = await openViewer({ ...asked, takesOtherPorts: true });
+    // The program is not to die of its viewer.
+    process.on("uncaughtException", (error) => say(`the viewer failed, the program runs on: ${error.stack}`));
     const { env, theirs } = pointAt(viewer.otlpUrl, process.env);
     say(`watch it at ${viewer.url}`);
     if (theirs.length > 0)
       say(`the environment has its own ${theirs.join(", ")}: the viewer shows what comes to ${viewer.otlpUrl}`);
     if (!values["no-open"] && canOpen(process.env)) openBrowser(viewer.url);
+    let isEnding = false;
+    for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => (isEnding = true));
     runAsChild(findProgram(program, env), async (ending) => {
-      if (values.stay) await stay(viewer.url, ending);
+      // Ctrl-C is the program's first; who sends these wants all of it to end.
+      if (values.stay && !isEnding) await stay(viewer.url, ending);
       await viewer.close();
     });
   },
@@ -68,7 +74,7 @@ async function stay(url: string, { code, signal }: Ending): Promise<void> {
   await Promise.race(["SIGINT", "SIGTERM", "SIGHUP"].map((name) => once(process, name)));
 }
 
-/** Stdout is the program's. */
+/** Stdout is the program's, and its stderr is to stay as it was found. */
 function say(text: string): void {
-  process.stderr.write(`telltale: ${text}\n`);
+  writeLine(`telltale: ${text}`);
 }

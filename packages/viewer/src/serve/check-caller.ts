@@ -2,6 +2,9 @@ import type { IncomingMessage } from "node:http";
 
 const LOOPBACK_NAMES: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
+/** What browsers say of where a request is from: a page of ours, or somebody who has typed the address. */
+const OWN_SITES: ReadonlySet<string> = new Set(["same-origin", "none"]);
+
 /**
  * Why a request is refused, or undefined. A page of the web can have a browser ask this machine under a name of its own (DNS rebinding),
  * and post to it from anywhere: so it must have been asked for by a name of ours, and a page that asks must be one of ours.
@@ -17,8 +20,8 @@ export function checkCaller(request: IncomingMessage, host: string | undefined):
   if (origin !== undefined && origin !== `http://${asked}`) {
     return `the Origin header must be http://${asked}, got ${quote(origin)}: only the viewer's own pages may ask`;
   }
-  if (site === "cross-site" && request.headers["sec-fetch-mode"] !== "navigate") {
-    return "another site's page asks: only the viewer's own pages may";
+  if (site !== undefined && !OWN_SITES.has(String(site)) && request.headers["sec-fetch-mode"] !== "navigate") {
+    return "another page asks: only the viewer's own pages may, and people who follow a link";
   }
   return undefined;
 }

@@ -1,11 +1,12 @@
 import { PortTakenError, startViewer, type Viewer, type ViewerOptions } from "@telltale/viewer";
+import { writeLine } from "../../stderr.js";
 import { UsageError } from "../command.js";
 
 /** Starts a viewer, or says what is to be done so that it can. */
 export async function openViewer(options: ViewerOptions): Promise<Viewer> {
   if (options.host !== undefined) {
-    process.stderr.write(
-      `telltale: --host ${options.host}: whoever reaches this machine there can read all that is sent to the viewer, and send to it\n`,
+    writeLine(
+      `telltale: --host ${options.host}: whoever reaches this machine there can read all that is sent to the viewer, and send to it`,
     );
   }
   try {
