@@ -284,6 +284,7 @@ export interface PoolItem {
   readonly limit: number | null;
   readonly used: Steps;
   readonly idle: Steps;
+  /** The most of each step; the two above are as they were at its end. */
   readonly pending: Steps;
   readonly waits: { readonly count: number; readonly p50Ms: number; readonly p95Ms: number; readonly maxMs: number };
   readonly timeouts: number;

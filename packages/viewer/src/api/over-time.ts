@@ -69,8 +69,16 @@ export function eachPart(
   for (const increase of increases) divide(increase, window, (step, part) => visit(increase, step, part));
 }
 
-/** What a gauge, or a sum that goes up and down, said last before each step ended; null once that is too long ago. */
-export function levelsOf(points: readonly Point[], window: TimeWindow, isDelta = false): (number | null)[] {
+/**
+ * What a gauge, or a sum that goes up and down, said last before each step ended, or with `isPeak` the most that it said in the step; null
+ * once that is too long ago.
+ */
+export function levelsOf(
+  points: readonly Point[],
+  window: TimeWindow,
+  isDelta = false,
+  isPeak = false,
+): (number | null)[] {
   const { fromMs, toMs, stepMs } = window;
   const levels = emptySteps(window);
   let next = 0;
@@ -78,11 +86,13 @@ export function levelsOf(points: readonly Point[], window: TimeWindow, isDelta =
   let sinceMs = Number.NEGATIVE_INFINITY;
   for (const step of levels.keys()) {
     const endMs = Math.min(toMs, fromMs + (step + 1) * stepMs);
+    let peak = Number.NEGATIVE_INFINITY;
     for (let point = points[next]; point !== undefined && point.us / 1000 <= endMs; point = points[++next]) {
       level = isDelta ? level + point.value : point.value;
       sinceMs = point.us / 1000;
+      if (sinceMs >= fromMs + step * stepMs) peak = Math.max(peak, level);
     }
-    if (endMs - sinceMs <= Math.max(HELD_MS, stepMs)) levels[step] = level;
+    if (endMs - sinceMs <= Math.max(HELD_MS, stepMs)) levels[step] = isPeak ? Math.max(peak, level) : level;
   }
   return levels;
 }

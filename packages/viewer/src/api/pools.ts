@@ -64,16 +64,17 @@ function describe(
   findings: readonly FindingItem[],
 ): PoolItem | undefined {
   const of = (names: readonly string[]): Series[] => series.filter(({ name }) => names.includes(name));
-  const levels = (all: readonly Series[]): (number | null)[] =>
+  const levels = (all: readonly Series[], isPeak = false): (number | null)[] =>
     addUp(
-      all.map((each) => levelsOf(readPoints(store, each, window), window, each.isDelta)),
+      all.map((each) => levelsOf(readPoints(store, each, window), window, each.isDelta, isPeak)),
       window,
     );
   const isUsed = ({ attributes }: Series): boolean => USED_STATES.includes(textOf(attributes, ...family.states));
   const connections = of(family.connections);
   const used = levels(connections.filter(isUsed));
   const idle = levels(connections.filter((each) => !isUsed(each)));
-  const pending = levels(of(family.pending));
+  // Who waits has mostly gone when a step ends.
+  const pending = levels(of(family.pending), true);
   const waits = waitsOf(store, window, of(family.wait));
   if ([used, idle, pending].every((values) => lastOf(values) === null) && waits.count === 0) return undefined;
   const { service, instance } = series[0] as Series;

@@ -54,6 +54,7 @@ export function DataTable<Row>({
   order,
   chosen,
   current,
+  isNarrow = false,
 }: {
   /** For those who do not see it. */
   readonly caption: string;
@@ -65,11 +66,13 @@ export function DataTable<Row>({
   readonly chosen?: string | undefined;
   /** The row that is shown in full elsewhere on the page. */
   readonly current?: string | undefined;
+  /** It has room on any screen, and stays a table. */
+  readonly isNarrow?: boolean;
 }) {
   return (
     <>
       {order !== undefined && <SortChoice columns={columns} order={order} />}
-      <table class="data-table">
+      <table class={isNarrow ? "data-table" : "data-table cards"}>
         <caption class="unseen">{caption}</caption>
         <thead>
           <tr>

@@ -61,7 +61,7 @@ export function MetricPage({ name }: { readonly name: string }) {
               {[
                 showLine(data.instrument.description),
                 kindName(data.instrument),
-                data.instrument.unit && `in ${showLine(data.instrument.unit, 40)}`,
+                data.instrument.unit !== "1" && data.instrument.unit && `in ${showLine(data.instrument.unit, 40)}`,
                 formatPlural(data.instrument.series, "series", "series"),
                 showLine(data.instrument.services.join(", ")),
               ]
@@ -80,6 +80,7 @@ export function MetricPage({ name }: { readonly name: string }) {
               >
                 <DataTable
                   caption="Exemplars"
+                  isNarrow
                   columns={exemplarColumns(data.instrument.unit)}
                   rows={listed}
                   rowId={exemplarId}
@@ -253,9 +254,11 @@ const exemplarColumns = (unit: string): readonly Column<Exemplar>[] => [
     title: "Trace",
     cell: ({ traceId, isKept }) =>
       isKept ? (
-        <a href={linkTo(["trace", traceId])}>{traceId}</a>
+        <a class="exemplar" href={linkTo(["trace", traceId])}>
+          {traceId}
+        </a>
       ) : (
-        <span class="dim">{traceId} is no longer kept</span>
+        <span class="exemplar dim">no longer kept: {traceId}</span>
       ),
   },
   {

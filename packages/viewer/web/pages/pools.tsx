@@ -7,6 +7,7 @@ import { Figure, Figures } from "../components/figures.js";
 import { FilterBox, matchesFilter, useFilter } from "../components/filter-box.js";
 import { FindingList } from "../components/finding-list.js";
 import { Empty, Loaded, NothingYet, Page, Section } from "../components/page.js";
+import { RouteLink } from "../components/route-link.js";
 import { useRowKeys } from "../components/row-keys.js";
 import { ShareBar } from "../components/share-bar.js";
 import { Sparkline } from "../components/sparkline.js";
@@ -14,8 +15,7 @@ import { useMinutes, WindowPicker } from "../components/window-picker.js";
 import { Worry } from "../components/worry.js";
 import { formatCount, formatMs } from "../format.js";
 import { useKept } from "../kept.js";
-import { linkTo, usePlace } from "../router.js";
-import { showLine } from "../show-text.js";
+import { usePlace } from "../router.js";
 
 const COLUMNS: readonly Column<PoolItem>[] = [
   {
@@ -35,7 +35,7 @@ const COLUMNS: readonly Column<PoolItem>[] = [
     key: "used",
     title: "Used now",
     cell: (pool) => {
-      const used = lastOf(pool.used);
+      const used = nowOf(pool.used);
       if (used === null || pool.limit === null) return formatCount(used);
       return (
         <span class="share">
@@ -46,14 +46,17 @@ const COLUMNS: readonly Column<PoolItem>[] = [
         </span>
       );
     },
-    sortBy: ({ used }) => lastOf(used),
+    sortBy: ({ used }) => nowOf(used),
     isNumber: true,
   },
   {
     key: "pending",
     title: "Waiting now",
-    cell: ({ pending }) => <Worry count={lastOf(pending) ?? 0} />,
-    sortBy: ({ pending }) => lastOf(pending),
+    cell: ({ pending }) => {
+      const now = nowOf(pending);
+      return now === null ? "–" : <Worry count={now} />;
+    },
+    sortBy: ({ pending }) => nowOf(pending),
     isNumber: true,
   },
   {
@@ -196,11 +199,7 @@ const holderColumns = (service: string, allMs: number): readonly Column<Holder>[
   {
     key: "route",
     title: "Route",
-    cell: ({ route }) => (
-      <a class="two-lines" title={showLine(route)} href={linkTo(["requests"], { service, route })}>
-        {showLine(route)}
-      </a>
-    ),
+    cell: ({ route }) => <RouteLink service={service} route={route} />,
   },
   {
     key: "share",
@@ -230,8 +229,12 @@ function poolLines({ used, idle, pending, limit }: PoolItem): readonly ChartLine
 
 const poolId = ({ service, instance, pool }: PoolItem): string => `${service}/${instance}/${pool}`;
 
-function lastOf({ values }: Steps): number | null {
-  return values.findLast((value) => value !== null) ?? null;
+/** Longer ago than this is not now. */
+const NOW_MS = 120_000;
+
+function nowOf({ fromMs, stepMs, values }: Steps): number | null {
+  const last = values.findLastIndex((value) => value !== null);
+  return last >= 0 && fromMs + (last + 1) * stepMs > Date.now() - NOW_MS ? (values[last] ?? null) : null;
 }
 
 const waitText = ({ waits }: PoolItem, ms: number): string => (waits.count === 0 ? "–" : formatMs(ms));

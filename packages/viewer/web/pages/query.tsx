@@ -6,6 +6,7 @@ import { DataTable, type Column } from "../components/data-table.js";
 import { Figure, Figures } from "../components/figures.js";
 import { FindingList } from "../components/finding-list.js";
 import { Empty, Loaded, Page, Section } from "../components/page.js";
+import { RouteLink } from "../components/route-link.js";
 import { useRowKeys } from "../components/row-keys.js";
 import { ShareBar } from "../components/share-bar.js";
 import { SqlText } from "../components/sql-text.js";
@@ -107,6 +108,7 @@ function Detail({
           ) : (
             <DataTable
               caption="Example traces"
+              isNarrow
               columns={EXAMPLE_COLUMNS}
               rows={examples}
               rowId={exampleId}
@@ -161,22 +163,21 @@ const callerColumns = (allMs: number): readonly Column<Caller>[] => [
   {
     key: "route",
     title: "Route",
-    cell: ({ service, route }) => (
-      <a class="two-lines" title={showLine(route)} href={linkTo(["requests"], { service, route })}>
-        {showLine(route)} <small>{showLine(service, 60)}</small>
-      </a>
-    ),
+    cell: ({ service, route }) => <RouteLink service={service} route={route} note={service} />,
   },
   {
     key: "per",
     title: "Per request",
     isNumber: true,
-    cell: ({ perRequest }) => (
-      <span class={perRequest >= MANY_PER_REQUEST ? "warn" : ""}>
-        {perRequest >= MANY_PER_REQUEST && "▲ "}
-        {formatCount(perRequest)}
-      </span>
-    ),
+    cell: ({ route, perRequest }) =>
+      route === "" ? (
+        "–"
+      ) : (
+        <span class={perRequest >= MANY_PER_REQUEST ? "warn" : ""}>
+          {perRequest >= MANY_PER_REQUEST && "▲ "}
+          {formatCount(perRequest)}
+        </span>
+      ),
   },
   { key: "calls", title: "Calls", isNumber: true, cell: ({ calls }) => formatCount(calls) },
   {
