@@ -242,6 +242,9 @@ describe("GET /api/metric", () => {
     const { lines, leftOut } = seed.get<MetricData>("/api/metric/size?by=index");
     expect(lines.map(({ label }) => label)).toEqual(Array.from({ length: 20 }, (_, index) => String(29 - index)));
     expect(leftOut).toBe(10);
+    for (const by of ["constructor", "__proto__", "toString"]) {
+      expect(seed.get<MetricData>(`/api/metric/size?by=${by}`).lines.map(({ label }) => label)).toEqual(["(none)"]);
+    }
   });
 });
 

@@ -48,7 +48,10 @@ export function answerMetric(store: Store, url: URL, nowMs: number, name: string
 function groupBy(all: readonly Series[], by: string | undefined, name: string): Map<string, Series[]> {
   const groups = new Map<string, Series[]>();
   for (const series of all) {
-    const value = by === undefined ? name : (series.attributes[by] ?? "(none)");
+    const { attributes } = series;
+    // Every object has a `constructor`.
+    const own = by !== undefined && Object.hasOwn(attributes, by) ? attributes[by] : "(none)";
+    const value = by === undefined ? name : (own ?? null);
     const label = (typeof value === "string" ? value : JSON.stringify(value)).slice(0, MAX_LABEL);
     const group = groups.get(label);
     if (group === undefined) groups.set(label, [series]);
