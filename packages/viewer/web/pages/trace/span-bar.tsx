@@ -56,10 +56,24 @@ export function SpanBar({
           return (
             <>
               {isWorthDrawing(waitedMs, one) && (
-                <Piece class="wf-wait" from={one.startMs} to={one.startMs + waitedMs} range={range} colour={colour} />
+                <Piece
+                  title={`${formatMs(waitedMs)} of waiting for a connection`}
+                  class="wf-wait"
+                  from={one.startMs}
+                  to={one.startMs + waitedMs}
+                  range={range}
+                  colour={colour}
+                />
               )}
               {isWorthDrawing(delayedMs, one) && (
-                <Piece class="wf-loop" from={endMs - delayedMs} to={endMs} range={range} colour={colour} />
+                <Piece
+                  title={`${formatMs(delayedMs)} of waiting for the event loop`}
+                  class="wf-loop"
+                  from={endMs - delayedMs}
+                  to={endMs}
+                  range={range}
+                  colour={colour}
+                />
               )}
             </>
           );
@@ -81,8 +95,10 @@ function Piece({
   to,
   range,
   colour,
+  title,
 }: {
   readonly class: string;
+  readonly title?: string;
   readonly from: number;
   readonly to: number;
   readonly range: TimeRange;
@@ -90,7 +106,9 @@ function Piece({
 }) {
   const at = place(from, to - from, range);
   if (!at) return null;
-  return <div class={name} data-colour={colour} style={{ left: percent(at.left), width: percent(at.width) }} />;
+  return (
+    <div class={name} data-colour={colour} title={title} style={{ left: percent(at.left), width: percent(at.width) }} />
+  );
 }
 
 interface Mark {

@@ -5,7 +5,7 @@ import { formatMs } from "../../format.js";
 import { linkTo } from "../../router.js";
 import { showLine } from "../../show-text.js";
 import { AttributeTable, LongText } from "./attribute-table.js";
-import { FindingList } from "./finding-list.js";
+import { TraceFindings } from "./trace-findings.js";
 import type { Row } from "./lay-out-rows.js";
 import { LogList } from "./log-list.js";
 import { ServiceBadge } from "./service-badge.js";
@@ -46,7 +46,7 @@ export function SpanDetails({
       </div>
       {row.members && <GroupFacts model={model} members={row.members} />}
       <SpanFacts span={span} />
-      {findings.length > 0 && <FindingList findings={findings} />}
+      {findings.length > 0 && <TraceFindings findings={findings} />}
       {typeof query === "string" && (
         <section>
           <h3>

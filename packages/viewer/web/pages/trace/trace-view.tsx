@@ -5,7 +5,7 @@ import { Page, Section } from "../../components/page.js";
 import { formatMs, formatPlural, formatTime } from "../../format.js";
 import { showLine } from "../../show-text.js";
 import { ComparePicker } from "./compare-picker.js";
-import { FindingList } from "./finding-list.js";
+import { TraceFindings } from "./trace-findings.js";
 import { Legend } from "./legend.js";
 import { LogList } from "./log-list.js";
 import { nameSpan } from "./name-span.js";
@@ -66,8 +66,9 @@ export function TraceView({ model }: { readonly model: TraceModel }) {
             that are left out.
           </p>
         )}
+        {state.isLost && <p class="note">The span that this address names is not among those shown.</p>}
         {trace.findings.length > 0 && (
-          <FindingList
+          <TraceFindings
             findings={trace.findings}
             onShow={(number) => {
               state.showAll(model.findings.spansOf[number] ?? []);

@@ -14,6 +14,8 @@ export interface TraceState {
   readonly matches: ReadonlySet<number>;
   readonly isCriticalOnly: boolean;
   readonly isDetailed: boolean;
+  /** The address names a span that is not here. */
+  readonly isLost: boolean;
   choose(place: number): void;
   /** Opens what hides a span, and chooses it. */
   show(index: number): void;
@@ -100,6 +102,7 @@ export function useTraceState(model: TraceModel): TraceState {
     matches,
     isCriticalOnly,
     isDetailed,
+    isLost: linked !== "" && !model.indexOf.has(linked),
     choose: (place) => {
       const row = rows[Math.max(0, Math.min(rows.length - 1, place))];
       if (row) setName(rowName(row));

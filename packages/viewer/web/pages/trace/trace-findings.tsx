@@ -9,8 +9,8 @@ const SIGNS = { error: ["✕", "bad"], warning: ["▲", "warn"], info: ["●", "
 /** The waterfall should not be far below. */
 const FIRST = 3;
 
-/** Findings with their cause and cure. */
-export function FindingList({
+/** What was found in a trace or at a span: cause and cure; the evidence is a click away. */
+export function TraceFindings({
   findings,
   onShow,
 }: {
@@ -43,6 +43,7 @@ export function FindingList({
                   Show in the trace
                 </button>
               )}{" "}
+              <a href={linkTo(["findings"], { open: finding.id })}>Evidence</a>{" "}
               {finding.fingerprint !== null && <a href={linkTo(["queries", finding.fingerprint])}>Query</a>}
             </p>
             {finding.cause !== null && <p>{showLines(finding.cause, 600)}</p>}
