@@ -71,5 +71,7 @@ async function shoot(name: string, path: string, look: Look = {}): Promise<void>
     throw new Error(`${name}.png has ${picture.length} bytes, more than ${MAX_BYTES}: show less of it`);
   await writeFile(`${FOLDER}${name}.png`, picture);
   if (watched.problems.length > 0) throw new Error(`${name}: ${watched.problems.join("\n")}`);
+  // One that is being answered still would be an error.
+  await watched.page.unrouteAll({ behavior: "ignoreErrors" });
   await watched.close();
 }
