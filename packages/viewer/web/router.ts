@@ -36,8 +36,22 @@ document.addEventListener("click", (event) => {
   if (!link || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
   if (link.pathname.startsWith("/api/") || (link.hash && link.pathname === location.pathname)) return;
   event.preventDefault();
+  const row = link.closest<HTMLElement>("[data-row]")?.dataset["row"];
+  if (row !== undefined) leaveRow(row);
   navigate(link.pathname + link.search + link.hash);
 });
+
+/** Notes in the history which row of the page is left for another page: going back leads to it again. */
+export function leaveRow(row: string): void {
+  history.replaceState({ row }, "");
+}
+
+/** The row that was left for another page; undefined unless somebody came back. */
+export function leftRow(): string | undefined {
+  const state: unknown = history.state;
+  const row = typeof state === "object" && state !== null && "row" in state ? state.row : undefined;
+  return typeof row === "string" ? row : undefined;
+}
 
 export function navigate(to: string): void {
   if (to === location.pathname + location.search + location.hash) return;

@@ -101,6 +101,27 @@ describeWith(["chromium"], "the pages with lists", () => {
     await expect.poll(shown, soon).toEqual([6, 5, 4, 3, 2, 1]);
   });
 
+  test("back from a trace, the list is as it was left, at the line that led there", async () => {
+    const { page } = watched;
+    const numbers = Array.from({ length: 60 }, (_, index) => index + 1);
+    await Promise.all(numbers.map((number) => sendRequest(number)));
+    await visit(watched, viewer.url, "/requests");
+    await expect.poll(shown, soon).toEqual(numbers.toReversed());
+    await page.getByRole("link", { name: "/orders/7 " }).click();
+    await page.getByRole("heading", { name: "Requests" }).waitFor({ state: "detached" });
+    await sendRequest(61);
+    await page.goBack();
+    const row = page.locator("ol.requests li[aria-current=true]");
+    await row.waitFor();
+    expect(await row.textContent()).toContain("/orders/7");
+    // On the screen, which is 800 px high.
+    const top = async () => (await row.boundingBox())?.y ?? Infinity;
+    await expect.poll(top, soon).toBeLessThan(780);
+    expect(await top()).toBeGreaterThan(40);
+    expect((await shown())[0]).toBe(60);
+    await page.getByRole("button", { name: "1 new" }).waitFor();
+  });
+
   test("filters are in the address: what is linked is what is shown, and going back undoes", async () => {
     const { page } = watched;
     await sendRequest(5);

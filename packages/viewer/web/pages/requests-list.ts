@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { RequestItem, Requests } from "../../src/api/answers.js";
 import { ask, useApi, type Answer } from "../api.js";
+import { leftRow } from "../router.js";
 import { findFresh, joinRequests, mergeNewest, updateShown, type Shown } from "./merge-requests.js";
 
 /** How often the API is asked to search on before people are. */
@@ -23,20 +24,26 @@ export interface RequestList {
   readonly problem: string | undefined;
 }
 
+/** The list as it was left for a trace: who comes back goes on reading where they were. */
+let left: { readonly path: string; readonly shown: Shown; readonly data: Requests } | undefined;
+
 /**
  * The list behind `path`. What is shown stays where it is, so that nobody loses the line being read: new ones wait until they are asked
  * for, or come in while following. What becomes known of those shown (a request's last spans come later) is told in place.
  */
 export function useRequests(path: string): RequestList {
   const answer = useApi<Requests>(path, ["spans"], { everyMs: 1000 });
-  const [shown, setShown] = useState<Shown & { readonly path?: string }>({ requests: [], next: null });
+  const [back] = useState(() => (leftRow() !== undefined && left?.path === path ? left : undefined));
+  const [shown, setShown] = useState<Shown & { readonly path?: string }>(
+    back ? { path, ...back.shown } : { requests: [], next: null },
+  );
   const [isFollowing, follow] = useState(false);
   const [isLoadingMore, setLoadingMore] = useState(false);
   const [problem, setProblem] = useState<string>();
   const pathNow = useRef(path);
   pathNow.current = path;
 
-  const { data } = answer;
+  const data = answer.data ?? (back?.path === path ? back.data : undefined);
   useEffect(() => {
     if (!data) return;
     setShown((last) => {
@@ -48,6 +55,9 @@ export function useRequests(path: string): RequestList {
   }, [data, path, isFollowing]);
 
   const isCurrent = shown.path === path;
+  useEffect(() => {
+    if (data && isCurrent) left = { path, shown, data };
+  }, [data, path, shown, isCurrent]);
   const requests = isCurrent ? shown.requests : (data?.requests ?? []);
   const fresh = findFresh(requests, data?.requests ?? []);
   const hasGap = data !== undefined && fresh.length === data.requests.length && data.next !== null;
@@ -75,7 +85,7 @@ export function useRequests(path: string): RequestList {
 
   const next = isCurrent ? shown.next : null;
   return {
-    answer,
+    answer: { ...answer, data },
     requests,
     services: data?.services ?? [],
     routes: data?.routes ?? [],
