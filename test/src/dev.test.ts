@@ -96,10 +96,27 @@ test("telltale dev shows what the program did, leaves stdout to it, and ends as 
   const url = /watch it at (\S+)/.exec(output.stderr)?.[1] ?? "";
   const top = await runProgram(CLI, { args: ["top", "--url", url] });
   expect(top).toMatchObject({ code: 0, stderr: "" });
-  expect(top.stdout).toMatch(/^routes\nROUTE .*\nGET .*\n[^]*\n\nfindings\nNothing was found\.\n$/);
+  expect(top.stdout).toMatch(/^routes\nROUTE .*\nGET .*\n[^]*\n\nfindings\n/);
+  expect(await askAsAssistant(url)).toContain("/things?n=4");
   child.kill("SIGINT");
   expect(await once(child, "exit")).toEqual([3, null]);
 });
+
+/** What `telltale mcp` answers to a call of list_requests. */
+async function askAsAssistant(url: string): Promise<string> {
+  const mcp = spawn(process.execPath, [CLI, "mcp", "--url", url], { env: plainEnvironment() });
+  const exited = once(mcp, "exit");
+  const client = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "test", version: "1" } };
+  const calls = [
+    { method: "initialize", params: client },
+    { method: "tools/call", params: { name: "list_requests", arguments: {} } },
+  ];
+  mcp.stdin.end(calls.map((call, id) => `${JSON.stringify({ jsonrpc: "2.0", id, ...call })}\n`).join(""));
+  let text = "";
+  for await (const part of mcp.stdout) text += String(part);
+  expect(await exited).toEqual([0, null]);
+  return text;
+}
 
 test("telltale dev --stay ends with the program where a signal wants both to end", async () => {
   const { child, output } = await start(["dev", ...ANY_PORT, "--stay", "app.cjs"]);
@@ -124,7 +141,7 @@ test("findings arrive as events, and no setting is needed for it", async () => {
   );
   const { ask } = await start(["dev", ...ANY_PORT, "blocks.cjs"]);
   const kinds = async (): Promise<string[]> => (await ask<Findings>("/api/findings")).findings.map(({ kind }) => kind);
-  await expect.poll(kinds, { timeout: 20_000 }).toEqual(["event_loop_blocked"]);
+  await expect.poll(kinds, { timeout: 20_000 }).toContain("event_loop_blocked");
 });
 
 test("a program that is started again with each change keeps its viewer, and what was in it", async () => {
@@ -132,8 +149,9 @@ test("a program that is started again with each change keeps its viewer, and wha
   const count = async (): Promise<number> => (await readServed({ ask })).length;
   await expect.poll(count, { timeout: 20_000 }).toBe(2);
   utimesSync(join(folder, "app.cjs"), new Date(), new Date());
-  await expect.poll(count, { timeout: 20_000 }).toBe(4);
-  expect((await ask<Status>("/api/status")).sources.map(({ service }) => service)).toEqual(["kiosk", "kiosk"]);
+  await expect.poll(count, { timeout: 20_000 }).toBeGreaterThanOrEqual(4);
+  const { sources } = await ask<Status>("/api/status");
+  expect(new Set(sources.map(({ instance }) => instance)).size).toBeGreaterThanOrEqual(2);
   child.kill("SIGTERM");
   await once(child, "exit");
 });
