@@ -122,6 +122,21 @@ describe("quantiles of buckets", () => {
     expect(distribution.highest()).toBe(Math.max(...values));
   });
 
+  test("of histograms with different bounds are those of all of them", () => {
+    const distribution = new Distribution();
+    const add = (bounds: readonly number[], counts: readonly number[]) =>
+      distribution.add({ fromUs: 0, toUs: 0, value: 0, count: 10, buckets: { bounds, counts }, min: null, max: null });
+    add([1, 2], [10, 0, 0]);
+    add([1, 2], [0, 10, 0]);
+    add([2, 4], [0, 10, 0]);
+    add([8], [0, 10]);
+    // 10 up to 1, 10 up to 2, 10 up to 4, 10 above 8, of which nobody knows how far.
+    expect([0.125, 0.25, 0.375, 0.5, 0.75, 1].map((part) => distribution.quantile(part))).toEqual([
+      0.5, 1, 1.5, 2, 4, 8,
+    ]);
+    expect(distribution.count).toBe(40);
+  });
+
   test("of evenly spread values are exact", () => {
     const values = Array.from({ length: 100 }, (_, index) => (index + 1) / 100);
     expect(distributionOf(values).quantile(0.5)).toBeCloseTo(0.5, 1);

@@ -1,4 +1,5 @@
-import { at, type TraceTree } from "./trace-tree.js";
+import { at } from "./at.js";
+import type { TraceTree } from "./trace-tree.js";
 
 /**
  * At most so many spans, in the tree's order: first those that matter, with all above them; then level by level, so that none is without

@@ -1,4 +1,5 @@
-import { at, type TraceTree } from "./trace-tree.js";
+import { at } from "./at.js";
+import type { TraceTree } from "./trace-tree.js";
 
 /**
  * What the end of the trace waited for: from the end back, the child that was last to end, then the one that was last to end before that

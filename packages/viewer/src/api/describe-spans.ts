@@ -4,7 +4,8 @@ import { numberOf, parseObject } from "./attributes.js";
 import { selfTimes } from "./critical-path.js";
 import { readRows } from "./read-rows.js";
 import { eventsOf, linksOf } from "./trace-events.js";
-import { at, type TraceTree } from "./trace-tree.js";
+import { at } from "./at.js";
+import type { TraceTree } from "./trace-tree.js";
 
 /** What a tree is made of. */
 export interface SpanRow extends Record<string, unknown> {

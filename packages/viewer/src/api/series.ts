@@ -77,7 +77,7 @@ export function readSeries(store: Store, names: readonly string[], service: stri
 const BEFORE = "SELECT max(time_us) AS us FROM point WHERE series_id = :id AND time_us < :from";
 const POINTS = `
 SELECT json_group_array(time_us) AS us, json_group_array(start_us) AS startUs, json_group_array(value) AS value,
-  json_group_array(count) AS count, json_group_array(min) AS min, json_group_array(max) AS max, json_group_array(json(buckets)) AS buckets
+  json_group_array(count) AS count, json_group_array(min) AS min, json_group_array(max) AS max, '[' || ifnull(group_concat(ifnull(buckets, 'null')), '') || ']' AS buckets
 FROM (SELECT * FROM point WHERE series_id = :id AND time_us BETWEEN :from AND :to ORDER BY time_us, id)`;
 
 /** In the order of time: those of the window, and the one before, which tells what the first counts from. */

@@ -1,3 +1,5 @@
+import { at } from "./at.js";
+
 /** The spans of a trace, as lists of one length. */
 export interface SpanColumns {
   readonly span_id: readonly string[];
@@ -113,9 +115,4 @@ function skewOf(
   const isCall = kind[parent] === CLIENT && kind[child] === SERVER;
   if (late >= 0 && (!isCall || late <= spareNs || (spareNs < 0 && late <= at(ns, parent)))) return 0;
   return (isCall && spareNs > 0 ? Math.round(spareNs / 2) : 0) - late;
-}
-
-/** Of an index that is there. */
-export function at(list: { readonly [index: number]: number }, index: number): number {
-  return list[index] ?? 0;
 }

@@ -11,7 +11,8 @@ import { readRow, readRows } from "./read-rows.js";
 import { REQUEST_COLUMNS, requestOf, type RequestRow } from "./request-item.js";
 import { readServices } from "./services.js";
 import { findingsOfTrace } from "./trace-findings.js";
-import { at, growTree, type TraceTree } from "./trace-tree.js";
+import { growTree, type TraceTree } from "./trace-tree.js";
+import { at } from "./at.js";
 
 /** More are no picture. */
 export const MAX_TRACE_SPANS = 10_000;
