@@ -2,7 +2,7 @@ import type { AttributeMap } from "../api/answers.js";
 import { parseList, parseObject } from "../api/attributes.js";
 import { eachRow } from "../api/read-rows.js";
 import type { Store } from "../store/open-store.js";
-import { kindOf, showText, STATUS_NAMES } from "./span-values.js";
+import { KINDS, kindOf, showText, STATUS_NAMES } from "./span-values.js";
 import type { TraceQuery } from "./trace-query.js";
 
 interface Candidate {
@@ -31,6 +31,7 @@ const CANDIDATES = `
     AND (:minNs IS NULL OR s.duration_ns >= :minNs)
     AND (:maxNs IS NULL OR s.duration_ns <= :maxNs)
     AND (:status IS NULL OR s.status = :status)
+    AND (:kind IS NULL OR s.kind = :kind)
     AND (
       :key IS NULL OR ${mayHave("s.attributes")} OR s.resource_id IN (SELECT id FROM resource r WHERE ${mayHave("r.attributes")})
       OR ${mayHave("s.events")} OR ${mayHave("s.links")}
@@ -51,6 +52,7 @@ export function findTraces(store: Store, query: TraceQuery): string[] {
     minNs: query.minNs ?? null,
     maxNs: query.maxNs ?? null,
     status: readTruth(tags.get("error")) === true ? 2 : null,
+    kind: tags.has("span.kind") ? KINDS.indexOf((tags.get("span.kind") ?? "").toLowerCase()) : null,
     key,
     asText: `${key}${JSON.stringify(value)}`,
     asOther: `${key}${value}`,

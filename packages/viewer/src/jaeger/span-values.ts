@@ -1,6 +1,7 @@
 import type { Value } from "../api/answers.js";
 
-const KINDS = ["", "internal", "server", "client", "producer", "consumer"] as const;
+/** By their numbers in OTLP. */
+export const KINDS: readonly string[] = ["", "internal", "server", "client", "producer", "consumer"];
 
 /** Of `otel.status_code`; the first, unset, is not told. */
 export const STATUS_NAMES = ["UNSET", "OK", "ERROR"] as const;
