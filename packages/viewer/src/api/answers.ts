@@ -96,7 +96,7 @@ export interface ProcessNow {
  */
 export interface Requests {
   readonly requests: readonly RequestItem[];
-  /** For `before`; null when there are no more. */
+  /** For `before`; null when there are no more. A search ends after 120 ms: then there may be fewer than `limit`, and this says where it goes on. */
   readonly next: string | null;
   readonly services: readonly string[];
   readonly routes: readonly string[];
@@ -120,7 +120,10 @@ export interface RequestItem {
   readonly findings: readonly string[];
 }
 
-/** What a request did: the spans below it in its service. */
+/**
+ * What a request did: the spans below it in its service, without those below another request, which are that one's. BEGIN, COMMIT, SET and
+ * their like are no queries, nor are the commands of a cache.
+ */
 export interface Did {
   readonly spans: number;
   readonly queries: number;
@@ -219,14 +222,18 @@ export interface QueryItem {
 /** `GET /api/query/:fingerprint?minutes=15` */
 export interface QueryDetail {
   readonly query: QueryItem;
+  /** Of the newest 5,000 calls. */
   readonly callers: readonly {
     readonly service: string;
+    /** Empty where no request is known. */
     readonly route: string;
     readonly calls: number;
     readonly totalMs: number;
+    /** 0 where no request is known. */
     readonly perRequest: number;
   }[];
   readonly sites: readonly { readonly site: string; readonly calls: number }[];
+  /** The mean of each step, in ms. */
   readonly durations: Steps;
   /** The last plan that a finding brought. */
   readonly plan: string | null;
@@ -257,7 +264,7 @@ export interface CacheItem {
   readonly hitRatio: number | null;
   readonly hitRatios: Steps;
   readonly lookups: Steps;
-  /** Mean of those requests that looked it up. */
+  /** Mean of those requests among the newest 20,000 spans that looked it up. */
   readonly missesPerRequest: number | null;
   /** Most looked up first: commands and patterns of keys as spans tell them, where they do. */
   readonly patterns: readonly {
@@ -288,7 +295,7 @@ export interface PoolItem {
   readonly pending: Steps;
   readonly waits: { readonly count: number; readonly p50Ms: number; readonly p95Ms: number; readonly maxMs: number };
   readonly timeouts: number;
-  /** Who held its connections, as findings and spans of the window tell: most time first. */
+  /** Who held its connections, as findings and the newest 20,000 spans tell: most time first; an empty route where no request is known. */
   readonly holders: readonly { readonly route: string; readonly heldMs: number; readonly calls: number }[];
   readonly findings: readonly FindingItem[];
 }
