@@ -74,7 +74,7 @@ describeWith(["chromium"], "charts, and what queries cost", () => {
 
     await line("print").click();
     expect(await line("print").getAttribute("aria-pressed")).toBe("false");
-    const picture = () => canvas?.evaluate((element) => (element as HTMLCanvasElement).toDataURL());
+    const picture = () => page.evaluate("document.querySelector('.chart canvas').toDataURL()");
     await page.mouse.move(0, 0);
     const light = await picture();
     await page.emulateMedia({ colorScheme: "dark" });

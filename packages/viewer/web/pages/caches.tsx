@@ -49,7 +49,7 @@ const COLUMNS: readonly Column<CacheItem>[] = [
   { key: "misses", title: "Misses", cell: (c) => formatCount(c.misses), sortBy: (c) => c.misses, isNumber: true },
   {
     key: "per",
-    title: "Misses/request",
+    title: "Misses/req.",
     cell: (c) => formatCount(c.missesPerRequest),
     sortBy: (c) => c.missesPerRequest,
     isNumber: true,
