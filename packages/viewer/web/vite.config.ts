@@ -12,8 +12,6 @@ export default defineConfig({
     // The policy of the pages allows no data: URLs.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // Of what is in the pages.
-    license: { fileName: "licenses.txt" },
   },
   server: { host: "127.0.0.1", proxy: { "/api": "http://127.0.0.1:4319" } },
 });
