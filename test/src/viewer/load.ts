@@ -15,7 +15,7 @@ if (!(load.seconds >= 1 && load.spansPerSecond >= 100 && load.spansPerSecond % 1
 
 const viewer = await startViewerProcess();
 try {
-  const report = await sendLoad(viewer, load, viewer.rssBytes);
+  const report = await sendLoad(viewer, load, viewer);
   const mib = (bytes: number): string => `${Math.round(bytes / 1024 ** 2)} MiB`;
   console.log(
     `sent ${report.sent} spans in ${load.seconds} s: ${report.received} received, ${report.dropped} dropped, ${report.held} held`,

@@ -27,6 +27,8 @@ export interface LoadReport {
   }[];
   /** Of the viewer's process, at each second. */
   readonly rssBytes: readonly number[];
+  /** Of one processor that the viewer's process took, 0 to 1 and more. */
+  readonly cpu: number;
 }
 
 const EVERY_MS = 100;
@@ -34,12 +36,12 @@ const PAGES = ["status", "now", "requests", "requests?text=items", "queries", "c
 
 /**
  * Sends spans as an app's exporters do, OTLP in protobuf, ten times a second, and meanwhile asks for every page, one after the other.
- * `readRss` tells how much memory the viewer has.
+ * `process` is the viewer's.
  */
 export async function sendLoad(
   { url, otlpUrl }: { readonly url: string; readonly otlpUrl: string },
   { seconds, spansPerSecond }: Load,
-  readRss: () => number,
+  process: { rssBytes(): number; cpuSeconds(): number },
 ): Promise<LoadReport> {
   const refused: Record<string, number> = {};
   const times = new Map<string, number[]>();
@@ -48,11 +50,11 @@ export async function sendLoad(
 
   async function post(): Promise<void> {
     const traces = Array.from({ length: (spansPerSecond * EVERY_MS) / 1000 / 10 }, () => traceOfTen());
-    state.traceId = traces[0]?.[0]?.traceId ?? "";
     const body = encodeTraces("load", traces.flat());
     state.sent += traces.length * 10;
     const { status } = await send(otlpUrl, { what: "load", path: "/v1/traces", type: "application/x-protobuf", body });
-    if (status !== 200) refused[status] = (refused[status] ?? 0) + 1;
+    if (status === 200) state.traceId = traces[0]?.[0]?.traceId ?? "";
+    else refused[status] = (refused[status] ?? 0) + 1;
   }
   async function askForPages(): Promise<void> {
     while (state.isRunning) {
@@ -70,23 +72,25 @@ export async function sendLoad(
   }
 
   const began = performance.now();
+  const cpuBefore = process.cpuSeconds();
   const asking = sleep(500).then(askForPages);
   const posts: Promise<void>[] = [];
   for (let turn = 0; turn < (seconds * 1000) / EVERY_MS; turn++) {
     posts.push(post());
-    if (turn % (1000 / EVERY_MS) === 0) rssBytes.push(readRss());
+    if (turn % (1000 / EVERY_MS) === 0) rssBytes.push(process.rssBytes());
     await sleep(Math.max(0, began + (turn + 1) * EVERY_MS - performance.now()));
   }
   await Promise.all(posts);
   state.isRunning = false;
   await asking;
+  const cpu = ((process.cpuSeconds() - cpuBefore) * 1000) / (performance.now() - began);
   const { spans } = JSON.parse((await ask(url, "/api/status")).text) as Status;
   const pages = [...times].map(([page, list]) => {
     const sorted = list.toSorted((a, b) => a - b);
     return { page, asked: sorted.length, p50Ms: sorted[sorted.length >> 1] ?? 0, maxMs: sorted.at(-1) ?? 0 };
   });
   const { received, held, dropped } = spans;
-  return { sent: state.sent, received, held, dropped, refused, pages, rssBytes };
+  return { sent: state.sent, received, held, dropped, refused, pages, rssBytes, cpu };
 }
 
 let count = 0;

@@ -8,6 +8,8 @@ export interface ViewerProcess {
   readonly otlpUrl: string;
   /** What the process has of the machine's memory. Linux only; 0 elsewhere. */
   rssBytes(): number;
+  /** Time of processors that it has taken. Linux only; 0 elsewhere. */
+  cpuSeconds(): number;
   stop(): Promise<void>;
 }
 
@@ -29,6 +31,12 @@ export async function startViewerProcess(): Promise<ViewerProcess> {
     rssBytes() {
       if (process.platform !== "linux") return 0;
       return 1024 * Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? 0);
+    },
+    cpuSeconds() {
+      if (process.platform !== "linux") return 0;
+      // utime and stime, in hundredths of a second: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+      const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / 100;
     },
     async stop() {
       child.kill("SIGTERM");
