@@ -1,5 +1,6 @@
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
 import { BatchSpanProcessor, type SpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { afterEach, describe, expect, test } from "vitest";
@@ -64,6 +65,21 @@ test("broken input is refused with the reason, and harms nothing", async () => {
   expect(receiver.spans).toEqual([]);
   receiver.behaviour = 503;
   expect((await post("/v1/traces", "")).status).toBe(503);
+});
+
+test("what is handed on arrives there as it was sent, and is kept here; whether it is taken makes no difference", async () => {
+  const second = await startOtlpReceiver();
+  receiver = await startOtlpReceiver({ forwardTo: second.url });
+  const span = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", name: "handed on" };
+  const body = gzipSync(JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }));
+  const headers = { "content-type": "application/json", "content-encoding": "gzip" };
+  const post = () => fetch(`${receiver.url}/v1/traces`, { method: "POST", headers, body: new Uint8Array(body) });
+  expect((await post()).status).toBe(200);
+  expect(second.spans.map(({ name }) => name)).toEqual(["handed on"]);
+  expect(receiver.spans).toEqual(second.spans);
+  await second.close();
+  expect((await post()).status).toBe(200);
+  expect(receiver.spans).toHaveLength(2);
 });
 
 test("waiting in vain says what has come", async () => {
