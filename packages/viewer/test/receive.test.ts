@@ -266,6 +266,24 @@ describe("what is wrong is refused, with a reason", () => {
     expect(receiver.counters().refused).toEqual({ "not written": 1 });
   });
 
+  test("what comes faster than it can be written, until it no longer does", async () => {
+    receiver = createReceiver(store, { maxWaitingBytes: 1_000 });
+    const send = (spans: number) =>
+      fetch(`${base}/v1/traces`, {
+        method: "POST",
+        body: tracesJson(...Array.from({ length: spans }, () => spanJson())),
+        headers: { "content-type": JSON_TYPE },
+      });
+    const busy = await send(100);
+    expect([busy.status, busy.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await busy.json()).toEqual({
+      message: "more is sent than can be written: wait a second, and send it again",
+    });
+    // One after the other there is room for any number.
+    for (let i = 0; i < 5; i += 1) expect((await send(5)).status).toBe(200);
+    expect(receiver.counters()).toMatchObject({ refused: { busy: 1 }, spans: { held: 25 } });
+  });
+
   test("what comes after the end", async () => {
     await receiver.close();
     expect((await post(tracesJson(spanJson()), { "content-type": JSON_TYPE })).status).toBe(503);

@@ -39,11 +39,12 @@ export interface ReceiverCounters extends WriterCounters {
 
 export interface ReceiverOptions {
   readonly limits?: Partial<StoreLimits>;
+  /** Of all requests that are being read or wait to be written; what is more is refused, to be sent again. Default 128 MB. */
+  readonly maxWaitingBytes?: number;
   /** Hears of what was written. */
   readonly onChange?: (change: Change) => void;
 }
 
-/** Of all requests that are being read or wait to be written. */
 const MAX_WAITING = 128 * 1024 * 1024;
 /** How long one piece of writing may keep others waiting, in ms. */
 const PIECE_MS = 4;
@@ -56,6 +57,7 @@ const SIGNALS: ReadonlyMap<string, Signal> = new Map([
 
 export function createReceiver(store: Store, options: ReceiverOptions = {}): Receiver {
   const writer = createWriter(store, options.limits);
+  const { maxWaitingBytes = MAX_WAITING } = options;
   const refused: Record<string, number> = {};
   let waiting = 0;
   let isClosed = false;
@@ -86,7 +88,7 @@ export function createReceiver(store: Store, options: ReceiverOptions = {}): Rec
     const hold = (bytes: number) => {
       held += bytes;
       waiting += bytes;
-      if (waiting > MAX_WAITING)
+      if (waiting > maxWaitingBytes)
         throw new Refused(503, "busy", "more is sent than can be written: wait a second, and send it again");
     };
     try {
