@@ -20,6 +20,7 @@ try {
   console.log(
     `sent ${report.sent} spans in ${load.seconds} s: ${report.received} received, ${report.dropped} dropped, ${report.held} held`,
   );
+  console.log(`processor: ${Math.round(100 * report.cpu)} % of one`);
   console.log(
     `memory: ${report.rssBytes
       .filter((_, second) => second % 5 === 0)
