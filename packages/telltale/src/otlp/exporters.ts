@@ -6,6 +6,7 @@ import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import { say, VERSION } from "@telltale/core";
 import type { SpanDelivery } from "@telltale/tracing";
 import type { SignalOptions } from "../config/options.js";
+import { addExemplars, addJsonExemplars } from "./exemplars.js";
 import { readPartialSuccess, readPartialSuccessJson } from "./partial-success.js";
 import { createSender, type Delivery, type Sender } from "./sender.js";
 import type { Delivered } from "./span-queue.js";
@@ -77,10 +78,14 @@ export function createMetricExporter(options: SignalOptions): PushMetricExporter
   }
   const { JsonMetricsSerializer, ProtobufMetricsSerializer } =
     require("@opentelemetry/otlp-transformer") as typeof import("@opentelemetry/otlp-transformer");
-  const serializer = options.protocol === "http/json" ? JsonMetricsSerializer : ProtobufMetricsSerializer;
-  const exporter = createHttpExporter("metrics", options, (metrics: ResourceMetrics) =>
-    serializer.serializeRequest(metrics),
-  );
+  const [serializer, complete] =
+    options.protocol === "http/json"
+      ? [JsonMetricsSerializer, addJsonExemplars]
+      : [ProtobufMetricsSerializer, addExemplars];
+  const exporter = createHttpExporter("metrics", options, (metrics: ResourceMetrics) => {
+    const request = serializer.serializeRequest(metrics);
+    return request === undefined ? undefined : complete(request, metrics);
+  });
   return {
     ...exporter,
     // The SDK's reader waits with a timer that holds the process open. So it hears at once that all is well, and a flush is what waits; a
