@@ -60,7 +60,7 @@ export async function settle(page: Page): Promise<void> {
 
 /**
  * What is wrong with how a page lies on the screen, and with what it is made of: it is wider than the window, the navigation or the
- * heading cannot be seen, a text was taken for markup. Empty on a good one.
+ * heading cannot be seen, a table's heads do not stand above its columns, a text was taken for markup. Empty on a good one.
  */
 export async function findFaults({ page }: WatchedPage): Promise<string[]> {
   // Charts follow the window a moment later.
@@ -86,6 +86,17 @@ const FIND_FAULTS = `(() => {
       return style.overflowX === "visible" && right + element.scrollWidth - element.offsetWidth > clientWidth + 0.5 && !element.closest("table");
     });
     faults.push("wider than the window: " + scrollWidth + " of " + clientWidth + ", by " + (culprit ? name(culprit) : "?"));
+  }
+  for (const table of document.querySelectorAll("table")) {
+    const heads = [...(table.tHead?.rows[0]?.cells ?? [])];
+    const cells = [...(table.tBodies[0]?.rows[0]?.cells ?? [])];
+    if (heads.length !== cells.length || heads[0].offsetWidth === 0) continue;
+    const astray = heads.find((head, n) => {
+      const above = head.getBoundingClientRect();
+      const below = cells[n].getBoundingClientRect();
+      return Math.abs(above.left - below.left) > 1 || above.bottom > below.top + 1;
+    });
+    if (astray) faults.push("a head that does not stand above its column: " + name(astray));
   }
   for (const wanted of ["nav", "main", "main h1"]) {
     const box = document.querySelector(wanted)?.getBoundingClientRect();

@@ -40,7 +40,7 @@ export function NowPage() {
             {(processes.length > 0 || routes.length > 0) && (
               <Section title="Processes" note={formatPlural(processes.length, "process", "processes")}>
                 {processes.length > 0 ? (
-                  <div class="cards">
+                  <div class="process-cards">
                     {processes.map((process) => (
                       <ProcessCard key={`${process.service} ${process.instance}`} process={process} />
                     ))}
