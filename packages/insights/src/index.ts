@@ -1,4 +1,4 @@
-export { createFindingEvents } from "./findings/events.js";
+export { createFindingEvents, type FindingEventsOptions } from "./findings/events.js";
 export { FINDING_KINDS } from "./findings/kinds.js";
 export { createFindingLog } from "./findings/log.js";
 export { escapeHostile } from "./findings/hostile-text.js";

@@ -9,6 +9,7 @@ import {
   startHttpServerOperation,
 } from "@telltale/core";
 import { getRequest } from "@telltale/test/requests";
+import { waitFor } from "@telltale/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FindingRecords } from "../src/findings/records.js";
 import { createFindingEvents, createFindingLog, createInsights, FINDING_KINDS } from "../src/index.js";
@@ -228,6 +229,33 @@ describe("outputs", () => {
     expect(second).toMatchObject({ severityNumber: 17, severityText: "ERROR" });
     expect(second?.context).not.toBe(ROOT_CONTEXT);
     expect(Object.keys(second?.attributes ?? {})).not.toContain("db.query.text");
+  });
+
+  test("events that tell how often a finding has come by now, where that was asked for", async () => {
+    const emitted: { readonly body: unknown; readonly count: unknown }[] = [];
+    const logger: Parameters<typeof createFindingEvents>[0] = {
+      emit: ({ body, attributes }) => void emitted.push({ body, count: attributes?.["telltale.finding.count"] }),
+      enabled: () => true,
+    };
+    const insights = createInsights({ eventLoop: { blockMs: 0 } });
+    const events = createFindingEvents(logger, { everyMs: 20, read: () => insights.topFindings(Infinity) });
+    const stop = addListener(events);
+    stops.push(addListener(insights), stop);
+    for (let n = 0; n < 6; n++) findingMade(finding());
+    findingMade(finding({ endpoint: "GET /known", accepted: true }));
+    findingMade(finding({ endpoint: "GET /known", accepted: true }));
+    const body = "SELECT items took 200 ms in GET /items";
+    await waitFor(() => emitted.length > 1, "a second event");
+    // Nothing has come since.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(emitted).toEqual([
+      { body, count: 1 },
+      { body, count: 6 },
+    ]);
+    stop();
+    findingMade(finding());
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(emitted).toHaveLength(2);
   });
 
   test("an event on the span it is about, while that is recorded", () => {

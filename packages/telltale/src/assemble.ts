@@ -146,8 +146,11 @@ function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["
   undo.push(() => sayUnseen(running.unseenFindings()));
   undo.push(running.stop, addListener(running), addListener(metrics.listener));
   if (config.findingsLog === true) undo.push(addListener(createFindingLog(writeLine)));
-  if (loggerProvider !== undefined)
-    undo.push(addListener(createFindingEvents(loggerProvider.getLogger("telltale", VERSION))));
+  if (loggerProvider !== undefined) {
+    const logger = loggerProvider.getLogger("telltale", VERSION);
+    const every = { everyMs: config.findingEventsMs ?? 0, read: () => running.topFindings(Infinity) };
+    undo.push(addListener(createFindingEvents(logger, every)));
+  }
   if (config.onFinding !== undefined) undo.push(onFinding(config.onFinding));
   if (tracing.provider !== undefined) undo.push(addSpanListener(tracing.provider));
   const watched = enableInstrumentations(config, serviceName, undo);

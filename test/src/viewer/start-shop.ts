@@ -38,6 +38,7 @@ export async function startShop(otlpUrl: string): Promise<WatchedShop> {
       OTEL_METRIC_EXPORT_INTERVAL: "500",
       OTEL_BSP_SCHEDULE_DELAY: "200",
       OTEL_BLRP_SCHEDULE_DELAY: "200",
+      TELLTALE_FINDING_EVENTS_MS: "200",
     },
   });
   starting.defer(() => shop.kill());

@@ -27,6 +27,7 @@ const VARIABLES: readonly (readonly [variable: string, option: string, parse: Pa
   ["TELLTALE_LOG_CORRELATION", "logCorrelation", asWords],
   ["TELLTALE_SLOW_QUERY_MS", "slowQueryMs", asNumber],
   ["TELLTALE_FINDINGS_LOG", "findingsLog", asFlag],
+  ["TELLTALE_FINDING_EVENTS_MS", "findingEventsMs", asNumber],
   ["TELLTALE_KNOWN_FINDINGS", "knownFindings", asText],
   ["TELLTALE_EXPLAIN", "explain", asFlag],
   ["TELLTALE_SQLCOMMENTER", "sqlcommenter", asFlag],

@@ -272,6 +272,11 @@ export interface FileOptions {
   /** One JSON line on stderr per finding. Default false. */
   findingsLog?: boolean;
   /**
+   * How often findings that came again since are told of by events of the logs, with their count and lost time of then, in ms. Default 0: as
+   * to `onFinding`, once a minute.
+   */
+  findingEventsMs?: number;
+  /**
    * A file with findings that are accepted for now, from the working directory. They are counted with `telltale.finding.accepted`, and neither
    * logged nor handed to `onFinding`. Default `telltale.todo.json`, if it is there.
    */

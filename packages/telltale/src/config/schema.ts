@@ -169,6 +169,7 @@ export const FILE_SCHEMA: Schema = {
   explain: flag,
   sqlcommenter: flag,
   findingsLog: flag,
+  findingEventsMs: ms,
   knownFindings: text,
   caches: mapOf(text),
 };
