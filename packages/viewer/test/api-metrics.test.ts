@@ -394,6 +394,15 @@ describe("GET /api/pools", () => {
         attributes: name,
       });
     }
+    seed.addSpan({
+      trace: "b",
+      parent: "x",
+      system: "postgresql",
+      fingerprint: "1",
+      startMs: NOW_MS - 4_900,
+      ms: 80,
+      attributes: { ...name, "telltale.pool.wait_ms": 70 },
+    });
     seed.addFinding(1, "f", "a", 2, {
       "telltale.finding.kind": "pool_starved",
       "telltale.finding.endpoint": "GET /a",
@@ -411,7 +420,7 @@ describe("GET /api/pools", () => {
     expect(pool?.waits.maxMs).toBeCloseTo(200, 6);
     expect(pool?.holders).toEqual([
       { route: "GET /a", heldMs: 900, calls: 2 },
-      { route: "GET /b", heldMs: 50, calls: 1 },
+      { route: "GET /b", heldMs: 60, calls: 2 },
     ]);
     expect(pool?.findings.map(({ id }) => id)).toEqual(["f"]);
     expect(other).toMatchObject({ limit: null, waits: { count: 0, p50Ms: 0, p95Ms: 0, maxMs: 0 }, timeouts: 0 });

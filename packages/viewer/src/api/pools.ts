@@ -121,7 +121,7 @@ function waitsOf(store: Store, window: TimeWindow, all: readonly Series[]): Pool
   };
 }
 
-/** Calls hold a connection while they run; who holds one and does nothing is known from findings. */
+/** Calls hold a connection once they have waited for it, while they run; who holds one and does nothing is known from findings. */
 function holdersOf(
   pool: string,
   service: string,
@@ -135,11 +135,11 @@ function holdersOf(
     if (holder === undefined) holders.set(route, (holder = { route, heldMs: 0, calls: 0 }));
     return holder;
   };
-  for (const { fingerprint, resourceId, route, ns } of calls) {
+  for (const { fingerprint, resourceId, route, ns, waitMs } of calls) {
     if (services.get(resourceId) !== service) continue;
     if (textOf(attributesOf(fingerprint), "db.client.connection.pool.name", "pool.name") !== pool) continue;
     const holder = holderOf(route ?? NOBODY);
-    holder.heldMs += ns / 1e6;
+    holder.heldMs += Math.max(ns / 1e6 - waitMs, 0);
     holder.calls += 1;
   }
   for (const { endpoint, evidence, count } of findings) {

@@ -89,11 +89,20 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
 }
 
 /** Where nothing has come: the commands that send something here. With telemetry from elsewhere, `children` instead, or nothing. */
-export function NothingYet({ what, children }: { readonly what: string; readonly children?: ComponentChildren }) {
+export function NothingYet({
+  what,
+  isOfAllTime = false,
+  children,
+}: {
+  readonly what: string;
+  /** The page shows all that is kept, not that of the last minutes. */
+  readonly isOfAllTime?: boolean;
+  readonly children?: ComponentChildren;
+}) {
   const { data: status } = useApi<Status>("/api/status", ["spans", "metrics"]);
   if (!status) return null;
   if (status.spans.received + status.points.received + status.logs.received > 0) {
-    return <Empty title={`No ${what} in this time.`}>{children}</Empty>;
+    return <Empty title={`No ${what} ${isOfAllTime ? "yet" : "in this time"}.`}>{children}</Empty>;
   }
   return (
     <Empty title="No telemetry yet.">

@@ -6,7 +6,7 @@ import { DataTable, useSorted, type Column } from "../components/data-table.js";
 import { Figure, Figures } from "../components/figures.js";
 import { FilterBox, matchesFilter, useFilter } from "../components/filter-box.js";
 import { FindingList } from "../components/finding-list.js";
-import { Empty, Loaded, NothingYet, Page, Section } from "../components/page.js";
+import { Command, Empty, Loaded, NothingYet, Page, Section } from "../components/page.js";
 import { useRowKeys } from "../components/row-keys.js";
 import { ShareBar } from "../components/share-bar.js";
 import { Sparkline } from "../components/sparkline.js";
@@ -95,7 +95,13 @@ export function CachesPage() {
       <Loaded answer={answer}>
         {({ fromMs, toMs }) =>
           all.length === 0 ? (
-            <NothingYet what="cache lookups" />
+            <NothingYet what="cache lookups">
+              <p>
+                Lookups in Redis, Memcached and the usual caching libraries are seen by Telltale without a word. A cache
+                in the program's own memory is once it has a name:
+              </p>
+              <Command text={`import { observeCache } from "telltale"; observeCache("users", cache);`} />
+            </NothingYet>
           ) : shown === undefined ? (
             <Empty title={`No cache has “${filter}” in its name.`} />
           ) : (

@@ -117,7 +117,7 @@ function Nothing({ data, isFiltered }: { readonly data: Findings; readonly isFil
   }
   if (data.muted > 0) return <Empty title={`Nothing but ${formatPlural(data.muted, "muted finding")}.`} />;
   return (
-    <NothingYet what="findings">
+    <NothingYet what="findings" isOfAllTime>
       <p>
         Apps under Telltale report slow and repeated queries, starved pools, caches that do not help and a blocked event
         loop. Those with other SDKs do not report findings.

@@ -67,7 +67,9 @@ export function MetricsPage() {
       <Loaded answer={answer}>
         {() =>
           all.length === 0 ? (
-            <NothingYet what="metrics" />
+            <NothingYet what="metrics" isOfAllTime>
+              <p>They come where the metrics of an SDK are on, by OTLP: OTEL_METRICS_EXPORTER=otlp.</p>
+            </NothingYet>
           ) : rows.length === 0 ? (
             <Empty title={`No metric has “${filter}” in it.`} />
           ) : (

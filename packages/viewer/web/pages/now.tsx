@@ -32,7 +32,8 @@ export function NowPage() {
               ) : (
                 <NothingYet what="requests">
                   <p>
-                    Look further back above, or at <a href={linkTo(["requests"])}>all requests that are kept</a>.
+                    Send the program one, look further back above, or at{" "}
+                    <a href={linkTo(["requests"])}>all requests that are kept</a>.
                   </p>
                 </NothingYet>
               )}

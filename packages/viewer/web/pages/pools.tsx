@@ -121,7 +121,11 @@ export function PoolsPage() {
       <Loaded answer={answer}>
         {({ fromMs, toMs }) =>
           all.length === 0 ? (
-            <NothingYet what="connection pools" />
+            <NothingYet what="connection pools">
+              <p>
+                A pool is here from its first connection on. Pools of databases and of HTTP agents are told by Telltale.
+              </p>
+            </NothingYet>
           ) : shown === undefined ? (
             <Empty title={`No pool has “${filter}” in its name.`} />
           ) : (
@@ -177,7 +181,7 @@ function PoolDetail({
           toMs={toMs}
         />
       </div>
-      <Section title="Who held its connections" note="most time first">
+      <Section title="Who held its connections" note="while queries ran, most time first">
         {holders.length === 0 ? (
           <Empty title="No span tells who held them." />
         ) : (
@@ -208,10 +212,10 @@ const holderColumns = (service: string, allMs: number): readonly Column<Holder>[
     cell: ({ heldMs }) => <ShareBar share={allMs === 0 ? null : heldMs / allMs} />,
   },
   { key: "held", title: "Held", isNumber: true, cell: ({ heldMs }) => formatMs(heldMs) },
-  { key: "calls", title: "Times", isNumber: true, cell: ({ calls }) => formatCount(calls) },
+  { key: "calls", title: "Queries", isNumber: true, cell: ({ calls }) => formatCount(calls) },
   {
     key: "mean",
-    title: "Each time",
+    title: "Each",
     isNumber: true,
     cell: ({ heldMs, calls }) => formatMs(calls === 0 ? null : heldMs / calls),
   },

@@ -78,7 +78,11 @@ export function QueriesPage() {
       <Loaded answer={answer}>
         {(data) =>
           all.length === 0 ? (
-            <NothingYet what="queries" />
+            <NothingYet what="queries">
+              <p>
+                Look further back above. What is asked of databases, Redis and Memcached is here once it is answered.
+              </p>
+            </NothingYet>
           ) : (
             <>
               <p class="dim">

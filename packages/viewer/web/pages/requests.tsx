@@ -101,7 +101,13 @@ function Nothing({
   readonly isFiltered: boolean;
   readonly showAll: () => void;
 }) {
-  if (!isFiltered) return <NothingYet what="requests" />;
+  if (!isFiltered) {
+    return (
+      <NothingYet what="requests" isOfAllTime>
+        <p>A program is heard. Open a page of it or send it a request: it is here as soon as it is answered.</p>
+      </NothingYet>
+    );
+  }
   return (
     <Empty title={loadMore ? "None of the newest requests is like that." : "No request that is kept is like that."}>
       {problem !== undefined && <p class="bad">✕ {problem}</p>}

@@ -44,7 +44,10 @@ function describePool(pool: PoolItem): string[] {
     `${clean(pool.service, 80)} ${clean(pool.pool, 120)}${pool.system === null ? "" : ` (${clean(pool.system, 40)})`}: ${facts.join(" · ")}`,
     ...pool.holders
       .slice(0, 8)
-      .map(({ route, heldMs, calls }) => `  held by ${clean(route, 160)} · ${describeMs(heldMs)} in ${calls} calls`),
+      .map(
+        ({ route, heldMs, calls }) =>
+          `  held by ${route === "" ? "no known request" : clean(route, 160)} · ${describeMs(heldMs)} in ${calls} calls`,
+      ),
     ...pool.findings.slice(0, 5).flatMap((finding) => describeShortly(finding).map((line) => `  ${line}`)),
   ];
 }

@@ -16,6 +16,7 @@ export function ComparePicker({ trace, other = "" }: { readonly trace: Trace; re
       }}
     >
       <option value="">Compare with…</option>
+      {other !== "" && !alike.some(({ traceId }) => traceId === other) && <option value={other}>A, as below</option>}
       {alike.map(({ traceId, startMs, durationMs, status, isError, did }) => (
         <option key={traceId} value={traceId}>
           {formatMs(durationMs)} at {formatTime(startMs)}
