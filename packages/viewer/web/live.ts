@@ -11,7 +11,9 @@ const changeWatchers = new Set<(change: Change) => void>();
 const stateWatchers = new Set<(state: LiveState) => void>();
 let source: EventSource | undefined;
 let state: LiveState = "connecting";
-let wasLive = false;
+let isFollowing = false;
+/** Opened behind another page, it may have to wait long for its first connection. */
+let wasLive = document.hidden;
 
 function tell(change: Change): void {
   for (const watcher of changeWatchers) watcher(change);
@@ -23,6 +25,7 @@ function become(next: LiveState): void {
 }
 
 function connect(): void {
+  source?.close();
   source = new EventSource("/api/live");
   become("connecting");
   source.addEventListener("open", () => {
@@ -41,10 +44,23 @@ function connect(): void {
   });
 }
 
+/**
+ * A browser has six connections for all pages of one address: with that many open, the seventh would wait for ever. Nobody looks at those
+ * that are behind others.
+ */
+function follow(): void {
+  if (state === "paused") return;
+  if (!document.hidden) return connect();
+  source?.close();
+  become("connecting");
+}
+
 /** Hears what the viewer has received, at most once a second, until the function it returns is called. */
 export function watchChanges(watcher: (change: Change) => void): () => void {
-  if (!source) {
-    connect();
+  if (!isFollowing) {
+    isFollowing = true;
+    follow();
+    document.addEventListener("visibilitychange", follow);
     setInterval(() => state === "live" && tell(ANYTHING), TICK_MS);
   }
   changeWatchers.add(watcher);
