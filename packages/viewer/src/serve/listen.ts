@@ -18,6 +18,11 @@ export interface Listening {
 
 /** Both are meant by `localhost`: what a program finds it to be differs. */
 const LOOPBACK = ["127.0.0.1", "::1"];
+/**
+ * How long a request may take; and how often that is looked at: by default every 30 s, and until then whoever connects and says nothing keeps
+ * others out.
+ */
+const TIMES = { requestTimeout: 30_000, headersTimeout: 10_000, connectionsCheckingInterval: 1_000 };
 /** The same number need not be free on both. */
 const TRIES = 10;
 
@@ -44,7 +49,7 @@ async function listenOn(listener: RequestListener, port: number, hosts: readonly
   let bound = port;
   try {
     for (const host of hosts) {
-      const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, listener);
+      const server = createServer(TIMES, listener);
       server.maxConnections = 1_000;
       const taken = await start(server, bound, host, servers.length > 0);
       if (taken === undefined) continue;
