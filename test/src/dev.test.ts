@@ -1,7 +1,7 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -162,6 +162,18 @@ test("a parent that talks to it talks to the program", async () => {
   child.send("hello");
   expect((await answer)[0]).toBe("heard hello");
   expect(await once(child, "exit")).toEqual([0, null]);
+});
+
+test("an inspector that NODE_OPTIONS ask for is the program's", async () => {
+  const free = createServer().listen(0, "127.0.0.1");
+  await once(free, "listening");
+  const { port } = free.address() as AddressInfo;
+  free.close();
+  await once(free, "close");
+  const env = { NODE_OPTIONS: `--inspect=127.0.0.1:${port}` };
+  const program = "console.log(require('node:inspector').url())";
+  const run = await runProgram(CLI, { cwd: folder, env, args: ["dev", ...ANY_PORT, "-e", program] });
+  expect(run).toMatchObject({ code: 0, stdout: expect.stringContaining(`ws://127.0.0.1:${port}/`) });
 });
 
 test("what the environment says already stays, and is told where the viewer misses it", async () => {

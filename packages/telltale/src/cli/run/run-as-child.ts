@@ -17,6 +17,7 @@ export interface Ending {
 /** Runs a program with this process's own input and output, and ends as it does; before that, what `beforeEnd` waits for. */
 export function runAsChild({ file, args, env }: Invocation, beforeEnd?: (ending: Ending) => Promise<void>): void {
   const [argv0, ...rest] = args;
+  leaveInspector(env);
   const stdio = process.send === undefined ? "inherit" : (["inherit", "inherit", "inherit", "ipc"] as const);
   const child = spawn(file, rest, {
     ...(argv0 !== undefined && { argv0 }),
@@ -46,6 +47,13 @@ export function runAsChild({ file, args, env }: Invocation, beforeEnd?: (ending:
     // One that Node handles itself, or that is caught: what a shell would say.
     setTimeout(() => process.exit(128 + os.signals[signal]), 1_000);
   });
+}
+
+/** `NODE_OPTIONS=--inspect` is meant for the program: its port, this process has taken first. */
+function leaveInspector({ NODE_OPTIONS = "" }: NodeJS.ProcessEnv): void {
+  if (!NODE_OPTIONS.includes("--inspect")) return;
+  const inspector = process.getBuiltinModule("node:inspector");
+  if (inspector.url() !== undefined) inspector.close();
 }
 
 /** Hands on what the parent and the child say to each other, until the child is through and the parent has all of it. */
