@@ -122,7 +122,7 @@ export interface RequestItem {
 
 /**
  * What a request did: the spans below it in its service, without those below another request, which are that one's. BEGIN, COMMIT, SET and
- * their like are no queries, nor are the commands of a cache.
+ * their like are no queries, nor are the commands of a cache. Of a trace with more than 100,000 spans, those that came last.
  */
 export interface Did {
   readonly spans: number;
