@@ -114,10 +114,11 @@ test("what could not be written leaves nothing behind", () => {
   store.db.exec(
     "CREATE TRIGGER full BEFORE INSERT ON span WHEN new.name = 's20' BEGIN SELECT raise(ABORT, 'full'); END",
   );
-  expect(() => writer.writeTraces(traces(named(11, 20), { "service.name": "new" }))).toThrow("full");
+  const cut = span({ name: "x".repeat(2_000) });
+  expect(() => writer.writeTraces(traces([cut, ...named(11, 20)], { "service.name": "new" }))).toThrow("full");
   store.db.exec("DROP TRIGGER full");
   expect(column("SELECT count(*) FROM resource")).toEqual([1]);
-  expect(writer.counters().spans).toMatchObject({ received: 10, held: 10 });
+  expect(writer.counters()).toMatchObject({ spans: { received: 10, held: 10 }, cuts: 0 });
   writer.writeTraces(traces(named(11, 20), { "service.name": "new" }));
   expect(column("SELECT count(*) FROM span JOIN resource ON resource.id = resource_id")).toEqual([20]);
 });

@@ -87,9 +87,11 @@ export function createWriter(store: Store, limits: Partial<StoreLimits> = {}): W
       return result;
     } catch (error) {
       rollBack(db);
-      Object.assign(tally.span, before.span);
-      Object.assign(tally.log, before.log);
-      Object.assign(tally.point, before.point);
+      const { span, log, point, ...counts } = before;
+      Object.assign(tally.span, span);
+      Object.assign(tally.log, log);
+      Object.assign(tally.point, point);
+      Object.assign(tally, counts);
       resources.reload();
       series.reload();
       throw error;
