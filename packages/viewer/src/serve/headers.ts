@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 
-/** What a page may do: load from here, show images that it has drawn itself, and nothing else. */
+/** What a page may do: load from here, and nothing else. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
   "connect-src 'self'",
-  "img-src 'self' data:",
+  "img-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
