@@ -1,5 +1,5 @@
+import type { Buckets } from "../store/buckets.js";
 import type { Increase } from "./increases.js";
-import type { Buckets } from "./series.js";
 import { at } from "./at.js";
 
 /** How many values lie below which bounds, gathered from histograms, whatever their bounds. */

@@ -1,4 +1,5 @@
-import type { Buckets, Point, Series } from "./series.js";
+import type { Buckets } from "../store/buckets.js";
+import type { Point, Series } from "./series.js";
 
 /** What a counter or a histogram counted between two times. */
 export interface Increase {

@@ -2,6 +2,7 @@ import type { Store } from "../store/open-store.js";
 import type { QueryDetail } from "./answers.js";
 import { parseObject } from "./attributes.js";
 import { allFindings, siteOf } from "./findings.js";
+import { nearestRank, sortNumbers } from "./nearest-rank.js";
 import { readMinutes } from "./parameters.js";
 import { ProblemError } from "./problem-error.js";
 import { readQuery } from "./queries.js";
@@ -137,7 +138,7 @@ function readSites(store: Store, parameters: OfQuery): QueryDetail["sites"] {
 }
 
 function readExamples(store: Store, parameters: OfQuery, ns: readonly number[]): QueryDetail["examples"] {
-  const median = Float64Array.from(ns).sort()[Math.ceil(ns.length / 2) - 1] ?? 0;
+  const median = nearestRank(sortNumbers(ns), 0.5);
   const slowest = readRows<ExampleRow>(store, SLOWEST, parameters);
   const known = new Set(slowest.map((row) => row.span_id));
   const typical = readRows<ExampleRow>(store, TYPICAL, { ...parameters, median }).filter(

@@ -1,3 +1,4 @@
+import type { Buckets } from "../store/buckets.js";
 import type { Store } from "../store/open-store.js";
 import type { AttributeMap } from "./answers.js";
 import { parseObject } from "./attributes.js";
@@ -17,11 +18,6 @@ export interface Series {
   readonly isMonotonic: boolean;
   readonly isDelta: boolean;
   readonly attributes: AttributeMap;
-}
-
-export interface Buckets {
-  readonly bounds: readonly number[];
-  readonly counts: readonly number[];
 }
 
 export interface Point {

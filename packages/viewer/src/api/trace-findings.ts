@@ -1,9 +1,8 @@
 import type { Store } from "../store/open-store.js";
+import { FINDING_EVENT } from "../store/write-findings.js";
 import type { AttributeMap, FindingItem, TraceSpan } from "./answers.js";
 import { textOf } from "./attributes.js";
 import { describeFinding, type KnownFinding, knownFindings } from "./findings.js";
-
-const FINDING_EVENT = "telltale.finding";
 
 /**
  * What was found in a trace: findings that name it, and what its spans tell. A finding that is told of stands for all of its kind, and

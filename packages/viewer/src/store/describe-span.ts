@@ -1,8 +1,9 @@
 import type { SpanMessage } from "@telltale/otlp";
 import { fingerprintOf } from "./fingerprint-of.js";
-import { cutText } from "./write-values.js";
 import { MAX_NAME } from "./limits.js";
 import { countAt, findAttributes, type Found, textAt } from "./read-attributes.js";
+import { FINDING_EVENT } from "./write-findings.js";
+import { cutText } from "./write-values.js";
 
 const SERVER = 2;
 const CLIENT = 3;
@@ -92,7 +93,7 @@ function findingOf(span: SpanMessage, found: Found): string | null {
   const kind = textAt(found, "telltale.finding.kind");
   if (kind !== undefined) return shorten(kind);
   for (const event of span.events ?? []) {
-    if (event.name !== "telltale.finding") continue;
+    if (event.name !== FINDING_EVENT) continue;
     const told = textAt(findAttributes(event.attributes, KIND), "telltale.finding.kind");
     if (told !== undefined) return shorten(told);
   }
