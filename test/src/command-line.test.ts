@@ -25,7 +25,7 @@ describe("telltale", () => {
   test.each([[[]], [["--help"]], [["help"]]])("%j says what there is", async (args: string[]) => {
     const { code, stdout, stderr } = await run(...args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const name of ["baseline", "doctor", "grafana", "report", "run"])
+    for (const name of ["baseline", "dev", "doctor", "grafana", "mcp", "report", "run", "top", "viewer"])
       expect(stdout).toMatch(new RegExp(`^ {2}telltale ${name} {4,}\\w`, "m"));
   });
 
@@ -161,7 +161,7 @@ describe("telltale grafana", () => {
   test.each<[args: string[], expected: RegExp]>([
     [
       ["grafan"],
-      /^telltale: unknown command "grafan"; known are baseline, doctor, grafana, report, run; see telltale --help\n$/,
+      /^telltale: unknown command "grafan"; known are baseline, dev, doctor, grafana, mcp, report, run, top, viewer; see telltale --help\n$/,
     ],
     [["constructor"], /^telltale: unknown command "constructor"/],
     [["grafana"], /^telltale: --out must be the folder to write to, such as --out telltale-grafana\n$/],
