@@ -364,7 +364,12 @@ describe("GET /api/pools", () => {
         NOW_MS - 1_000,
         value,
       );
-    level("count", 7, { "db.client.connection.state": "used" });
+    const used = seed.addSeries(1, "db.client.connection.count", "sum", {
+      ...name,
+      "db.client.connection.state": "used",
+    });
+    seed.addPoint(used, NOW_MS - 2_000, 9);
+    seed.addPoint(used, NOW_MS - 1_000, 7);
     level("count", 3, { "db.client.connection.state": "idle" });
     level("count", 1, { "db.client.connection.state": "used" }, 2);
     level("pending_requests", 4);
@@ -413,7 +418,7 @@ describe("GET /api/pools", () => {
     expect(pools.map(({ instance }) => instance)).toEqual(["a", "b"]);
     const [pool, other] = pools;
     expect(pool).toMatchObject({ service: "shop", pool: "pg", system: "postgresql", limit: 10, timeouts: 3 });
-    expect([pool?.used, pool?.idle, pool?.pending].map((steps) => known(steps as Steps).at(-1))).toEqual([7, 3, 4]);
+    expect([pool?.used, pool?.idle, pool?.pending].map((steps) => known(steps as Steps).at(-1))).toEqual([9, 3, 4]);
     expect(pool?.waits.count).toBe(100);
     expect(pool?.waits.p50Ms).toBeCloseTo(150, 6);
     expect(pool?.waits.p95Ms).toBeCloseTo(195, 6);

@@ -289,9 +289,10 @@ export interface PoolItem {
   readonly pool: string;
   readonly system: string | null;
   readonly limit: number | null;
+  /** The most of each step, as are those that wait: a full pool is mostly free again when one ends. */
   readonly used: Steps;
+  /** At the end of each step. */
   readonly idle: Steps;
-  /** The most of each step; the two above are as they were at its end. */
   readonly pending: Steps;
   readonly waits: { readonly count: number; readonly p50Ms: number; readonly p95Ms: number; readonly maxMs: number };
   readonly timeouts: number;

@@ -71,9 +71,9 @@ function describe(
     );
   const isUsed = ({ attributes }: Series): boolean => USED_STATES.includes(textOf(attributes, ...family.states));
   const connections = of(family.connections);
-  const used = levels(connections.filter(isUsed));
+  // A pool that was full and who waited for it are mostly free and gone when a step ends.
+  const used = levels(connections.filter(isUsed), true);
   const idle = levels(connections.filter((each) => !isUsed(each)));
-  // Who waits has mostly gone when a step ends.
   const pending = levels(of(family.pending), true);
   const waits = waitsOf(store, window, of(family.wait));
   if ([used, idle, pending].every((values) => lastOf(values) === null) && waits.count === 0) return undefined;

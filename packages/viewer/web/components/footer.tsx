@@ -48,7 +48,7 @@ export function Footer({
         {status.sources.length === 0 && `waiting for telemetry at ${status.otlpUrl}`}
         {sources.map(({ service, instance, language, lastMs }) => (
           <span key={`${service} ${instance}`} title={showLine(`${instance} ${language ?? ""}`)}>
-            {showLine(service, 60)} <small>{formatAgo(lastMs)}</small>
+            {showLine(service, 60)} <small>{lastMs === 0 ? "a while ago" : formatAgo(lastMs)}</small>
           </span>
         ))}
         {status.sources.length > sources.length && `and ${formatCount(status.sources.length - sources.length)} more`}

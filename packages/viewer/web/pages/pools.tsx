@@ -33,7 +33,7 @@ const COLUMNS: readonly Column<PoolItem>[] = [
   },
   {
     key: "used",
-    title: "Used now",
+    title: "Used, most",
     cell: (pool) => {
       const used = nowOf(pool.used);
       if (used === null || pool.limit === null) return formatCount(used);
@@ -51,7 +51,7 @@ const COLUMNS: readonly Column<PoolItem>[] = [
   },
   {
     key: "pending",
-    title: "Waiting now",
+    title: "Waiting, most",
     cell: ({ pending }) => {
       const now = nowOf(pending);
       return now === null ? "–" : <Worry count={now} />;
@@ -223,9 +223,9 @@ const holderColumns = (service: string, allMs: number): readonly Column<Holder>[
 
 function poolLines({ used, idle, pending, limit }: PoolItem): readonly ChartLine[] {
   const lines: ChartLine[] = [
-    { label: "used", values: used },
+    { label: "used, most", values: used },
     { label: "idle", values: idle },
-    { label: "waiting", values: pending },
+    { label: "waiting, most", values: pending },
   ];
   if (limit !== null) lines.push({ label: "limit", values: { ...used, values: used.values.map(() => limit) } });
   return lines;

@@ -91,7 +91,7 @@ export function QueriesPage() {
                   data.queries.reduce((sum, { calls }) => sum + calls, 0),
                   "call",
                 )}
-                , {formatMs(data.totalMs)} in the databases
+                , {formatMs(data.totalMs)} in all, waits for connections included
                 {rows.length < all.length && ` · ${formatCount(rows.length)} match the filter`}
               </p>
               {rows.length === 0 ? (
