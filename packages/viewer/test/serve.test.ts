@@ -108,6 +108,24 @@ test("says why a caller is refused, and what to do", async () => {
   });
 });
 
+test("a connection has its answers in the order of its questions; one that asks on and on without reading is closed", async () => {
+  const { url } = await start();
+  const ask = async (times: number, end: string) => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    const question = (n: number, more = "") => `GET /nothing-${n}.js HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
+    const status = "GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const questions = Array.from({ length: times }, (_, n) => (n % 2 === 0 ? status : question(n)));
+    socket.on("error", () => {}).end(questions.join("") + question(times, end));
+    let text = "";
+    socket.setEncoding("latin1").on("data", (part: string) => (text += part));
+    await once(socket, "close");
+    return [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code]) => code);
+  };
+  const inTurn = Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? "200" : "404"));
+  expect(await ask(20, "Connection: close\r\n")).toEqual([...inTurn, "404"]);
+  expect((await ask(500, "Connection: close\r\n")).length).toBeLessThan(40);
+});
+
 test("pages are compressed as the browser wants, assets stay in its cache for good, all else does not", async () => {
   const { url } = await start();
   const plain = await get(`${url}/`);

@@ -5,6 +5,7 @@ import { answerJaeger } from "../jaeger/answer-jaeger.js";
 import type { Store } from "../store/open-store.js";
 import { readBody, refuse, sendJson } from "./answer.js";
 import type { Part } from "./handle.js";
+import { takeTurn } from "./one-by-one.js";
 
 /** `{"muted": true}` and the like. */
 const MAX_BODY_BYTES = 10_000;
@@ -29,6 +30,8 @@ export function serveApi(store: Store, readStatus: () => Status): Part {
         return true;
       }
     }
+    await takeTurn();
+    if (request.socket.destroyed) return true;
     const ours = answerApi(store, request.method ?? "GET", url, body);
     const answer = ours ?? (isReading(request) ? answerJaeger(store, url) : undefined);
     if (answer === undefined) return false;

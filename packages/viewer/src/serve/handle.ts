@@ -3,6 +3,7 @@ import { refuse } from "./answer.js";
 import { checkCaller } from "./check-caller.js";
 import { setHeaders } from "./headers.js";
 import type { Live } from "./live.js";
+import { inLine } from "./one-by-one.js";
 import { answerPage, type Pages } from "./pages.js";
 
 /** Answers a request, or says that it is not for it. */
@@ -79,13 +80,14 @@ function guard(
       refuse(request, response, 400, "the address cannot be read: expected a path such as /api/status");
       return;
     }
-    answer(request, response, url).catch((error: unknown) => {
+    const failed = (error: unknown): void => {
       // Whoever asked is gone, or the viewer ends.
       if (response.destroyed) return;
       process.stderr.write(`telltale: ${error instanceof Error ? error.stack : String(error)}\n`);
       if (response.headersSent) response.destroy();
       else refuse(request, response, 500, "the viewer failed at this; its own output says how");
-    });
+    };
+    inLine(request, response, () => void answer(request, response, url).catch(failed));
   };
 }
 
