@@ -31,7 +31,7 @@ const themes = [
 test("all colours were read, and greys are as bright as they are said to be", () => {
   // #767676 is the lightest grey that text on white may have.
   expect(1.05 / (luminance("#767676") + 0.05)).toBeCloseTo(4.54, 2);
-  expect(texts).toEqual(expect.arrayContaining(["text", "text-dim", "accent", "error", "series-8", "kind-queue"]));
+  expect(texts).toEqual(expect.arrayContaining(["text", "text-dim", "accent", "error", "series-8", "sql-parameter"]));
   expect(colors.size).toBe(css.split("light-dark(").length - 1);
 });
 

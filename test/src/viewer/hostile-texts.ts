@@ -3,7 +3,7 @@ import { anyValue, attributes, type Json, ns, spanId, TRACES } from "./otlp-json
 import { json, type Post } from "./send.js";
 
 export const HOSTILE_METRIC = hostileText("metric name");
-export const HOSTILE_QUERY = `SELECT '${hostileText("query text")}'`;
+const HOSTILE_QUERY = `SELECT '${hostileText("query text")}'`;
 
 /** Each of these attributes with a hostile value of its own. */
 function hostile(names: string): Record<string, string> {

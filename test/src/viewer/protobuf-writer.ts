@@ -11,17 +11,17 @@ export function field(number: number, content: string | Uint8Array | readonly Ui
   return Buffer.concat([varint((number << 3) | 2), varint(bytes.length), bytes]);
 }
 
-export function varintField(number: number, value: number): Uint8Array {
+function varintField(number: number, value: number): Uint8Array {
   return Buffer.concat([varint(number << 3), varint(value)]);
 }
 
-export function fixed64Field(number: number, value: bigint): Uint8Array {
+function fixed64Field(number: number, value: bigint): Uint8Array {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(value);
   return Buffer.concat([varint((number << 3) | 1), bytes]);
 }
 
-export function doubleField(number: number, value: number): Uint8Array {
+function doubleField(number: number, value: number): Uint8Array {
   const bytes = Buffer.alloc(8);
   bytes.writeDoubleLE(value);
   return Buffer.concat([varint((number << 3) | 1), bytes]);

@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { readLines } from "./read-lines.js";
 
 // Codes of JSON-RPC 2.0, section 5.1.
-export const PARSE_ERROR = -32700;
-export const INVALID_REQUEST = -32600;
+const PARSE_ERROR = -32700;
+const INVALID_REQUEST = -32600;
 export const METHOD_NOT_FOUND = -32601;
 export const INVALID_PARAMS = -32602;
-export const INTERNAL_ERROR = -32603;
+const INTERNAL_ERROR = -32603;
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** More wait until one is answered: nothing further is read meanwhile. */

@@ -24,7 +24,7 @@ export function attributesJson(pairs: readonly KeyValue[] | undefined, budget: B
   return `{${parts.join(",")}}`;
 }
 
-export function valueJson(value: AnyValue | undefined, budget: Budget): string {
+function valueJson(value: AnyValue | undefined, budget: Budget): string {
   if (value === undefined) return "null";
   const { stringValue, boolValue, intValue, doubleValue, bytesValue, arrayValue, kvlistValue } = value;
   if (kvlistValue !== undefined) return attributesJson(kvlistValue.values, budget);

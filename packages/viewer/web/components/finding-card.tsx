@@ -66,7 +66,7 @@ export function FindingCard({ finding, onMute, isOpen = false, onToggle }: Findi
 
 function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
   return (
-    <span class="fact">
+    <span>
       <small>{name}</small> {children}
     </span>
   );
@@ -75,7 +75,7 @@ function Fact({ name, children }: { readonly name: string; readonly children: Co
 function Links({ finding: { traceId, fingerprint } }: { readonly finding: FindingItem }) {
   if (traceId === null && fingerprint === null) return null;
   return (
-    <span class="fact links">
+    <span class="links">
       {traceId !== null && <a href={linkTo(["trace", traceId])}>Trace</a>}
       {fingerprint !== null && <a href={linkTo(["queries", fingerprint])}>Query</a>}
     </span>

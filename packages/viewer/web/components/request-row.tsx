@@ -26,7 +26,7 @@ export function RequestRow({
         <time class="dim" dateTime={toIso(startMs)}>
           {formatTime(startMs, { withMs: true })}
         </time>
-        <span class={`request-status ${isError ? "bad" : ""}`}>
+        <span class={isError ? "bad" : ""}>
           {isError ? "✕ " : ""}
           {status ?? (isError ? "error" : "ok")}
         </span>
@@ -56,7 +56,7 @@ export function RequestRow({
 }
 
 /** `12 queries 34 ms`, `3 hits 1 miss`, `2 HTTP calls`; each has its place, so that they can be compared down the list. */
-export function DidWhat({ did }: { readonly did: Did }) {
+function DidWhat({ did }: { readonly did: Did }) {
   const { queries, queryMs, cacheHits, cacheMisses, httpCalls } = did;
   return (
     <span class="did">

@@ -1,6 +1,7 @@
 import type { Steps } from "../../src/api/answers.js";
 import { lineClass } from "./line-style.js";
 import { formatQuantity } from "./quantity.js";
+
 const WIDTH = 100;
 const HEIGHT = 20;
 

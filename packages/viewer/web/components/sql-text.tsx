@@ -12,7 +12,7 @@ export function SqlText({ text }: { readonly text: string }) {
         {lines === undefined
           ? layOutJson(shown)
           : lines.map((line, i) => (
-              <span key={i} class="sql-line">
+              <span key={i}>
                 {"  ".repeat(line.indent)}
                 {line.tokens.map((token, j) => [
                   j > 0 && token.isApart ? " " : "",

@@ -43,7 +43,7 @@ function Comparison({ before, after }: { readonly before: Trace; readonly after:
       <div class="compare-heads">
         <TraceHead label="A" trace={before} />
         <TraceHead label="B" trace={after} />
-        <p class="compare-sum">
+        <p>
           {tellDifference(before.durationMs, after.durationMs)}
           {before.leftOut + after.leftOut > 0 &&
             `; ${(before.leftOut + after.leftOut).toLocaleString("en")} spans are too many to be compared`}
