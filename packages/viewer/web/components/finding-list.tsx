@@ -15,7 +15,7 @@ export function FindingList({ findings }: { readonly findings: readonly FindingI
         <FindingCard key={finding.id} finding={finding} />
       ))}
       {more.length > 0 && (
-        <details class="more">
+        <details class="more-findings">
           <summary>{more.length} more</summary>
           {more.map((finding) => (
             <FindingCard key={finding.id} finding={finding} />

@@ -119,7 +119,7 @@ function Detail({
       </div>
       {sites.length > 0 && (
         <Section title="Called from">
-          <ul class="plain">
+          <ul class="plain sites">
             {sites.map(({ site, calls }) => (
               <li key={site}>
                 <code>{showLine(site)}</code> <small>{formatCount(calls)} ×</small>

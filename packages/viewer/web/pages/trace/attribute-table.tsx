@@ -14,7 +14,7 @@ export function AttributeTable({ attributes, label }: { readonly attributes: Att
   if (all.length === 0) return <p class="dim">None.</p>;
   return (
     <>
-      <table class="facts" aria-label={label}>
+      <table class="attributes" aria-label={label}>
         <tbody>
           {(isAll ? all : all.slice(0, MOST)).map(([name, value]) => (
             <tr key={name}>
