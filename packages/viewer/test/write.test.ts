@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readSources } from "../src/api/status.js";
 import { createWriter, type Writer } from "../src/store/create-writer.js";
 import { openStore, type Store } from "../src/store/open-store.js";
 import { attributes, hex, logs, metrics, span, traces } from "./otlp-builders.js";
@@ -149,6 +150,7 @@ describe("spans", () => {
         span({ startTimeUnixNano: 1n, endTimeUnixNano: end }),
         span({ startTimeUnixNano: end, endTimeUnixNano: end }),
         span({ startTimeUnixNano: 0n, endTimeUnixNano: 7_000_000n }),
+        span({ startTimeUnixNano: end - 5_000n, endTimeUnixNano: end }),
       ]),
     );
     const most = Number.MAX_SAFE_INTEGER;
@@ -157,7 +159,9 @@ describe("spans", () => {
       { start_us: 0, duration_ns: most },
       { start_us: most, duration_ns: 0 },
       { start_us: 7_000, duration_ns: 0 },
+      { start_us: most, duration_ns: 5_000 },
     ]);
+    expect(readSources(store)).toEqual([expect.objectContaining({ service: "shop", instance: "shop-1" })]);
   });
 
   test("without proper ids they are rejected and counted, the others are kept", () => {

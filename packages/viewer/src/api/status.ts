@@ -12,10 +12,13 @@ interface SourceRow {
 
 const MAX_SOURCES = 200;
 
-/** When each was heard last, as the newest rows tell: what was heard before all of them is long gone. */
+/**
+ * When each was heard last, as the newest rows tell: what was heard before all of them is long gone. In fractions: of clocks at the end of
+ * time, the sum is no whole number of JavaScript's.
+ */
 const SOURCES = `
 WITH heard AS (
-  SELECT resource_id, start_us + duration_ns / 1000 AS us FROM (SELECT * FROM span ORDER BY id DESC LIMIT 5000)
+  SELECT resource_id, start_us + duration_ns / 1000.0 AS us FROM (SELECT * FROM span ORDER BY id DESC LIMIT 5000)
   UNION ALL SELECT resource_id, time_us FROM (SELECT * FROM log ORDER BY id DESC LIMIT 5000)
   UNION ALL SELECT resource_id, time_us FROM (SELECT * FROM point ORDER BY id DESC LIMIT 5000) AS newest JOIN series ON series.id = series_id
 ), last AS (SELECT resource_id, max(us) AS last_us FROM heard GROUP BY resource_id)
