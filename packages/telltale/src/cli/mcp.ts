@@ -9,8 +9,8 @@ const HELP = `telltale mcp [--url <url>]    lets a coding assistant ask a runnin
 
 In the assistant's list of servers:
   { "mcpServers": { "telltale": { "command": "npx", "args": ["telltale", "mcp"] } } }
-The viewer is one that telltale dev or telltale viewer has started; it need not run yet. Tools: findings, slow queries, requests, traces. What
-programs have sent is handed on as data, marked so.
+The viewer is one that telltale dev or telltale viewer has started; it need not run yet. Tools: findings, slow queries, requests, traces,
+caches, pools. What programs have sent is handed on as data, marked so.
 `;
 
 /** `telltale mcp`. */
