@@ -49,6 +49,23 @@ async function seedTraces(count: number): Promise<Seed> {
   return seed;
 }
 
+test("connections and transactions of OpenTelemetry's own instrumentation of pg are no queries either", async () => {
+  const seed = await seedStore();
+  seed.addResource("shop");
+  const about = { trace: "t", by: 1, startMs: NOW_MS - 1_000, ms: 10 };
+  seed.addSpan({ ...about, id: "root", route: "GET /orders" });
+  for (const name of [
+    "pg-pool.connect",
+    "pg.connect",
+    "pg.query:BEGIN shop",
+    "pg.query:SELECT shop",
+    "pg.query:COMMIT",
+  ])
+    seed.addSpan({ ...about, id: name, parent: "root", name, system: "postgresql", fingerprint: name });
+  const { requests } = seed.get<Requests>("/api/requests");
+  expect(requests[0]?.did).toMatchObject({ spans: 5, queries: 1, queryMs: 10 });
+});
+
 test("what a request did is below it, in its service, and not below another request", async () => {
   const seed = await seedTraces(1);
   const { requests } = seed.get<Requests>("/api/requests");

@@ -124,7 +124,18 @@ function sum({ name, ns, is_query, is_http, cache_hits, cache_misses }: Columns,
   };
 }
 
+/** OpenTelemetry's instrumentation of pg says `pg.query:BEGIN shop`, and has spans for connections, too. */
+const OF_PG = "pg.query:";
+const CONNECTS = new Set(["pg.connect", "pg-pool.connect"]);
+
 function isControl(name: string): boolean {
-  const end = name.indexOf(" ");
-  return CONTROL.has((end < 0 ? name : name.slice(0, end)).slice(0, 20).toUpperCase());
+  if (CONNECTS.has(name)) return true;
+  const start = name.startsWith(OF_PG) ? OF_PG.length : 0;
+  const end = name.indexOf(" ", start);
+  return CONTROL.has(
+    name
+      .slice(start, end < 0 ? undefined : end)
+      .slice(0, 20)
+      .toUpperCase(),
+  );
 }

@@ -101,7 +101,8 @@ export function NothingYet({
 }) {
   const { data: status } = useApi<Status>("/api/status", ["spans", "metrics"]);
   if (!status) return null;
-  if (status.spans.received + status.points.received + status.logs.received > 0) {
+  // What a file kept was received by the viewer before.
+  if ([status.spans, status.points, status.logs].some(({ received, held }) => received + held > 0)) {
     return <Empty title={`No ${what} ${isOfAllTime ? "yet" : "in this time"}.`}>{children}</Empty>;
   }
   return (
