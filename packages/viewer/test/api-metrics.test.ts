@@ -449,4 +449,17 @@ describe("GET /api/pools", () => {
     expect(pools).toMatchObject([{ pool: "hikari", system: null, waits: { count: 10, p50Ms: 6, maxMs: 8 } }]);
     expect(known(pools[0]?.used as Steps).at(-1)).toBe(2);
   });
+
+  test("pools that ended take no other pool's place", async () => {
+    const seed = await seedProcesses();
+    const used = (pool: string) => ({ "db.client.connection.pool.name": pool, "db.client.connection.state": "used" });
+    for (let n = 0; n < 250; n += 1) {
+      const series = seed.addSeries(1, "db.client.connection.count", "sum", used(`ended ${n}`));
+      seed.addPoint(series, NOW_MS - 3_600_000, 1);
+    }
+    const agent = { "server.address": "api.example", "server.port": 443, "http.connection.state": "active" };
+    seed.addPoint(seed.addSeries(1, "http.client.open_connections", "sum", agent), NOW_MS - 1_000, 2);
+    const { pools } = seed.get<Pools>("/api/pools");
+    expect(pools.map(({ pool }) => pool)).toEqual(["api.example:443"]);
+  });
 });

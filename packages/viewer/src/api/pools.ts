@@ -28,11 +28,17 @@ interface Gathered {
 export function answerPools(store: Store, url: URL, nowMs: number): Pools {
   const window = windowOf(nowMs, readMinutes(url, 15));
   const service = readText(url, "service");
-  const gathered = POOL_FAMILIES.flatMap((family) => gather(store, family, service)).slice(0, MAX_POOLS);
+  const gathered = POOL_FAMILIES.flatMap((family) => gather(store, family, service));
   const recent = readRecentCalls(store, window);
   const services = readServices(store);
   const findings = allFindings(store);
-  const pools = gathered.flatMap((each) => describe(store, window, each, recent, services, findings) ?? []);
+  const pools: PoolItem[] = [];
+  for (const each of gathered) {
+    // Those of processes that ended are many where one is started again and again: they count for nothing.
+    const pool = describe(store, window, each, recent, services, findings);
+    if (pool !== undefined) pools.push(pool);
+    if (pools.length >= MAX_POOLS) break;
+  }
   const rank = ({ waits, pending }: PoolItem): number => waits.p95Ms * waits.count + (lastOf(pending.values) ?? 0);
   return {
     fromMs: window.fromMs,
