@@ -36,7 +36,7 @@ describe.each(releases)("$name, against what is no MongoDB", ({ driver }) => {
     }).connect();
   const reading = (name = `127.0.0.1:${server.port}`) => readPools().find(({ pool }) => pool.name.startsWith(name));
   beforeAll(async () => {
-    client = await open({ maxPoolSize: 1, waitQueueTimeoutMS: 200 });
+    client = await open({ maxPoolSize: 1, waitQueueTimeoutMS: 5_000 });
     things = client.db("shop").collection("things");
     await things.findOne({});
     collected.reset();
@@ -175,11 +175,10 @@ describe.each(releases)("$name, against what is no MongoDB", ({ driver }) => {
 
   test("a pool counts as it does itself", async () => {
     const running = client.db("shop").collection("doze").findOne({});
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(reading()?.reading).toEqual({ used: 1, idle: 0, pending: 0, limit: 1, idleMin: 0 });
+    const soon = { interval: 1 };
+    await expect.poll(() => reading()?.reading, soon).toEqual({ used: 1, idle: 0, pending: 0, limit: 1, idleMin: 0 });
     const waiting = things.findOne({});
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(reading()?.reading.pending).toBe(1);
+    await expect.poll(() => reading()?.reading.pending, soon).toBe(1);
     await Promise.all([running, waiting]);
     expect(reading()?.reading).toEqual({ used: 0, idle: 1, pending: 0, limit: 1, idleMin: 0 });
   });
