@@ -19,8 +19,8 @@ ${VIEWER_HELP}
   --no-open          leave the browser alone; so do BROWSER=none, CI, and a stderr that is no terminal
   --stay             keep the viewer when the program has ended, until Ctrl-C
 
-Where a port is taken, and none was asked for, another one is used. Everything is sampled, and sent to the viewer every half a second, unless
-OTEL_* variables say otherwise. Output, signals and exit code are those of the program.
+Where a port is taken, and none was asked for, another one is used; for a program that listens on 4318 or 4319 itself, ask for others. Everything
+is sampled, and sent to the viewer every half a second, unless OTEL_* variables say otherwise. Output, signals and exit code are those of the program.
 `;
 
 const OPTIONS = {
