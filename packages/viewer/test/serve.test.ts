@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, request } from 
 import { createServer, type AddressInfo, connect } from "node:net";
 import { once } from "node:events";
 import { brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { createLive } from "../src/serve/live.js";
 import { findPages, readPages } from "../src/serve/pages.js";
 import { PortTakenError, startViewer, type ViewerOptions } from "../src/start-viewer.js";
@@ -124,6 +124,18 @@ test("a connection has its answers in the order of its questions; one that asks 
   const inTurn = Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? "200" : "404"));
   expect(await ask(20, "Connection: close\r\n")).toEqual([...inTurn, "404"]);
   expect((await ask(500, "Connection: close\r\n")).length).toBeLessThan(40);
+});
+
+test("what fails again and again is said once, and acts on no terminal", async () => {
+  const { url, store } = await start();
+  const stderr = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  onTestFinished(() => stderr.mockRestore());
+  store.db.prepare = () => {
+    throw new Error("\x1b[2J broken");
+  };
+  for (let times = 0; times < 3; times++) expect((await get(`${url}/api/findings`)).status).toBe(500);
+  expect(stderr).toHaveBeenCalledOnce();
+  expect(stderr.mock.lastCall?.[0]).toMatch(/^telltale: Error: \ufffd\[2J broken\n {4}at /);
 });
 
 test("pages are compressed as the browser wants, assets stay in its cache for good, all else does not", async () => {

@@ -6,6 +6,9 @@ import type { Live } from "./live.js";
 import { inLine } from "./one-by-one.js";
 import { answerPage, type Pages } from "./pages.js";
 
+/** Different failures that are told. */
+const MAX_SAID = 20;
+
 /** Answers a request, or says that it is not for it. */
 export type Part = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<boolean>;
 
@@ -65,6 +68,7 @@ function guard(
   host: string | undefined,
   answer: (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void>,
 ): RequestListener {
+  const say = createSayOnce();
   return (request, response) => {
     setHeaders(response);
     // Whoever sends may go while it is answered.
@@ -83,11 +87,22 @@ function guard(
     const failed = (error: unknown): void => {
       // Whoever asked is gone, or the viewer ends.
       if (response.destroyed) return;
-      process.stderr.write(`telltale: ${error instanceof Error ? error.stack : String(error)}\n`);
+      say(error instanceof Error ? (error.stack ?? error.message) : String(error));
       if (response.headersSent) response.destroy();
       else refuse(request, response, 500, "the viewer failed at this; its own output says how");
     };
     inLine(request, response, () => void answer(request, response, url).catch(failed));
+  };
+}
+
+/** Stderr may be that of the program that is watched, and pages ask each second: what is known is not said again. */
+function createSayOnce(): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (said.size >= MAX_SAID || said.has(text)) return;
+    said.add(text);
+    // A message may quote what was received: nothing in it is to act on a terminal.
+    process.stderr.write(`telltale: ${text.replaceAll(/[^\P{C}\n]/gu, "\ufffd")} (said once)\n`);
   };
 }
 

@@ -63,7 +63,9 @@ function prepare(db: DatabaseSync, file: string | undefined): void {
   db.exec(SCHEMA);
   const check = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
   if (check !== "ok")
-    throw new StoreFileError(`${file} is damaged (${String(check)}): delete it, or name another file`);
+    throw new StoreFileError(
+      `${file} is damaged (${String(check).replaceAll("\n", " ")}): delete it, or name another file`,
+    );
 }
 
 function numberOf(db: DatabaseSync, query: string): number {
