@@ -9,9 +9,7 @@ export {
   type HistogramPoint,
   type MetricMessage,
   type MetricsRequest,
-  type NumberPoint,
   parseMetrics,
-  type SummaryPoint,
 } from "./metrics.js";
 export {
   decodeTraces,
