@@ -143,6 +143,8 @@ function forViewer(env) {
     OTEL_METRIC_EXPORT_INTERVAL: env.OTEL_METRIC_EXPORT_INTERVAL || "1000",
     OTEL_LOGS_EXPORTER: env.OTEL_LOGS_EXPORTER || "otlp",
     OTEL_BLRP_SCHEDULE_DELAY: env.OTEL_BLRP_SCHEDULE_DELAY || "500",
+    // The viewer is to say how often a finding came, as the report does.
+    TELLTALE_FINDING_EVENTS_MS: env.TELLTALE_FINDING_EVENTS_MS || "1000",
   };
 }
 
