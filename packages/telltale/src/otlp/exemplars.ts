@@ -16,7 +16,9 @@ const KINDS = [
 export function addExemplars(request: Uint8Array, metrics: ResourceMetrics): Uint8Array {
   let bytes = Buffer.from(request.buffer, request.byteOffset, request.byteLength);
   for (const { type, path, exemplars } of KINDS) {
-    const lists = exemplarsOf(metrics, type).values();
+    const all = exemplarsOf(metrics, type);
+    if (all.every((list) => list.length === 0)) continue;
+    const lists = all.values();
     const more = () => (lists.next().value ?? []).map((exemplar) => field(exemplars, encode(exemplar)));
     bytes = extend(bytes, path, more);
   }
@@ -62,20 +64,30 @@ function exemplarsOf({ scopeMetrics }: ResourceMetrics, type: DataPointType): (r
   );
 }
 
-/** A message with `more` at the end of each message at the end of `path`, one after the other. */
-function extend(message: Buffer, [wanted, ...deeper]: readonly number[], more: () => readonly Buffer[]): Buffer {
-  if (wanted === undefined) return Buffer.concat([message, ...more()]);
+/** A message with `more` at the end of each message at the end of `path`, one after the other; itself where there is none. */
+function extend(message: Buffer, path: readonly number[], more: () => readonly Buffer[]): Buffer {
+  const [wanted, ...deeper] = path;
+  if (wanted === undefined) {
+    const added = more();
+    return added.length === 0 ? message : Buffer.concat([message, ...added]);
+  }
   const parts: Buffer[] = [];
+  /** Up to here it is in `parts`. */
+  let kept = 0;
   let at = 0;
   while (at < message.length) {
     const begin = at;
     const tag = readVarint();
     const length = sizeOf(tag & 7);
     at += length;
-    if (tag >>> 3 === wanted) parts.push(field(wanted, extend(message.subarray(at - length, at), deeper, more)));
-    else parts.push(message.subarray(begin, at));
+    if (tag >>> 3 !== wanted) continue;
+    const inner = message.subarray(at - length, at);
+    const extended = extend(inner, deeper, more);
+    if (extended === inner) continue;
+    parts.push(message.subarray(kept, begin), field(wanted, extended));
+    kept = at;
   }
-  return Buffer.concat(parts);
+  return kept === 0 ? message : Buffer.concat([...parts, message.subarray(kept)]);
 
   function sizeOf(wireType: number): number {
     if (wireType === 2) return readVarint();
