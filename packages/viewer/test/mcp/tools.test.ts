@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import type { FindingItem, Findings, Trace, TraceSpan } from "../../src/api/answers.js";
+import { makeSpan } from "../make-span.js";
 import { call, request, talk } from "./talk.js";
 
 let server: Server | undefined;
@@ -112,31 +113,7 @@ function span(
   durationMs: number,
   more: Partial<TraceSpan> = {},
 ): TraceSpan {
-  return {
-    spanId: id,
-    parent,
-    depth: 0,
-    isOrphan: false,
-    service: "shop",
-    scope: "telltale",
-    name: id,
-    kind: "internal",
-    startMs,
-    skewMs: 0,
-    durationMs,
-    selfMs: durationMs,
-    isCritical: false,
-    status: "unset",
-    statusMessage: "",
-    poolWaitMs: 0,
-    loopDelayMs: 0,
-    group: null,
-    finding: null,
-    attributes: {},
-    events: [],
-    links: [],
-    ...more,
-  };
+  return makeSpan({ spanId: id, parent, name: id, startMs, durationMs, selfMs: durationMs, ...more });
 }
 
 function traceOf(spans: readonly TraceSpan[], more: Partial<Trace> = {}): Trace {
