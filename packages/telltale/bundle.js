@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, brotliDecompressSync } from "node:zlib";
 import { build } from "esbuild";
 
-// What the preload loads is a few CommonJS files. Read as 130 ES modules, the same code takes four times as long (see the README); and
+// What the preload loads is a few CommonJS files. Read as many ES modules, the same code takes several times as long; and
 // an `import` of node:fs loads all that is behind it, 9 MB with streams, where `require` does not.
 
 const packages = fileURLToPath(new URL("..", import.meta.url));
