@@ -1,37 +1,21 @@
 import { describeWith } from "@telltale/test/describe-with";
-import { startViewer, type Viewer } from "@telltale/viewer";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { attributes, type Json, ns, spanId } from "./otlp-json.js";
 import { settle, visit } from "./pages.js";
 import { json, send } from "./send.js";
-import { startBrowser, type TestBrowser, type WatchedPage } from "./start-browser.js";
+import { watchPages } from "./watch-pages.js";
 
 describeWith(["chromium"], "charts, and what queries cost", () => {
-  let viewer: Viewer;
-  let browser: TestBrowser;
-  let watched: WatchedPage;
-  beforeAll(async () => {
-    browser = await startBrowser();
-  });
-  afterAll(() => browser?.close());
-  beforeEach(async () => {
-    viewer = await startViewer({ port: 0, otlpPort: 0 });
-    watched = await browser.open(viewer.url);
-  });
-  afterEach(async () => {
-    expect(watched.problems).toEqual([]);
-    await watched.close();
-    await viewer.close();
-  });
+  const here = watchPages();
 
   const resource = { attributes: attributes({ "service.name": "shop" }) };
   const sendMetric = async (metric: Json): Promise<void> => {
     const body = { resourceMetrics: [{ resource, scopeMetrics: [{ metrics: [metric] }] }] };
-    expect((await send(viewer.otlpUrl, json("/v1/metrics", "a metric", body))).status).toBe(200);
+    expect((await send(here.viewer.otlpUrl, json("/v1/metrics", "a metric", body))).status).toBe(200);
   };
   const sendSpans = async (spans: readonly Json[]): Promise<void> => {
     const body = { resourceSpans: [{ resource, scopeSpans: [{ spans }] }] };
-    expect((await send(viewer.otlpUrl, json("/v1/traces", "spans", body))).status).toBe(200);
+    expect((await send(here.viewer.otlpUrl, json("/v1/traces", "spans", body))).status).toBe(200);
   };
   const sendLengths = (timeMs: number, lengths: Readonly<Record<string, number>>): Promise<void> =>
     sendMetric({
@@ -47,10 +31,10 @@ describeWith(["chromium"], "charts, and what queries cost", () => {
     });
 
   test("the legend and the crosshair tell the numbers, and new ones are drawn into the same chart", async () => {
-    const { page } = watched;
+    const { page } = here.watched;
     const earlierMs = Date.now() - 20_000;
     await sendLengths(earlierMs, { mail: 7, print: 3 });
-    await visit(watched, viewer.url, "/metrics/queue.length?by=queue&minutes=5");
+    await visit(here.watched, here.viewer.url, "/metrics/queue.length?by=queue&minutes=5");
     const line = (name: string) => page.locator(".chart-legend button", { hasText: name });
     const valueOf = (name: string) => line(name).locator(".chart-value").textContent();
     await expect.poll(() => valueOf("mail")).toBe("7");
@@ -85,7 +69,7 @@ describeWith(["chromium"], "charts, and what queries cost", () => {
   });
 
   test("an exemplar leads to its trace, as long as that is kept", async () => {
-    const { page } = watched;
+    const { page } = here.watched;
     const nowMs = Date.now();
     const traceId = "c".repeat(32);
     await sendSpans([
@@ -117,7 +101,7 @@ describeWith(["chromium"], "charts, and what queries cost", () => {
       unit: "s",
       histogram: { aggregationTemporality: 2, dataPoints: [point(nowMs - 60_000, 1), point(nowMs - 30_000, 3)] },
     });
-    await visit(watched, viewer.url, "/metrics/request.duration?minutes=5");
+    await visit(here.watched, here.viewer.url, "/metrics/request.duration?minutes=5");
     await page.locator("a.chart-point").first().waitFor();
     expect(await page.locator("span.chart-point").count()).toBe(await page.locator("a.chart-point").count());
     expect(await page.locator("a.chart-point").first().getAttribute("aria-label")).toContain("500 ms");
@@ -127,7 +111,7 @@ describeWith(["chromium"], "charts, and what queries cost", () => {
   });
 
   test("queries are told by what they cost, sorted and filtered in the address, and opened with keys", async () => {
-    const { page } = watched;
+    const { page } = here.watched;
     const atMs = Date.now() - 30_000;
     const spans = (text: string, calls: number, ms: number): Json[] =>
       Array.from({ length: calls }, (_, call) => ({
@@ -141,7 +125,7 @@ describeWith(["chromium"], "charts, and what queries cost", () => {
       }));
     // 60, 30 and 10 ms of 100.
     await sendSpans([...spans("SELECT few", 1, 60), ...spans("SELECT some", 2, 15), ...spans("SELECT many", 10, 1)]);
-    await visit(watched, viewer.url, "/queries");
+    await visit(here.watched, here.viewer.url, "/queries");
     const rows = page.locator("main tbody tr");
     const cells = (title: string) => page.locator(`main td[data-title="${title}"]`).allTextContents();
     await expect.poll(() => cells("Share of time")).toEqual(["60 %", "30 %", "10 %"]);

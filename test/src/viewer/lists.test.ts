@@ -1,16 +1,13 @@
 import { describeWith } from "@telltale/test/describe-with";
-import { startViewer, type Viewer } from "@telltale/viewer";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { attributes, type Json, ns, spanId } from "./otlp-json.js";
 import { settle, visit } from "./pages.js";
 import { json, send } from "./send.js";
-import { startBrowser, type TestBrowser, type WatchedPage } from "./start-browser.js";
+import { type Here, watchPages } from "./watch-pages.js";
 
 // How the pages with lists behave under somebody's hands: what comes while they read, what is chosen, what the address says of it.
 
-let viewer: Viewer;
-let browser: TestBrowser;
-let watched: WatchedPage;
+let here: Here;
 
 const startMs = Date.now() - 60_000;
 
@@ -44,7 +41,7 @@ async function sendRequest(number: number, { queries = 0, status = 200, service 
   });
   const spans = [entry, ...Array.from({ length: queries }, query)];
   const { status: answered } = await send(
-    viewer.otlpUrl,
+    here.viewer.otlpUrl,
     json("/v1/traces", "requests", {
       resourceSpans: [{ resource: { attributes: attributes({ "service.name": service }) }, scopeSpans: [{ spans }] }],
     }),
@@ -54,30 +51,18 @@ async function sendRequest(number: number, { queries = 0, status = 200, service 
 
 /** The requests on the page, by the number in their path, from above. */
 const shown = async (): Promise<number[]> =>
-  (await watched.page.locator(".request-route small:not(.request-service)").allTextContents()).map((path) =>
+  (await here.watched.page.locator(".request-route small:not(.request-service)").allTextContents()).map((path) =>
     Number(path.slice("/orders/".length)),
   );
 const soon = { timeout: 6000, interval: 50 };
 
 describeWith(["chromium"], "the pages with lists", () => {
-  beforeAll(async () => {
-    browser = await startBrowser();
-  });
-  afterAll(() => browser?.close());
-  beforeEach(async () => {
-    viewer = await startViewer({ port: 0, otlpPort: 0 });
-    watched = await browser.open(viewer.url);
-  });
-  afterEach(async () => {
-    expect(watched.problems).toEqual([]);
-    await watched.close();
-    await viewer.close();
-  });
+  here = watchPages();
 
   test("new requests announce themselves and move nothing, until they are asked for or followed; paused, nothing comes", async () => {
-    const { page } = watched;
+    const { page } = here.watched;
     for (const number of [1, 2]) await sendRequest(number);
-    await visit(watched, viewer.url, "/requests");
+    await visit(here.watched, here.viewer.url, "/requests");
     await expect.poll(shown, soon).toEqual([2, 1]);
 
     await sendRequest(3);
@@ -102,10 +87,10 @@ describeWith(["chromium"], "the pages with lists", () => {
   });
 
   test("back from a trace, the list is as it was left, at the line that led there", async () => {
-    const { page } = watched;
+    const { page } = here.watched;
     const numbers = Array.from({ length: 60 }, (_, index) => index + 1);
     await Promise.all(numbers.map((number) => sendRequest(number)));
-    await visit(watched, viewer.url, "/requests");
+    await visit(here.watched, here.viewer.url, "/requests");
     await expect.poll(shown, soon).toEqual(numbers.toReversed());
     await page.getByRole("link", { name: "/orders/7 " }).click();
     await page.getByRole("heading", { name: "Requests" }).waitFor({ state: "detached" });
@@ -123,11 +108,11 @@ describeWith(["chromium"], "the pages with lists", () => {
   });
 
   test("filters are in the address: what is linked is what is shown, and going back undoes", async () => {
-    const { page } = watched;
+    const { page } = here.watched;
     await sendRequest(5);
     await sendRequest(50, { status: 500 });
     await sendRequest(90);
-    await visit(watched, viewer.url, "/requests?slower=20");
+    await visit(here.watched, here.viewer.url, "/requests?slower=20");
     await expect.poll(shown, soon).toEqual([90, 50]);
     await page.getByLabel("Status").selectOption("error");
     await expect.poll(shown, soon).toEqual([50]);
@@ -145,16 +130,16 @@ describeWith(["chromium"], "the pages with lists", () => {
   });
 
   test("a service and a theme stay chosen from page to page; an open dialog has the keys for itself", async () => {
-    const { page } = watched;
+    const { page } = here.watched;
     await sendRequest(1);
     await sendRequest(2, { service: "billing" });
-    await visit(watched, viewer.url, "/requests");
+    await visit(here.watched, here.viewer.url, "/requests");
     await expect.poll(shown, soon).toEqual([2, 1]);
     await page.getByLabel("Service").selectOption("billing");
     await expect.poll(shown, soon).toEqual([2]);
     for (const key of ["g", "f"]) await page.keyboard.press(key);
     await page.getByRole("heading", { name: "Findings" }).waitFor();
-    expect(page.url()).toBe(`${viewer.url}/findings?service=billing`);
+    expect(page.url()).toBe(`${here.viewer.url}/findings?service=billing`);
 
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keys" }).waitFor();
