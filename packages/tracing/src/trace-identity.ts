@@ -56,14 +56,13 @@ export function newTrace(): TraceIdentity {
 
 /** A trace that began elsewhere; its id must be valid. */
 export function traceOf(traceId: string, state: TraceState | undefined): TraceIdentity {
-  return new TraceIdentity(
-    fromHex(traceId, 0),
-    fromHex(traceId, 8),
-    fromHex(traceId, 16),
-    fromHex(traceId, 24),
-    state,
-    traceId.toLowerCase(),
-  );
+  const { a, b, c, d } = wordsOf(traceId);
+  return new TraceIdentity(a, b, c, d, state, traceId.toLowerCase());
+}
+
+/** A trace id as four words. */
+export function wordsOf(traceId: string): { a: number; b: number; c: number; d: number } {
+  return { a: fromHex(traceId, 0), b: fromHex(traceId, 8), c: fromHex(traceId, 16), d: fromHex(traceId, 24) };
 }
 
 /** Eight hexadecimal digits from a position on as a 32-bit integer. */

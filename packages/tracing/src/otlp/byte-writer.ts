@@ -18,6 +18,14 @@ const LOOP_LENGTH = 40;
 const MAX_KEYS = 1000;
 const MAX_KEY_LENGTH = 200;
 
+/** A trace id as four 32-bit words. */
+export interface TraceWords {
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly d: number;
+}
+
 /** Attribute names with their tag and length, as they stand in every KeyValue. */
 const keys = new Map<string, EncodedKey>();
 
@@ -166,20 +174,28 @@ export class ByteWriter {
     this.length = at;
   }
 
-  /** An id: 32-bit words, the most significant byte first. */
-  words(tag: number, a: number, b: number, c?: number, d?: number): void {
-    this.reserve(20);
+  /**
+   * The ids of a span or a link, in 32-bit words, the most significant byte first; a parent of zeros is none. One method for all of them:
+   * by itself each would ask for room again.
+   */
+  ids({ a, b, c, d }: TraceWords, id1: number, id2: number, parent1: number, parent2: number): void {
+    this.reserve(38);
     const { numbers } = this;
     const at = this.length;
-    const isLong = c !== undefined && d !== undefined;
-    numbers.setUint16(at, (tag << 8) | (isLong ? 16 : 8));
+    numbers.setUint16(at, (tagOf(1, 2) << 8) | 16);
     numbers.setInt32(at + 2, a);
     numbers.setInt32(at + 6, b);
-    if (isLong) {
-      numbers.setInt32(at + 10, c);
-      numbers.setInt32(at + 14, d);
-    }
-    this.length = at + (isLong ? 18 : 10);
+    numbers.setInt32(at + 10, c);
+    numbers.setInt32(at + 14, d);
+    numbers.setUint16(at + 18, (tagOf(2, 2) << 8) | 8);
+    numbers.setInt32(at + 20, id1);
+    numbers.setInt32(at + 24, id2);
+    this.length = at + 28;
+    if (parent1 === 0 && parent2 === 0) return;
+    numbers.setUint16(at + 28, (tagOf(4, 2) << 8) | 8);
+    numbers.setInt32(at + 30, parent1);
+    numbers.setInt32(at + 34, parent2);
+    this.length = at + 38;
   }
 
   private putLittleEndian(word: number): void {
@@ -198,20 +214,25 @@ export class ByteWriter {
     this.putLittleEndian(value);
   }
 
-  /** Nanoseconds since the epoch of a moment of this process, given as `performance.now()` has it. */
-  ownTime(tag: number, ms: number): void {
+  /** Nanoseconds since the epoch of two moments of this process, given as `performance.now()` has them. */
+  ownTimes(tag: number, ms: number, laterTag: number, laterMs: number): void {
+    this.reserve(18);
+    const at = this.length;
+    this.putOwnTime(at, tag, ms);
+    this.putOwnTime(at + 9, laterTag, laterMs);
+    this.length = at + 18;
+  }
+
+  private putOwnTime(at: number, tag: number, ms: number): void {
+    const { numbers } = this;
     // Exact up to 104 days of running, and to 2 ns for a century.
     const nanos = Math.round(ms * 1e6);
     const high = Math.floor(nanos * (1 / 2 ** 32));
     const low = this.originLow + (nanos - high * 2 ** 32);
     const carry = low >= 2 ** 32 ? 1 : 0;
-    this.reserve(9);
-    const { numbers } = this;
-    const at = this.length;
     numbers.setUint8(at, tag);
     numbers.setUint32(at + 1, low, true);
     numbers.setUint32(at + 5, this.originHigh + high + carry, true);
-    this.length = at + 9;
   }
 
   /** Where `performance.now()` began, in ms since the epoch. */
@@ -277,23 +298,32 @@ export class ByteWriter {
     this.raw(value);
   }
 
-  /** Begins a message whose length is not known yet; the result is for `close`. */
-  open(tag: number): number {
-    this.reserve(3);
+  /**
+   * Begins a message whose length is not known yet; the result is for `close`. `room` bytes are left for that length: two are what most
+   * need, and what is larger by far should say so, as otherwise all of it is moved.
+   */
+  open(tag: number, room: number = 2): number {
+    this.reserve(1 + room);
     this.bytes[this.length] = tag;
-    this.length += 3;
+    this.length += 1 + room;
     return this.length;
   }
 
-  /** Ends a message: two bytes were left for its length, which most need. */
-  close(start: number): void {
+  /** Ends a message that was begun with as much room. */
+  close(start: number, room: number = 2): void {
     const count = this.length - start;
     const width = varintWidth(count);
-    if (width > 2) this.reserve(width - 2);
-    if (width !== 2) this.bytes.copyWithin(start + width - 2, start, this.length);
-    this.length = start - 2;
+    if (width > room) this.reserve(width - room);
+    if (width !== room) this.bytes.copyWithin(start + width - room, start, this.length);
+    this.length = start - room;
     this.rawVarint(count);
     this.length += count;
+  }
+
+  /** Eight bytes of a number whose tag is written. */
+  rawDouble(value: number): void {
+    this.reserve(8);
+    this.putDouble(value);
   }
 
   /** A KeyValue as field `tag`. */
@@ -411,7 +441,8 @@ function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
   return new DataView(buffer, byteOffset, length);
 }
 
-function varintWidth(value: number): number {
+/** How many bytes a length takes. */
+export function varintWidth(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
   if (value < 0x200000) return 3;

@@ -1,6 +1,7 @@
 import type { Link } from "@opentelemetry/api";
 import type { TimedEvent } from "@opentelemetry/sdk-trace";
 import {
+  type DatabaseOperation,
   describeEnd,
   describeStart,
   describeTarget,
@@ -9,10 +10,10 @@ import {
   type HttpServerOperation,
 } from "@telltale/core";
 import { type EngineSpan, KEPT, MISSING_SPANS } from "../span.js";
-import type { Moment } from "../time.js";
-import { fromHex } from "../trace-identity.js";
+import { hrTimeOf } from "../time.js";
+import { fromHex, wordsOf } from "../trace-identity.js";
 import { ByteWriter, SPAN_ATTRIBUTE, SpanAttributeSink, tagOf } from "./byte-writer.js";
-import { encodedAlike, encodedPeer, encodedTemplate } from "./encoded-parts.js";
+import { encodedAlike, encodedPeer, encodedTemplate, hasFractionalWait } from "./encoded-parts.js";
 
 // Fields of `Span` in https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 const FLAG_HAS_IS_REMOTE = 0x100;
@@ -32,12 +33,15 @@ export class SpanEncoder {
     // The clock is looked at once per batch, and by the time of now: that of a span may lie minutes back.
     if (writer.length === 0) writer.setOrigin(epochOriginMs());
     const start = writer.open(tagOf(2, 2));
-    writer.words(tagOf(1, 2), trace.a, trace.b, trace.c, trace.d);
-    writer.words(tagOf(2, 2), span.id1, span.id2);
+    writer.ids(trace, span.id1, span.id2, span.parent1, span.parent2);
     if (trace.state !== undefined) this.traceState(3, trace.state.serialize());
-    if (span.parent1 !== 0 || span.parent2 !== 0) writer.words(tagOf(4, 2), span.parent1, span.parent2);
-    this.time(tagOf(7, 1), span.startMoment);
-    this.time(tagOf(8, 1), span.endMoment);
+    const { startMoment, endMoment } = span;
+    if (typeof startMoment === "number" && typeof endMoment === "number") {
+      writer.ownTimes(tagOf(7, 1), startMoment, tagOf(8, 1), endMoment);
+    } else {
+      writer.time(tagOf(7, 1), hrTimeOf(startMoment));
+      writer.time(tagOf(8, 1), hrTimeOf(endMoment));
+    }
     this.description(span);
     const { extras } = span;
     if (extras !== undefined) {
@@ -59,7 +63,7 @@ export class SpanEncoder {
 
   /** Name, kind and attributes. */
   private description(span: EngineSpan): void {
-    const { writer, sink } = this;
+    const { writer } = this;
     const { operation } = span;
     const alike = operation === undefined ? undefined : encodedAlike(span, operation);
     if (alike === undefined) {
@@ -68,7 +72,7 @@ export class SpanEncoder {
       this.attributes(span);
     } else {
       writer.raw(alike);
-      if (operation?.kind === "database") describeWait(operation, sink);
+      if (operation?.kind === "database") this.wait(operation);
       else if (operation?.kind === "http.server") this.arrival(operation);
     }
     if (!span.kept || span.bounded !== undefined) return;
@@ -95,15 +99,15 @@ export class SpanEncoder {
     }
   }
 
+  private wait(operation: DatabaseOperation): void {
+    if (hasFractionalWait(operation)) this.writer.rawDouble(operation.waitMs);
+    else describeWait(operation, this.sink);
+  }
+
   /** A request as it arrived. */
   private arrival(operation: HttpServerOperation): void {
     this.writer.raw(encodedPeer(operation));
     describeTarget(operation, this.sink);
-  }
-
-  private time(tag: number, moment: Moment): void {
-    if (typeof moment === "number") this.writer.ownTime(tag, moment);
-    else this.writer.time(tag, moment);
   }
 
   private traceState(field: number, text: string): void {
@@ -124,8 +128,7 @@ export class SpanEncoder {
     const { writer } = this;
     const { traceId, spanId } = context;
     const start = writer.open(tagOf(13, 2));
-    writer.words(tagOf(1, 2), fromHex(traceId, 0), fromHex(traceId, 8), fromHex(traceId, 16), fromHex(traceId, 24));
-    writer.words(tagOf(2, 2), fromHex(spanId, 0), fromHex(spanId, 8));
+    writer.ids(wordsOf(traceId), fromHex(spanId, 0), fromHex(spanId, 8), 0, 0);
     this.traceState(3, context.traceState?.serialize() ?? "");
     for (const [key, value] of Object.entries(attributes ?? {})) writer.attribute(tagOf(4, 2), key, value);
     if (droppedAttributesCount > 0) writer.varint(tagOf(5, 0), droppedAttributesCount);

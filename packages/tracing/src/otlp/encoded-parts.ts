@@ -6,6 +6,7 @@ import {
   describeOutcome,
   describePeer,
   describeTemplate,
+  describeWait,
   type HttpServerOperation,
   type Operation,
   templateSlot,
@@ -20,6 +21,14 @@ const slot = templateSlot();
 /** The attributes of a template, encoded once and then copied. */
 export function encodedTemplate(template: DatabaseTemplate): Uint8Array {
   return (template.slots[slot] ??= encodeAttributes((sink) => describeTemplate(template, sink))) as Uint8Array;
+}
+
+/** What a call waited for a connection, but for its number: eight bytes, where it is no whole one. */
+const waitWithoutMs = encodeAttributes((sink) => describeWait({ waitMs: 0.5 }, sink)).subarray(0, -8);
+
+/** Whether `encodedAlike` ends before the ms that the call waited. */
+export function hasFractionalWait({ waitMs }: DatabaseOperation): boolean {
+  return waitMs > 0 && !Number.isInteger(waitMs);
 }
 
 /** What `describePeer` reads, user agent aside. */
@@ -65,7 +74,7 @@ function isSamePeer(a: PeerFacts, b: PeerFacts): boolean {
   );
 }
 
-/** What the spans of calls of a template have in common that went alike: name, kind, and all attributes but the wait for a connection. */
+/** What the spans of calls of a template have in common that went alike: name, kind, and all attributes but how long a wait was. */
 class EncodedCall {
   readonly name: string;
   readonly rows: number | undefined;
@@ -74,6 +83,7 @@ class EncodedCall {
   readonly cacheName: string | undefined;
   readonly cacheHits: number;
   readonly cacheMisses: number;
+  readonly waited: boolean;
   readonly bytes: Uint8Array;
 
   constructor({ name }: EngineSpan, operation: DatabaseOperation) {
@@ -84,11 +94,13 @@ class EncodedCall {
     this.cacheName = operation.cacheName;
     this.cacheHits = operation.cacheHits;
     this.cacheMisses = operation.cacheMisses;
+    this.waited = hasFractionalWait(operation);
     this.bytes = encode((writer) => {
       writer.string(tagOf(5, 2), name);
       writer.varint(tagOf(6, 0), CLIENT);
       writer.raw(encodedTemplate(operation.template));
       describeOutcome(operation, new SpanAttributeSink(writer));
+      if (this.waited) writer.raw(waitWithoutMs);
     });
   }
 
@@ -100,6 +112,7 @@ class EncodedCall {
       operation.cacheName === this.cacheName &&
       operation.statusCode === this.statusCode &&
       operation.batchSize === this.batchSize &&
+      hasFractionalWait(operation) === this.waited &&
       span.name === this.name
     );
   }
@@ -137,7 +150,9 @@ const MAX_LENGTH = 1_000;
 const callSlot = templateSlot();
 const answers = new Map<string, EncodedAnswer[]>();
 
-/** Name, kind and attributes of an operation's span, where they are those of others; what differs is to be added. */
+/**
+ * Name, kind and attributes of an operation's span, where they are those of others; what differs is to be added: a path, the ms of a
+ * wait. */
 export function encodedAlike(span: EngineSpan, operation: Operation): Uint8Array | undefined {
   if (span.bounded !== undefined || operation.errorType !== undefined || operation.attributes !== undefined)
     return undefined;
