@@ -49,8 +49,8 @@ export interface AppServer {
   read(): Promise<Reading>;
   memory(): Promise<Memory>;
   rss(): Promise<number>;
-  /** Reads its metrics page, if it has one. */
-  scrape(): Promise<void>;
+  /** Does some work while its metrics page, if it has one, is read every second. */
+  scrapedDuring(work: () => Promise<void>): Promise<void>;
   /** What its collector has got. */
   collected(): Promise<Counted>;
   /** Asks it to end, or, where that takes too long, ends it. */
@@ -60,6 +60,7 @@ export interface AppServer {
 const app = fileURLToPath(new URL("../app/server.cjs", import.meta.url));
 const counter = fileURLToPath(new URL("../agents/count-modules.cjs", import.meta.url));
 const STOP_MS = 3_000;
+const SCRAPE_MS = 1_000;
 
 /** Everything around the servers; `servers` of them may run at once. */
 export async function prepareSurroundings(
@@ -111,7 +112,7 @@ export async function startAppServer(
     read: () => askChild(child, { ask: "read" }),
     memory: () => askChild(child, { ask: "memory" }),
     rss: async () => (await askChild<{ rss: number }>(child, { ask: "rss" })).rss,
-    scrape: () => (variant.isScraped === true ? readPage(metrics) : Promise.resolve()),
+    scrapedDuring: variant.isScraped === true ? onceASecond(() => readPage(metrics)) : (work) => work(),
     collected: () => sink.count(collector),
     stop: () => stop(machine, child),
   };
@@ -135,29 +136,41 @@ function readPage(port: number): Promise<void> {
   });
 }
 
-/** Load, with a scrape at its beginning and every second after; while other servers have their turn nobody scrapes. */
+/** Load, with a scrape for every second of it; while other servers have their turn nobody scrapes. */
 export async function runLoad(
   { load }: Surroundings,
   server: AppServer,
   endpoint: Endpoint,
   requests: number,
 ): Promise<void> {
-  let problem: unknown;
-  const scrapes: Promise<void>[] = [];
-  const scrape = (): void => {
-    scrapes.push(
-      server.scrape().catch((error: unknown) => {
-        problem ??= error;
-      }),
-    );
+  await server.scrapedDuring(() => load.run(server.ready.port, endpoint, requests));
+}
+
+/** Runs work and reads a page once for every second of it, counted over all work: some is shorter than a second, some longer. */
+function onceASecond(readPage: () => Promise<void>): AppServer["scrapedDuring"] {
+  let untilNextMs = 0;
+  return async (work) => {
+    const pages: Promise<void>[] = [];
+    let problem: unknown;
+    let sinceMs = performance.now();
+    const next = (): void => {
+      sinceMs = performance.now();
+      untilNextMs = SCRAPE_MS;
+      timer = setTimeout(next, untilNextMs);
+      pages.push(
+        readPage().catch((error: unknown) => {
+          problem ??= error;
+        }),
+      );
+    };
+    let timer = setTimeout(next, untilNextMs);
+    try {
+      await work();
+    } finally {
+      clearTimeout(timer);
+      untilNextMs = Math.max(0, untilNextMs - (performance.now() - sinceMs));
+      await Promise.all(pages);
+    }
+    if (problem !== undefined) throw problem;
   };
-  scrape();
-  const timer = setInterval(scrape, 1_000);
-  try {
-    await load.run(server.ready.port, endpoint, requests);
-  } finally {
-    clearInterval(timer);
-    await Promise.all(scrapes);
-  }
-  if (problem !== undefined) throw problem;
 }

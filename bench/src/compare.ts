@@ -14,33 +14,46 @@ const IDLE_MS = 5_000;
 /** From the last block to that: pg closes connections that nobody used for 10 s. */
 const CALM_MS = 12_000;
 
+/** Of a block: its first requests come after a rest and are not measured. V8 has made its heap smaller by then, and caches are cold. */
+const LEAD_IN = 1 / 3;
+
 interface Measured {
   readonly server: AppServer;
-  /** At the start of every block, and once after the last. */
-  readonly readings: Reading[];
-  /** When each block's last request was answered, and when the next block began. */
-  readonly rests: { readonly fromMs: number; toMs: number }[];
+  readonly blocks: Spent[];
+  /** The last block, until the next one begins: what it has put off is still to come. */
+  last: { readonly begin: Reading; readonly restsSinceMs: number } | undefined;
+}
+
+/** What a server spent on a block and in the rest after it. */
+interface Spent {
+  readonly begin: Reading;
+  readonly end: Reading;
+  readonly endMs: number;
+  readonly restMs: number;
 }
 
 /**
  * All servers are up and warm all the time; blocks of requests go to them in turn, in a new random order each round. What a server
- * spends is read from the start of its block to the start of its next, so that work put off (a batch that goes out later) counts. What
- * it spends at rest does not: the more servers take part in a run, the longer each of them rests.
+ * spends is read from its block until its next turn, so that work put off (a batch that goes out later) counts. What it spends at rest
+ * does not: the more servers take part in a run, the longer each of them rests.
  */
 export async function compareUnderLoad(
   around: Surroundings,
   variants: readonly Variant[],
   endpoint: Endpoint,
-  { rounds, requests: itemRequests, warmUp, bareServers }: Options,
+  { rounds, requests: itemRequests, warmUp: itemWarmUp, bareServers }: Options,
   say: (line: string) => void,
 ): Promise<EndpointResult> {
-  const requests = endpoint === "item" ? itemRequests : Math.ceil(itemRequests / 3);
+  const share = endpoint === "item" ? 1 : 1 / 3;
+  const requests = Math.ceil(itemRequests * share);
+  const warmUp = Math.ceil(itemWarmUp * share);
+  const leadIn = Math.ceil(requests * LEAD_IN);
   const all: Measured[] = [];
   for (const variant of variants) {
     say(`${endpoint}: warming up ${variant.name}`);
     for (let copies = variant.name === BARE ? bareServers : 1; copies > 0; copies--) {
       const server = await startAppServer(around, variant);
-      all.push({ server, readings: [], rests: [] });
+      all.push({ server, blocks: [], last: undefined });
       await runLoad(around, server, endpoint, warmUp);
     }
   }
@@ -48,53 +61,56 @@ export async function compareUnderLoad(
   for (let round = 1; round <= rounds; round++) {
     say(`${endpoint}: round ${round} of ${rounds}`);
     for (const measured of shuffle(all)) {
-      await read(measured);
-      await runLoad(around, measured.server, endpoint, requests);
-      measured.rests.push({ fromMs: performance.now(), toMs: 0 });
+      await endBlock(measured);
+      const { server } = measured;
+      await runLoad(around, server, endpoint, leadIn);
+      const begin = await server.read();
+      await runLoad(around, server, endpoint, requests);
+      measured.last = { begin, restsSinceMs: performance.now() };
     }
   }
   say(`${endpoint}: waiting for what is sent late`);
   await sleep(CALM_MS);
-  for (const measured of all) await read(measured);
+  for (const measured of all) await endBlock(measured);
   say(`${endpoint}: at rest`);
   await sleep(IDLE_MS);
   const blocks: Block[] = [];
   const after: AfterLoad[] = [];
+  const answered = warmUp + rounds * (leadIn + requests);
   for (const [index, measured] of all.entries()) {
     const idle = await cpuAtRest(measured);
     blocks.push(...blocksOf(measured, index, requests, idle));
-    after.push({ ...(await lookAfterLoad(measured.server, warmUp + rounds * requests)), idleMsPerSecond: idle });
+    after.push({ ...(await lookAfterLoad(measured.server, answered)), idleMsPerSecond: idle });
   }
   for (const { server } of all) await server.stop();
   return summarize(blocks, after, requests);
 }
 
-async function read({ server, readings, rests }: Measured): Promise<void> {
-  readings.push(await server.read());
-  const rest = rests.at(-1);
-  if (rest !== undefined) rest.toMs = performance.now();
+async function endBlock(measured: Measured): Promise<void> {
+  const { last, server, blocks } = measured;
+  if (last === undefined) return;
+  measured.last = undefined;
+  const end = await server.read();
+  const endMs = performance.now();
+  blocks.push({ begin: last.begin, end, endMs, restMs: endMs - last.restsSinceMs });
 }
 
-/** CPU time in ms per second since the last reading, which is as many µs per ms. */
-async function cpuAtRest({ server, readings, rests }: Measured): Promise<number> {
-  const sinceMs = rests.at(-1)?.toMs ?? 0;
-  const spentUs = (await server.read()).cpuUs - (readings.at(-1)?.cpuUs ?? 0);
-  return spentUs / (performance.now() - sinceMs);
+/** CPU time in ms per second since the last block has ended, which is as many µs per ms. */
+async function cpuAtRest({ server, blocks }: Measured): Promise<number> {
+  const { end, endMs } = blocks.at(-1) as Spent;
+  const spentUs = (await server.read()).cpuUs - end.cpuUs;
+  return spentUs / (performance.now() - endMs);
 }
 
-function blocksOf({ server, readings, rests }: Measured, index: number, requests: number, idle: number): Block[] {
-  return rests.flatMap(({ fromMs, toMs }, i) => {
-    const [begin, end] = readings.slice(i);
-    if (begin === undefined || end === undefined) return [];
-    return {
-      round: i + 1,
-      variant: server.variant.name,
-      server: index,
-      cpuUs: (end.cpuUs - begin.cpuUs - idle * (toMs - fromMs)) / requests,
-      allocatedBytes: (end.allocated - begin.allocated) / requests,
-      gcUs: (end.gcUs - begin.gcUs) / requests,
-    };
-  });
+function blocksOf({ server, blocks }: Measured, index: number, requests: number, idle: number): Block[] {
+  return blocks.map(({ begin, end, restMs }, i) => ({
+    round: i + 1,
+    variant: server.variant.name,
+    server: index,
+    cpuUs: (end.cpuUs - begin.cpuUs - idle * restMs) / requests,
+    allocatedBytes: (end.allocated - begin.allocated) / requests,
+    gcUs: (end.gcUs - begin.gcUs) / requests,
+  }));
 }
 
 /** Fails where an agent that sends spans has sent none: it would be compared for doing nothing. */

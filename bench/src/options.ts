@@ -12,9 +12,9 @@ export interface Options {
   readonly variants: readonly string[];
   readonly endpoints: readonly Endpoint[];
   readonly rounds: number;
-  /** Requests per block to `item`, about a second's work, so that one scrape a second is one; `multi` gets a third of it. */
+  /** Requests per block to `item`, about a second's work; `multi` gets a third of it. */
   readonly requests: number;
-  /** Requests to each server before the first block, of either endpoint: until then V8 still compiles what an agent adds. */
+  /** Requests to `item` of each server before the first block, a third to `multi`: until then V8 still compiles what an agent adds. */
   readonly warmUp: number;
   readonly bareServers: number;
   readonly startupRounds: number;
@@ -34,7 +34,7 @@ both endpoints, under load and at start-up; missing agents are installed first, 
   --endpoint NAME     item, multi or both (default)
   --rounds N          blocks that each server gets (12)
   --requests N        requests per block to item (9000); multi gets a third of it
-  --warm-up N         requests to each server before the first block (24000)
+  --warm-up N         requests to each server before the first block, of item (80000); multi gets a third of it
   --quick             few variants, few short rounds: shows that all works, and a rough figure
   --startup           start-up only
   --soak              2,000,000 requests (or --requests N) to telltale, and to bare: does its memory grow more?
@@ -92,7 +92,7 @@ export function parseOptions(args: readonly string[]): Options {
     endpoints: endpointsOf(given.endpoint),
     rounds: count("--rounds", given.rounds, quick ? 4 : 12),
     requests: count("--requests", requests, quick ? 1_500 : 9_000),
-    warmUp: count("--warm-up", given["warm-up"], quick ? 3_000 : 24_000),
+    warmUp: count("--warm-up", given["warm-up"], quick ? 6_000 : 80_000),
     bareServers: quick ? 2 : 3,
     startupRounds: count("--rounds", given.rounds, quick ? 3 : 8),
     soakRequests: count("--requests", requests, SOAK_REQUESTS),
