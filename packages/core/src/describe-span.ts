@@ -127,8 +127,8 @@ export function describeOutcome(operation: DatabaseOperation, sink: AttributeSin
 }
 
 /** How long a call waited for its connection. */
-export function describeWait({ waitMs }: Pick<DatabaseOperation, "waitMs">, sink: AttributeSink): void {
-  if (waitMs > 0) sink.setAttribute("telltale.pool.wait_ms", waitMs);
+export function describeWait(operation: DatabaseOperation, sink: AttributeSink): void {
+  if (operation.waitMs > 0) sink.setAttribute("telltale.pool.wait_ms", operation.waitMs);
 }
 
 /** What a request was answered: much the same for all requests of a route. */

@@ -18,8 +18,16 @@ export function randomWord(): number {
   return pool[next++] as number;
 }
 
+/** A trace id as four 32-bit words. */
+export interface TraceWords {
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly d: number;
+}
+
 /** What all spans of a trace in this process share. */
-export class TraceIdentity {
+export class TraceIdentity implements TraceWords {
   readonly a: number;
   readonly b: number;
   readonly c: number;
@@ -60,8 +68,7 @@ export function traceOf(traceId: string, state: TraceState | undefined): TraceId
   return new TraceIdentity(a, b, c, d, state, traceId.toLowerCase());
 }
 
-/** A trace id as four words. */
-export function wordsOf(traceId: string): { a: number; b: number; c: number; d: number } {
+export function wordsOf(traceId: string): TraceWords {
   return { a: fromHex(traceId, 0), b: fromHex(traceId, 8), c: fromHex(traceId, 16), d: fromHex(traceId, 24) };
 }
 

@@ -111,7 +111,7 @@ const served: Arbitrary<HttpServerStart> = record({
 const kinds: Arbitrary<Pick<Plan, "start" | "finish">> = oneof(
   record({
     template: templates,
-    waitMs: constantFrom(0, 2.5),
+    waitMs: constantFrom(0, 2, 2.5, 17.25),
     rows: maybe(constantFrom(0, 3, 100_000)),
     statusCode: maybe(constantFrom("42P01", "WRONGTYPE")),
     batchSize: maybe(constantFrom(2)),

@@ -1,5 +1,6 @@
 import type { HrTime } from "@opentelemetry/api";
 import { type AttributeSink, codeAt } from "@telltale/core";
+import type { TraceWords } from "../trace-identity.js";
 
 // Protocol buffers as OTLP uses them: https://protobuf.dev/programming-guides/encoding/. Wire types: 0 varint, 1 fixed64, 2 length and
 // bytes, 5 fixed32. Everything is written once, front to back; where a length is known only afterwards, room for it is left.
@@ -17,14 +18,6 @@ const MOST_SPARE = 2;
 const LOOP_LENGTH = 40;
 const MAX_KEYS = 1000;
 const MAX_KEY_LENGTH = 200;
-
-/** A trace id as four 32-bit words. */
-export interface TraceWords {
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-  readonly d: number;
-}
 
 /** Attribute names with their tag and length, as they stand in every KeyValue. */
 const keys = new Map<string, EncodedKey>();
@@ -214,25 +207,20 @@ export class ByteWriter {
     this.putLittleEndian(value);
   }
 
-  /** Nanoseconds since the epoch of two moments of this process, given as `performance.now()` has them. */
-  ownTimes(tag: number, ms: number, laterTag: number, laterMs: number): void {
-    this.reserve(18);
-    const at = this.length;
-    this.putOwnTime(at, tag, ms);
-    this.putOwnTime(at + 9, laterTag, laterMs);
-    this.length = at + 18;
-  }
-
-  private putOwnTime(at: number, tag: number, ms: number): void {
-    const { numbers } = this;
+  /** Nanoseconds since the epoch of a moment of this process, given as `performance.now()` has it. */
+  ownTime(tag: number, ms: number): void {
     // Exact up to 104 days of running, and to 2 ns for a century.
     const nanos = Math.round(ms * 1e6);
     const high = Math.floor(nanos * (1 / 2 ** 32));
     const low = this.originLow + (nanos - high * 2 ** 32);
     const carry = low >= 2 ** 32 ? 1 : 0;
+    this.reserve(9);
+    const { numbers } = this;
+    const at = this.length;
     numbers.setUint8(at, tag);
     numbers.setUint32(at + 1, low, true);
     numbers.setUint32(at + 5, this.originHigh + high + carry, true);
+    this.length = at + 9;
   }
 
   /** Where `performance.now()` began, in ms since the epoch. */
@@ -320,7 +308,7 @@ export class ByteWriter {
     this.length += count;
   }
 
-  /** Eight bytes of a number whose tag is written. */
+  /** The eight bytes of a double whose tag is written. */
   rawDouble(value: number): void {
     this.reserve(8);
     this.putDouble(value);

@@ -10,7 +10,7 @@ import {
   type HttpServerOperation,
 } from "@telltale/core";
 import { type EngineSpan, KEPT, MISSING_SPANS } from "../span.js";
-import { hrTimeOf } from "../time.js";
+import type { Moment } from "../time.js";
 import { fromHex, wordsOf } from "../trace-identity.js";
 import { ByteWriter, SPAN_ATTRIBUTE, SpanAttributeSink, tagOf } from "./byte-writer.js";
 import { encodedAlike, encodedPeer, encodedTemplate, hasFractionalWait } from "./encoded-parts.js";
@@ -35,13 +35,8 @@ export class SpanEncoder {
     const start = writer.open(tagOf(2, 2));
     writer.ids(trace, span.id1, span.id2, span.parent1, span.parent2);
     if (trace.state !== undefined) this.traceState(3, trace.state.serialize());
-    const { startMoment, endMoment } = span;
-    if (typeof startMoment === "number" && typeof endMoment === "number") {
-      writer.ownTimes(tagOf(7, 1), startMoment, tagOf(8, 1), endMoment);
-    } else {
-      writer.time(tagOf(7, 1), hrTimeOf(startMoment));
-      writer.time(tagOf(8, 1), hrTimeOf(endMoment));
-    }
+    this.time(tagOf(7, 1), span.startMoment);
+    this.time(tagOf(8, 1), span.endMoment);
     this.description(span);
     const { extras } = span;
     if (extras !== undefined) {
@@ -108,6 +103,11 @@ export class SpanEncoder {
   private arrival(operation: HttpServerOperation): void {
     this.writer.raw(encodedPeer(operation));
     describeTarget(operation, this.sink);
+  }
+
+  private time(tag: number, moment: Moment): void {
+    if (typeof moment === "number") this.writer.ownTime(tag, moment);
+    else this.writer.time(tag, moment);
   }
 
   private traceState(field: number, text: string): void {

@@ -23,14 +23,6 @@ export function encodedTemplate(template: DatabaseTemplate): Uint8Array {
   return (template.slots[slot] ??= encodeAttributes((sink) => describeTemplate(template, sink))) as Uint8Array;
 }
 
-/** What a call waited for a connection, but for its number: eight bytes, where it is no whole one. */
-const waitWithoutMs = encodeAttributes((sink) => describeWait({ waitMs: 0.5 }, sink)).subarray(0, -8);
-
-/** Whether `encodedAlike` ends before the ms that the call waited. */
-export function hasFractionalWait({ waitMs }: DatabaseOperation): boolean {
-  return waitMs > 0 && !Number.isInteger(waitMs);
-}
-
 /** What `describePeer` reads, user agent aside. */
 type PeerFacts = Pick<
   HttpServerOperation,
@@ -95,13 +87,15 @@ class EncodedCall {
     this.cacheHits = operation.cacheHits;
     this.cacheMisses = operation.cacheMisses;
     this.waited = hasFractionalWait(operation);
-    this.bytes = encode((writer) => {
+    const bytes = encode((writer) => {
+      const sink = new SpanAttributeSink(writer);
       writer.string(tagOf(5, 2), name);
       writer.varint(tagOf(6, 0), CLIENT);
       writer.raw(encodedTemplate(operation.template));
-      describeOutcome(operation, new SpanAttributeSink(writer));
-      if (this.waited) writer.raw(waitWithoutMs);
+      describeOutcome(operation, sink);
+      if (this.waited) describeWait(operation, sink);
     });
+    this.bytes = this.waited ? bytes.subarray(0, -8) : bytes;
   }
 
   fits(span: EngineSpan, operation: DatabaseOperation): boolean {
@@ -150,9 +144,12 @@ const MAX_LENGTH = 1_000;
 const callSlot = templateSlot();
 const answers = new Map<string, EncodedAnswer[]>();
 
-/**
- * Name, kind and attributes of an operation's span, where they are those of others; what differs is to be added: a path, the ms of a
- * wait. */
+/** Whether the span of a call is encoded up to how long it waited: eight bytes then, as it is no whole number of ms. */
+export function hasFractionalWait({ waitMs }: DatabaseOperation): boolean {
+  return waitMs > 0 && !Number.isInteger(waitMs);
+}
+
+/** Name, kind and attributes of an operation's span, where they are those of others; what differs is to be added. */
 export function encodedAlike(span: EngineSpan, operation: Operation): Uint8Array | undefined {
   if (span.bounded !== undefined || operation.errorType !== undefined || operation.attributes !== undefined)
     return undefined;
