@@ -5,6 +5,7 @@ import { makeCertificate } from "./certificate.js";
 import { type Databases, startDatabases } from "./databases.js";
 import { type Load, startLoad } from "./load/load.js";
 import type { Endpoint } from "./options.js";
+import { onceASecond } from "./once-a-second.js";
 import { installPeer, peerFolder } from "./peers.js";
 import { askChild, type Child, hearChild, type Machine } from "./processes.js";
 import { type Certificate, type Counted, type Sink, startSink } from "./sink/sink.js";
@@ -60,7 +61,6 @@ export interface AppServer {
 const app = fileURLToPath(new URL("../app/server.cjs", import.meta.url));
 const counter = fileURLToPath(new URL("../agents/count-modules.cjs", import.meta.url));
 const STOP_MS = 3_000;
-const SCRAPE_MS = 1_000;
 
 /** Everything around the servers; `servers` of them may run at once. */
 export async function prepareSurroundings(
@@ -144,33 +144,4 @@ export async function runLoad(
   requests: number,
 ): Promise<void> {
   await server.scrapedDuring(() => load.run(server.ready.port, endpoint, requests));
-}
-
-/** Runs work and reads a page once for every second of it, counted over all work: some is shorter than a second, some longer. */
-function onceASecond(readPage: () => Promise<void>): AppServer["scrapedDuring"] {
-  let untilNextMs = 0;
-  return async (work) => {
-    const pages: Promise<void>[] = [];
-    let problem: unknown;
-    let sinceMs = performance.now();
-    const next = (): void => {
-      sinceMs = performance.now();
-      untilNextMs = SCRAPE_MS;
-      timer = setTimeout(next, untilNextMs);
-      pages.push(
-        readPage().catch((error: unknown) => {
-          problem ??= error;
-        }),
-      );
-    };
-    let timer = setTimeout(next, untilNextMs);
-    try {
-      await work();
-    } finally {
-      clearTimeout(timer);
-      untilNextMs = Math.max(0, untilNextMs - (performance.now() - sinceMs));
-      await Promise.all(pages);
-    }
-    if (problem !== undefined) throw problem;
-  };
 }

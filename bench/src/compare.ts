@@ -14,7 +14,7 @@ const IDLE_MS = 5_000;
 /** From the last block to that: pg closes connections that nobody used for 10 s. */
 const CALM_MS = 12_000;
 
-/** Of a block: its first requests come after a rest and are not measured. V8 has made its heap smaller by then, and caches are cold. */
+/** So many come before the requests of a block and are not measured: after a rest V8 has made its heap smaller, and caches are cold. */
 const LEAD_IN = 1 / 3;
 
 interface Measured {
