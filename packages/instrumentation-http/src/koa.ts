@@ -7,6 +7,7 @@ import {
   type LoadedModule,
   replaceMethod,
 } from "@telltale/core";
+import { setRoute } from "./name-route.js";
 import { joinPattern } from "./route-pattern.js";
 
 /** Names the route of each request that `@koa/router` 12 to 15 or `koa-router` 12 to 14 hand to a handler. Needs the http instrumentation. */
@@ -55,7 +56,7 @@ function patchLayers({ exports }: LoadedModule, guard: Guard): () => void {
           try {
             const request = this.methods.length > 0 ? activeRequest() : undefined;
             // With the prefixes of all routers that it is nested in.
-            if (request !== undefined) request.route = joinPattern("", this.path) || "/";
+            if (request !== undefined) setRoute(request, joinPattern("", this.path) || "/");
           } catch (error) {
             guard.failed(error);
           }

@@ -1,4 +1,5 @@
 import { type CreateRouter, factsOf, type Layer, patternOf, type Router } from "./layer.js";
+import { setRoute } from "./name-route.js";
 import { servedOf } from "./served.js";
 import { splitTarget } from "./url.js";
 
@@ -41,7 +42,7 @@ export function enterRouter(router: Router, message: Message, callback: unknown)
   return function done(this: unknown, error: unknown): unknown {
     here.routing = outer;
     // Nothing in the router has answered. With an error the route stays: it is the one that failed.
-    if (!error) request.route = routeBefore;
+    if (!error) setRoute(request, routeBefore);
     return Reflect.apply(callback, this, arguments);
   };
 }
@@ -64,5 +65,5 @@ export function enterLayer(layer: Layer, message: Message, createRouter: CreateR
     route === undefined ? (message.baseUrl ?? "").slice(baseUrl.length) || "/" : splitTarget(message.url ?? "/").path;
   const pattern = prefix === undefined ? undefined : patternOf(layer, facts, prefix, router, matchedPath, createRouter);
   routing.inner = route === undefined ? pattern : prefix;
-  request.route = pattern === "" && route !== undefined ? "/" : pattern || undefined;
+  setRoute(request, pattern === "" && route !== undefined ? "/" : pattern || undefined);
 }

@@ -248,6 +248,15 @@ describe.each(versions)("Express $version", ({ major, load, rest }) => {
     ]);
   });
 
+  test("what runs on after the response does not change its route", async () => {
+    const { promise: ranOn, resolve } = Promise.withResolvers<void>();
+    app.get("/orders/:id", (_request, response, next) => void response.end("ok").once("close", next));
+    app.get("/orders/:other", () => resolve());
+    expect(await send(running.port, "GET /orders/1")).toEqual([200, "/orders/:id"]);
+    await ranOn;
+    expect(heard.servers.at(-1)?.request?.route).toBe("/orders/:id");
+  });
+
   test("parameters that are looked up first", async () => {
     app.param("id", (_request, _response, next) => void setTimeout(next as Next, 2));
     app.get("/orders/:id", ok).use(answerError);

@@ -4,7 +4,14 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createTraceState, ROOT_CONTEXT, type TraceState, trace } from "@opentelemetry/api";
 import { emptyResource, type Resource, resourceFromAttributes } from "@opentelemetry/resources";
-import { selfCounters } from "@telltale/core";
+import {
+  addSpanListener,
+  type DatabaseTemplate,
+  endOperation,
+  failOperation,
+  selfCounters,
+  startDatabaseOperation,
+} from "@telltale/core";
 import { waitFor } from "@telltale/testkit";
 import { array, assert, asyncProperty, constantFrom, nat, oneof, record } from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -57,6 +64,25 @@ function setUp(
     for (let i = 0; i < count; i++) tracer.startSpan(`${prefix}${i}`, { attributes }, ROOT_CONTEXT).end();
   };
   return { batches, sizes, spanExport, provider, tracer, end, before: readCounts() };
+}
+
+/** A call as an instrumentation reports it, of a shape of its own. */
+function startCall(querySummary: string, parameters?: unknown) {
+  const template: DatabaseTemplate = {
+    system: "postgresql",
+    namespace: undefined,
+    operationName: undefined,
+    collection: undefined,
+    querySummary,
+    queryText: undefined,
+    fingerprint: querySummary,
+    effect: "read",
+    serverAddress: undefined,
+    serverPort: undefined,
+    poolName: undefined,
+    slots: [],
+  };
+  return startDatabaseOperation(template, "SELECT", parameters, ROOT_CONTEXT);
 }
 
 const names = (spans: readonly DecodedSpan[] = []) => spans.map(({ name }) => name);
@@ -143,6 +169,67 @@ describe("bounds", () => {
     provider.getTracer("the last one").startSpan("s").end();
     await spanExport.forceFlush();
     expect((spanExport as unknown as { encoders: Map<unknown, unknown> }).encoders.size).toBe(1);
+  });
+});
+
+describe("calls", () => {
+  const undo: (() => void)[] = [];
+  afterEach(() => undo.splice(0).forEach((step) => step()));
+  const setUpCalls = (options: Partial<SpanExportOptions> = {}) => {
+    const all = setUp(options);
+    undo.push(addSpanListener(all.provider));
+    const call = (count: number, prefix: string) => {
+      for (let i = 0; i < count; i++) endOperation(startCall(`${prefix}${i}`));
+    };
+    return { ...all, call };
+  };
+
+  test("are encoded some at a time, and count as waiting until then", async () => {
+    const { batches, call, end, spanExport } = setUpCalls();
+    call(40, "a");
+    end(1, "by hand");
+    call(3, "b");
+    expect(spanExport.size).toBe(44);
+    await spanExport.forceFlush();
+    const numbered = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+    // Those of a scope stand together.
+    expect(names(batches[0])).toEqual([...numbered("a", 40), ...numbered("b", 3), "by hand0"]);
+    expect(spanExport.size).toBe(0);
+  });
+
+  test("go out after the delay, however few they are", async () => {
+    const { batches, call, spanExport } = setUpCalls({ scheduledDelayMs: 20 });
+    call(2, "s");
+    await waitFor(
+      () => batches.length === 1,
+      () => "a batch",
+    );
+    expect(names(batches[0])).toEqual(["s0", "s1"]);
+    expect(spanExport.size).toBe(0);
+  });
+
+  test("fill batches and the queue exactly", () => {
+    const { call, spanExport, before } = setUpCalls({
+      maxQueueSize: 10,
+      maxExportBatchSize: 4,
+      deliver: () => new Promise(() => {}),
+    });
+    call(100, "s");
+    expect(spanExport.size).toBe(8);
+    expect(countFrom(before).dropped).toBe(92);
+  });
+
+  test("that wait hold neither the values of a query nor what it failed with", () => {
+    const { spanExport } = setUpCalls();
+    const query = startCall("query", [Buffer.alloc(1_000)]);
+    endOperation(query);
+    expect(query.parameters).toBeUndefined();
+    expect(query.text).toBeUndefined();
+    const failing = startCall("failing");
+    failOperation(failing, new Error("expected"));
+    endOperation(failing);
+    expect(spanExport["ended"]).toHaveLength(0);
+    expect(spanExport.size).toBe(2);
   });
 });
 
@@ -434,6 +521,7 @@ test("whatever happens, every span that ended is exported, dropped or rejected, 
       array(
         oneof(
           record({ end: nat(40), bytes: constantFrom(0, 0, 500, 20_000) }),
+          record({ call: nat(40) }),
           constantFrom("wait", "turn", "flush", "release", "shut down" as const),
         ),
         { maxLength: 15, size: "max" },
@@ -447,7 +535,7 @@ test("whatever happens, every span that ended is exported, dropped or rejected, 
         const hanging: ((delivery: SpanDelivery) => void)[] = [];
         const delivered: string[] = [];
         let asked = 0;
-        const { end, spanExport, before } = setUp(
+        const { end, provider, spanExport, before } = setUp(
           { ...limits, maxQueueBytes: 60_000, scheduledDelayMs: 1 },
           (spans) => {
             const answer = answers[asked++] ?? "ok";
@@ -460,11 +548,15 @@ test("whatever happens, every span that ended is exported, dropped or rejected, 
             return Promise.resolve(answer === "part" ? { ok: true, rejected: 2 } : OK);
           },
         );
+        const removeListener = addSpanListener(provider);
         let ended = 0;
         const release = () => hanging.splice(0).forEach((resolve) => resolve(OK));
         const flushes: Promise<void>[] = [];
         for (const [index, step] of steps.entries()) {
-          if (typeof step === "object") {
+          if (typeof step === "object" && "call" in step) {
+            for (let i = 0; i < step.call; i++) endOperation(startCall(`${index}-${i}`));
+            ended += step.call;
+          } else if (typeof step === "object") {
             end(step.end, `${index}-`, { content: "x".repeat(step.bytes) });
             ended += step.end;
           } else if (step === "wait") await after(2);
@@ -475,6 +567,7 @@ test("whatever happens, every span that ended is exported, dropped or rejected, 
           // What waits, and one batch that is on its way.
           expect(spanExport.size).toBeLessThanOrEqual(limits.maxQueueSize + limits.maxExportBatchSize);
         }
+        removeListener();
         const closed = spanExport.shutdown();
         await waitFor(
           () => {

@@ -215,7 +215,7 @@ describeWith(["postgres", "mariadb", "redis-server", "prometheus"], "however the
   };
   const leftovers = async (): Promise<string[]> => {
     const names = await readdir(temp);
-    return names.filter((name) => !/^telltale-(postgres|mariadb)-\d/.test(name)); // the prepared empty data folders stay
+    return names.filter((name) => !/^telltale-(postgres|mariadb)-.+-\d+$/.test(name)); // the prepared empty data folders stay
   };
   const stay = "setInterval(() => {}, 1000);";
 
