@@ -75,7 +75,8 @@ export function hearClients(guard: Guard): () => void {
 
   const wrapResponse = (find: () => Emit): Emit =>
     function emit(this: object, event: string) {
-      if (event === "end") {
+      // A message that the app serves has no status, nor an operation of ours: to ask it for that takes 300 instructions.
+      if (event === "end" && (this as { readonly statusCode?: unknown }).statusCode !== null) {
         const operation = SentMessage.get(this);
         if (operation !== undefined) endRequest(operation);
       }

@@ -14,9 +14,9 @@ export type Known = Call<Command> | Caller | typeof nobodys;
  * does; a WeakMap costs 3 µs a command more, most of it in the garbage collector.
  */
 class KnownCommand extends Attached {
-  #known: Known;
+  #known: Known | undefined;
 
-  constructor(command: object, known: Known) {
+  constructor(command: object, known: Known | undefined) {
     super(command);
     this.#known = known;
   }
@@ -25,21 +25,29 @@ class KnownCommand extends Attached {
     return #known in command ? command.#known : undefined;
   }
 
-  static set(command: object, known: Known): void {
+  /** False for one that is known, or about to be. */
+  static claim(command: object): boolean {
     try {
       // oxlint-disable-next-line no-new
-      new KnownCommand(command, known);
+      new KnownCommand(command, undefined);
+      return true;
     } catch {
-      // It has one.
-      (command as KnownCommand).#known = known;
+      return false;
     }
+  }
+
+  static set(command: object, known: Known): void {
+    (command as KnownCommand).#known = known;
   }
 }
 
+/** What is known of a command; undefined for one that was new until now, and is to be known by `know` next. */
 export function knownOf(command: Command): Known | undefined {
-  return KnownCommand.get(command);
+  // A command that is queued, or sent, is new but for a few. Those of a pipeline were queued before, and have been given their place in it.
+  if (command.pipelineIndex === undefined && KnownCommand.claim(command)) return undefined;
+  const known = KnownCommand.get(command);
+  if (known === undefined) KnownCommand.claim(command);
+  return known;
 }
 
-export function know(command: Command, known: Known): void {
-  KnownCommand.set(command, known);
-}
+export const know: (command: Command, known: Known) => void = KnownCommand.set;
