@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import type { HttpClientStart, HttpServerStart } from "@telltale/core";
+import { peerAddressOf } from "./peer-address.js";
 import { fullUrl, parseAuthority, splitTarget } from "./url.js";
 
 /** The methods of RFC 9110, PATCH and QUERY: what the conventions call known, and what may be a label. */
@@ -49,7 +50,7 @@ export class IncomingDescription implements HttpServerStart {
     const { address, port } = parseAuthority((trustForwarded ? forwarded(message, "host") : undefined) ?? host);
     this.serverAddress = address;
     this.serverPort = port;
-    this.clientAddress = (trustForwarded ? forwardedClient(message) : undefined) ?? socket.remoteAddress;
+    this.clientAddress = (trustForwarded ? forwardedClient(message) : undefined) ?? peerAddressOf(socket);
     this.userAgent = headers["user-agent"];
     this.protocolVersion = message.httpVersion;
   }
