@@ -52,7 +52,7 @@ export async function compareUnderLoad(
   for (const variant of variants) {
     say(`${endpoint}: warming up ${variant.name}`);
     for (let copies = variant.name === BARE ? bareServers : 1; copies > 0; copies--) {
-      const server = await startAppServer(around, variant);
+      const server = await startAppServer(around, variant, { keepsYoung: true });
       all.push({ server, blocks: [], last: undefined });
       await runLoad(around, server, endpoint, warmUp);
     }

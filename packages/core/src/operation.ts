@@ -313,8 +313,10 @@ export function contextOf(operation: Operation): Context {
   return operation.span === undefined ? operation.context : withSpan(operation.context, operation.span);
 }
 
-/** Adds an attribute to the operation's span; it costs nothing until the first one. */
+/** Adds an attribute to the operation's span, if that has not ended; it costs nothing until the first one. */
 export function annotateOperation(operation: Operation, name: string, value: string | number | boolean): void {
+  // What has ended may not be encoded yet.
+  if (operation.endMs !== 0 && operation.span?.isRecording() === false) return;
   operation.attributes ??= {};
   operation.attributes[name] = value;
 }

@@ -18,8 +18,8 @@ export function peerAddressOf(socket: { readonly remoteAddress?: string | undefi
 
 /** What has the handle to ask, and takes the property; of those names on 22 to 26. */
 function standInFor(socket: Socket): Socket {
-  const { _handle: handle } = socket as { _handle?: object | null };
-  if (handle == null || "_peername" in socket) return socket;
+  const { _handle: handle } = socket as { _handle?: { getpeername?: unknown } | null };
+  if (handle?.getpeername === undefined || Object.hasOwn(socket, "_peername")) return socket;
   return Object.create(Socket.prototype, {
     _handle: { value: handle },
     _peername: { value: undefined, writable: true },

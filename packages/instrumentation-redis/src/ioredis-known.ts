@@ -14,9 +14,9 @@ export type Known = Call<Command> | Caller | typeof nobodys;
  * does; a WeakMap costs 3 µs a command more, most of it in the garbage collector.
  */
 class KnownCommand extends Attached {
-  #known: Known | undefined;
+  #known: Known;
 
-  constructor(command: object, known: Known | undefined) {
+  constructor(command: object, known: Known) {
     super(command);
     this.#known = known;
   }
@@ -25,29 +25,21 @@ class KnownCommand extends Attached {
     return #known in command ? command.#known : undefined;
   }
 
-  /** False for one that is known, or about to be. */
-  static claim(command: object): boolean {
+  static set(command: object, known: Known): void {
     try {
       // oxlint-disable-next-line no-new
-      new KnownCommand(command, undefined);
-      return true;
+      new KnownCommand(command, known);
     } catch {
-      return false;
+      // It has one.
+      (command as KnownCommand).#known = known;
     }
   }
-
-  static set(command: object, known: Known): void {
-    (command as KnownCommand).#known = known;
-  }
 }
 
-/** What is known of a command; undefined for one that was new until now, and is to be known by `know` next. */
 export function knownOf(command: Command): Known | undefined {
-  // A command that is queued, or sent, is new but for a few. Those of a pipeline were queued before, and have been given their place in it.
-  if (command.pipelineIndex === undefined && KnownCommand.claim(command)) return undefined;
-  const known = KnownCommand.get(command);
-  if (known === undefined) KnownCommand.claim(command);
-  return known;
+  return KnownCommand.get(command);
 }
 
-export const know: (command: Command, known: Known) => void = KnownCommand.set;
+export function know(command: Command, known: Known): void {
+  KnownCommand.set(command, known);
+}

@@ -35,8 +35,6 @@ export interface Command {
   readonly args: readonly Argument[];
   /** Queued by a pipeline between its MULTI and its EXEC. */
   readonly inTransaction: boolean;
-  /** Its place in the pipeline that has queued it. */
-  readonly pipelineIndex?: number;
   /** True for the ASKING that a pipeline puts in before it is sent again. */
   readonly ignore?: boolean;
   resolve(reply: unknown): unknown;

@@ -237,3 +237,19 @@ function divide(bytes: Buffer, sizes: Iterable<number>): Buffer[] {
   }
   return pieces;
 }
+
+test.each(["101 Switching Protocols", "099 Nothing"])("an answer %s is none", (status) => {
+  expect(() => read([lines(`HTTP/1.1 ${status}`, "", "")])).toThrow(/^expected a status from 200 on, got \d+$/);
+});
+
+test.each([
+  ["announcements", "", "HTTP/1.1 100 Continue\r\n\r\n"],
+  ["extensions of chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", `1;${"x".repeat(16_000)}\r\nx\r\n`],
+])("endless %s are cut off", (_, head, part) => {
+  const parser = createAnswerParser();
+  const feedAll = (): void => {
+    parser.feed(Buffer.from(head));
+    for (let bytes = 0; bytes < 1_000_000; bytes += part.length) parser.feed(Buffer.from(part));
+  };
+  expect(feedAll).toThrow("expected an answer of at most 262144 bytes, got more");
+});

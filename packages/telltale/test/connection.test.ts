@@ -31,10 +31,10 @@ test("deliveries that are asked for at once wait for each other", async () => {
 
 test("who waits for others waits no longer than its own time", async () => {
   const { url, bodies } = await collector((socket, nth) => void (nth > 1 && socket.write(OK)));
-  const sender = createSender(settings(url, { timeoutMs: 400 }));
+  const sender = createSender(settings(url, { timeoutMs: 1_000 }));
   const first = sender.send(Buffer.from("one"));
   const second = sender.send(Buffer.from("two"));
-  await new Promise((resolve) => void setTimeout(resolve, 200));
+  await new Promise((resolve) => void setTimeout(resolve, 500));
   const third = sender.send(Buffer.from("three"));
   const late = { ok: false, reason: expect.stringMatching(/^no answer in \d+ ms$/) };
   await expect(first).resolves.toMatchObject(late);
@@ -47,6 +47,8 @@ test.each<[what: string, answer: string, connections: number]>([
   ["chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 1],
   ["an interim answer", `HTTP/1.1 102 Processing\r\n\r\n${OK}`, 1],
   ["close", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", 2],
+  ["a promise to keep it for a while", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nkeep-alive: timeout=60\r\n\r\n", 1],
+  ["a promise to keep it for a moment", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nkeep-alive: timeout=1\r\n\r\n", 2],
   ["HTTP/1.0", "HTTP/1.0 200 OK\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n", 2],
   ["more than its length", `${OK}more`, 2],
   ["another answer", `${OK}${OK}`, 2],

@@ -86,6 +86,20 @@ test("Retry-After is obeyed", async () => {
   expect((seen[1]?.at ?? 0) - (seen[0]?.at ?? 0)).toBeGreaterThan(950);
 });
 
+test.each(["0", "-1", "", "Thu, 01 Jan 1970 00:00:00 GMT"])(
+  "a Retry-After of %j is no reason to hurry",
+  async (value) => {
+    let asked = 0;
+    const { url } = await collector((response) => {
+      asked++;
+      response.writeHead(503, { "retry-after": value }).end();
+    });
+    const delivery = await createSender(settings(url, { timeoutMs: 700 })).send(payload);
+    expect(delivery).toEqual({ ok: false, reason: "HTTP 503" });
+    expect(asked).toBe(2);
+  },
+);
+
 test("a Retry-After beyond the timeout is given up at once", async () => {
   const { url } = await collector((response) => response.writeHead(503, { "retry-after": "60" }).end());
   const from = performance.now();

@@ -6,6 +6,7 @@ import { createTraceState, ROOT_CONTEXT, type TraceState, trace } from "@opentel
 import { emptyResource, type Resource, resourceFromAttributes } from "@opentelemetry/resources";
 import {
   addSpanListener,
+  annotateOperation,
   type DatabaseTemplate,
   endOperation,
   failOperation,
@@ -217,6 +218,17 @@ describe("calls", () => {
     call(100, "s");
     expect(spanExport.size).toBe(8);
     expect(countFrom(before).dropped).toBe(92);
+  });
+
+  test("that wait are as they were when they ended", async () => {
+    const { batches, spanExport } = setUpCalls();
+    const call = startCall("call");
+    annotateOperation(call, "early", true);
+    endOperation(call);
+    annotateOperation(call, "late", true);
+    await spanExport.forceFlush();
+    expect(JSON.stringify(batches)).toContain("early");
+    expect(JSON.stringify(batches)).not.toContain("late");
   });
 
   test("that wait hold neither the values of a query nor what it failed with", () => {

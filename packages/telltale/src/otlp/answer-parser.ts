@@ -24,6 +24,8 @@ export interface AnswerParser {
 /** As many as Node's own parser takes. */
 const MAX_HEAD_BYTES = 16 * 1024;
 const MAX_BODY_BYTES = 64 * 1024;
+/** With announcements, and with what chunks have around them; both have no end of their own. */
+const MAX_BYTES = 256 * 1024;
 const LINE_FEED = 10;
 const VERSION = "HTTP/1.";
 const MAX_QUOTE = 40;
@@ -44,6 +46,7 @@ export function createAnswerParser(): AnswerParser {
   let head: Head | undefined;
   const parts: Buffer[] = [];
   let bodyBytes = 0;
+  let allBytes = 0;
   let endsWithConnection = false;
   let isWhole = false;
   let mayKeep = false;
@@ -51,9 +54,10 @@ export function createAnswerParser(): AnswerParser {
 
   function* readAnswer(): Reading<boolean> {
     let found: Head;
-    // Those from 100 to 199 announce another.
+    // These announce another; to switch to another protocol (101) nobody has asked.
     do found = yield* readHead();
-    while (found.status < 200);
+    while (found.status >= 100 && found.status < 200 && found.status !== 101);
+    if (found.status < 200) throw new Error(`expected a status from 200 on, got ${found.status}`);
     head = found;
     const { isOld, status, headers } = found;
     const keeps = !isOld && !tokensOf(headers.get("connection")).includes("close");
@@ -134,7 +138,8 @@ export function createAnswerParser(): AnswerParser {
       const part = rest.subarray(0, Math.min(left, rest.length));
       rest = rest.subarray(part.length);
       left -= part.length;
-      parts.push(part);
+      // A few bytes would keep all that was read with them.
+      parts.push(Buffer.from(part));
       bodyBytes += part.length;
       if (bodyBytes > MAX_BODY_BYTES)
         throw new Error(`expected an answer of at most ${MAX_BODY_BYTES} bytes, got more`);
@@ -145,6 +150,8 @@ export function createAnswerParser(): AnswerParser {
     feed(bytes) {
       if (bytes.length === 0) return;
       hasBegun = true;
+      allBytes += bytes.length;
+      if (allBytes > MAX_BYTES) throw new Error(`expected an answer of at most ${MAX_BYTES} bytes, got more`);
       if (isWhole) {
         mayKeep = false;
         return;

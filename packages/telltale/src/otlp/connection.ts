@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Socket } from "node:net";
+import { performance } from "node:perf_hooks";
 import { context, ROOT_CONTEXT } from "@opentelemetry/api";
 import { startTimer, stopTimer, suppress } from "@telltale/core";
 import { type Answer, type AnswerParser, createAnswerParser } from "./answer-parser.js";
@@ -19,6 +20,8 @@ export interface Outcome {
 export interface Connection {
   /** Whether it takes another request. */
   isOpen(): boolean;
+  /** Ends it if it is still being made, which would hold the process open. */
+  giveUpConnecting(): void;
   /** Settles when nothing of the body will be sent any more, and its bytes may be written over; never rejects. */
   exchange(body: Uint8Array, timeoutMs: number): Promise<Outcome>;
 }
@@ -28,6 +31,11 @@ export interface Certificates {
   readonly ca?: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;
+}
+
+/** The last session of TLS with the collector, with which the next connection is made in one step less. */
+export interface Sessions {
+  last?: Buffer;
 }
 
 interface Exchange {
@@ -50,18 +58,19 @@ const outsideRequests = AsyncLocalStorage.snapshot();
  * HTTP/1.1 of our own. Sockets, requests and answers of node:http made Node's code, which the app's requests run through, meet more shapes of
  * objects than V8 tells apart there: of 271,000 instructions for a cached read they cost 6,000 to 9,000.
  */
-export function openConnection(target: Target, certificates: Certificates): Connection {
-  return outsideRequests(() => context.with(suppress(ROOT_CONTEXT), () => open(target, certificates)));
+export function openConnection(target: Target, certificates: Certificates, sessions: Sessions): Connection {
+  return outsideRequests(() => context.with(suppress(ROOT_CONTEXT), () => open(target, certificates, sessions)));
 }
 
-function open(target: Target, certificates: Certificates): Connection {
+function open(target: Target, certificates: Certificates, sessions: Sessions): Connection {
   let exchange: Exchange | undefined;
   let requests = 0;
   let isReady = false;
   let isOpen = true;
   let failure: string | undefined;
+  let keptUntilMs = Infinity;
 
-  const socket = target.isSecure ? connectSecurely(target, certificates) : connect(target);
+  const socket = target.isSecure ? connectSecurely(target, certificates, sessions) : connect(target);
   socket.unref();
   const idle = startTimer(() => {
     if (exchange === undefined) close();
@@ -120,12 +129,19 @@ function open(target: Target, certificates: Certificates): Connection {
       return;
     }
     if (!isOpen || !exchange.parser.keepsAlive()) return close();
+    keptUntilMs = performance.now() + keptMs(exchange.parser.answer()?.headers.get("keep-alive"));
     idle.refresh();
     exchange.settle();
   }
 
   return {
-    isOpen: () => isOpen,
+    isOpen() {
+      if (exchange === undefined && performance.now() >= keptUntilMs) close();
+      return isOpen;
+    },
+    giveUpConnecting() {
+      if (!isReady) close();
+    },
     exchange: (body, timeoutMs) =>
       new Promise((resolve) => {
         const parser = createAnswerParser();
@@ -150,10 +166,19 @@ function connect({ host, port }: Target): Socket {
 }
 
 /** To load node:tls takes milliseconds and a megabyte or two. */
-function connectSecurely({ host, port, servername }: Target, certificates: Certificates): Socket {
+function connectSecurely({ host, port, servername }: Target, certificates: Certificates, sessions: Sessions): Socket {
   const { connect: connectTls } = process.getBuiltinModule("node:tls");
+  const { last: session } = sessions;
   const options = { host, port, servername, ALPNProtocols: ["http/1.1"], ...PROBED, ...certificates };
-  return connectTls(options).setNoDelay(true);
+  return connectTls({ ...options, ...(session && { session }) })
+    .on("session", (next) => void (sessions.last = next))
+    .setNoDelay(true);
+}
+
+/** For how long the collector says that it keeps a connection; a second less, as it may close it while a request is on its way. */
+function keptMs(header = ""): number {
+  const [, seconds] = /(?:^|[\s,;])timeout=(\d{1,9})/i.exec(header) ?? [];
+  return seconds === undefined ? Infinity : (Number(seconds) - 1) * 1000;
 }
 
 export function noAnswerIn(timeoutMs: number): string {

@@ -1,5 +1,4 @@
 import { isIP } from "node:net";
-import type { SenderSettings } from "./sender.js";
 
 /** Where requests go, and what all of them begin with. */
 export interface Target {
@@ -12,11 +11,20 @@ export interface Target {
   readonly head: string;
 }
 
+/** Of the settings. */
+interface Wanted {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly contentType: string;
+  readonly userAgent: string;
+  readonly gzip: boolean;
+}
+
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Throws where a request cannot be made of them. Headers are the user's, but for those that the payload decides. */
-export function readTarget({ url, headers, contentType, userAgent, gzip }: SenderSettings): Target {
+export function readTarget({ url, headers, contentType, userAgent, gzip }: Wanted): Target {
   const { protocol, host, hostname, port, pathname, search, username, password } = new URL(url);
   const isSecure = protocol === "https:";
   if (!isSecure && protocol !== "http:") throw new Error(`expected a URL of http: or https:, got "${protocol}"`);

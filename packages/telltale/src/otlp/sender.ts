@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { promisify } from "node:util";
 import { startTimer, stopTimer } from "@telltale/core";
-import { type Certificates, type Connection, noAnswerIn, openConnection } from "./connection.js";
+import { type Certificates, type Connection, noAnswerIn, type Sessions, openConnection } from "./connection.js";
 import { readTarget, type Target } from "./request-head.js";
 import { createTurns } from "./turns.js";
 
@@ -26,9 +26,12 @@ export type Delivery =
 
 /** Delivers payloads. */
 export interface Sender {
-  /** Delivers one payload, whose bytes must stay until it has settled; never throws, and never keeps the process alive. */
+  /** Delivers one payload, whose bytes must stay until it has settled; never throws, and keeps the process alive only while it connects: see `hurry`. */
   send(payload: Uint8Array): Promise<Delivery>;
-  /** The process may be ending: what waits to be tried again is given up, and nothing is tried twice, until the result is called. */
+  /**
+   * The process may be ending: what waits to be tried again is given up, and nothing is tried twice, until the result is called; which ends a
+   * connection that is still being made.
+   */
   hurry(): () => void;
 }
 
@@ -37,7 +40,7 @@ interface Attempt {
   readonly status: number;
   readonly reason: string;
   readonly answer: Uint8Array;
-  readonly retryAfterMs?: number | undefined;
+  readonly retryAfterMs?: number;
   readonly isStale?: boolean;
 }
 
@@ -45,6 +48,8 @@ interface Attempt {
 const RETRYABLE = new Set([0, 429, 502, 503, 504]);
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 5_000;
+/** With less time left the last try would only hide what the others came to. */
+const MIN_TRY_MS = 50;
 const NO_ANSWER = new Uint8Array();
 
 /**
@@ -53,6 +58,7 @@ const NO_ANSWER = new Uint8Array();
  */
 export function createSender(settings: SenderSettings): Sender {
   const certificates = readTls(settings.tls);
+  const sessions: Sessions = {};
   const turns = createTurns();
   let target: Target | undefined;
   let connection: Connection | undefined;
@@ -67,9 +73,10 @@ export function createSender(settings: SenderSettings): Sender {
         const attempt = await post(body, Math.max(0, deadline - performance.now()));
         if (attempt.status >= 200 && attempt.status < 300) return { ok: true, answer: attempt.answer };
         if (attempt.isStale) continue;
-        const waitMs = attempt.retryAfterMs ?? backoffMs * (0.8 + Math.random() * 0.4);
+        const waitMs = attempt.retryAfterMs || backoffMs * (0.8 + Math.random() * 0.4);
         backoffMs = Math.min(backoffMs * 1.5, MAX_BACKOFF_MS);
-        const last = hurries > 0 || !RETRYABLE.has(attempt.status) || performance.now() + waitMs >= deadline;
+        const isLate = performance.now() + waitMs + MIN_TRY_MS >= deadline;
+        const last = hurries > 0 || !RETRYABLE.has(attempt.status) || isLate;
         if (!last) await pause(waitMs, waits.signal);
         if (last || hurries > 0) return { ok: false, reason: attempt.reason };
       }
@@ -83,7 +90,7 @@ export function createSender(settings: SenderSettings): Sender {
     if (!(await turns.take(timeoutMs))) return { status: 0, reason: noAnswerIn(timeoutMs), answer: NO_ANSWER };
     try {
       target ??= readTarget(settings);
-      if (connection?.isOpen() !== true) connection = openConnection(target, certificates);
+      if (connection?.isOpen() !== true) connection = openConnection(target, certificates, sessions);
       const { answer, reason, isStale } = await connection.exchange(body, Math.max(0, until - performance.now()));
       if (answer === undefined) return { status: 0, reason, answer: NO_ANSWER, isStale };
       const { status, headers, body: content } = answer;
@@ -104,20 +111,21 @@ export function createSender(settings: SenderSettings): Sender {
     waits = new AbortController();
     let isOver = false;
     return () => {
-      if (!isOver) hurries--;
+      if (isOver) return;
       isOver = true;
+      hurries--;
+      connection?.giveUpConnecting();
     };
   }
 
   return { send, hurry };
 }
 
-/** `Retry-After` in seconds or as a date, in ms. */
-function retryAfter(header: string | undefined): number | undefined {
-  if (header === undefined) return undefined;
+/** `Retry-After` in seconds or as a date, in ms; 0 where that is over, or is no time. */
+function retryAfter(header = ""): number {
   const seconds = Number(header);
   const ms = Number.isNaN(seconds) ? Date.parse(header) - Date.now() : seconds * 1000;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+  return Number.isNaN(ms) ? 0 : Math.max(0, ms);
 }
 
 /** The module loads with the first delivery that is compressed. */
