@@ -62,8 +62,8 @@ const app = fileURLToPath(new URL("../app/server.cjs", import.meta.url));
 const counter = fileURLToPath(new URL("../agents/count-modules.cjs", import.meta.url));
 const STOP_MS = 3_000;
 /**
- * V8 makes its young generation smaller at rest, down to a sixteenth, and larger again as more survives; a busy service does not rest. With
- * 2 MB a cached read takes half more CPU time than with 64, with an agent or without.
+ * V8 makes its young generation smaller at rest and larger again as more survives, each process at a time of its own: from 8 to 64 MB were
+ * seen side by side, and with 2 MB any server spends a third of its time on collections. A busy service does not rest.
  */
 const YOUNG_FIXED = ["--min-semi-space-size=16", "--max-semi-space-size=16"];
 
