@@ -15,7 +15,7 @@ export function createEndpoint(metrics: Served, page: Served | undefined): Serve
     { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 5_000, maxHeaderSize: 8_192 },
     (request, response) => {
       // Who does not read on would hold one of the connections for ever. Not set on the server: sockets of another shape than the app's
-      // would make Node's own code slower for both (a cached read: up to 6,000 of 256,000 instructions).
+      // would make Node's own code slower for both.
       request.socket.setTimeout(IDLE_MS);
       const [asked] = (request.url ?? "").split("?", 1);
       if (asked === metrics.path) metrics.handler(request, response);

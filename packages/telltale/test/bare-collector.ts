@@ -49,7 +49,7 @@ export function settings(url: string, changes: Partial<SenderSettings> = {}): Se
     headers: {},
     contentType: "application/x-protobuf",
     gzip: false,
-    timeoutMs: 2_000,
+    timeoutMs: 3_000,
     tls: {},
     userAgent: "telltale/test",
     ...changes,

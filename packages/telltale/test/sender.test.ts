@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { afterEach, expect, onTestFinished, test } from "vitest";
-import { createSender, type SenderSettings } from "../src/otlp/sender.js";
+import { createSender } from "../src/otlp/sender.js";
+import { payload, settings } from "./bare-collector.js";
 
 // A collector here is a plain HTTP server that answers as told: what is tested is the sender's side of the wire.
 let server: Server | undefined;
@@ -33,24 +34,11 @@ async function collector(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces`, seen };
 }
 
-function settings(url: string, changes: Partial<SenderSettings> = {}): SenderSettings {
-  return {
-    url,
-    headers: { "x-token": "t" },
-    contentType: "application/x-protobuf",
-    gzip: false,
-    timeoutMs: 3_000,
-    tls: {},
-    userAgent: "telltale/test",
-    ...changes,
-  };
-}
-
-const payload = Buffer.from("payload");
-
 test("posts the payload with its headers", async () => {
   const { url, seen } = await collector((response) => response.end());
-  await expect(createSender(settings(url)).send(payload)).resolves.toMatchObject({ ok: true });
+  await expect(createSender(settings(url, { headers: { "x-token": "t" } })).send(payload)).resolves.toMatchObject({
+    ok: true,
+  });
   expect(seen[0]?.headers).toMatchObject({
     "content-type": "application/x-protobuf",
     "x-token": "t",

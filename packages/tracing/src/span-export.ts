@@ -145,8 +145,8 @@ export class SpanExport {
   }
 
   private encodeEnded(): void {
-    for (const span of this.ended) this.encode(span);
-    this.ended.length = 0;
+    // Taken first: a trace state of the app's may end another span while it is written.
+    for (const span of this.ended.splice(0)) this.encode(span);
   }
 
   private encode(span: EngineSpan): void {

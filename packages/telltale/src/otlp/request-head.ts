@@ -11,20 +11,20 @@ export interface Target {
   readonly head: string;
 }
 
-/** Of the settings. */
-interface Wanted {
+/** What all requests have in common. */
+export interface RequestSettings {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly contentType: string;
-  readonly userAgent: string;
+  readonly contentType: "application/x-protobuf" | "application/json";
   readonly gzip: boolean;
+  readonly userAgent: string;
 }
 
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Throws where a request cannot be made of them. Headers are the user's, but for those that the payload decides. */
-export function readTarget({ url, headers, contentType, userAgent, gzip }: Wanted): Target {
+export function readTarget({ url, headers, contentType, userAgent, gzip }: RequestSettings): Target {
   const { protocol, host, hostname, port, pathname, search, username, password } = new URL(url);
   const isSecure = protocol === "https:";
   if (!isSecure && protocol !== "http:") throw new Error(`expected a URL of http: or https:, got "${protocol}"`);

@@ -3,20 +3,15 @@ import { performance } from "node:perf_hooks";
 import { promisify } from "node:util";
 import { startTimer, stopTimer } from "@telltale/core";
 import { type Certificates, type Connection, noAnswerIn, type Sessions, openConnection } from "./connection.js";
-import { readTarget, type Target } from "./request-head.js";
+import { readTarget, type RequestSettings, type Target } from "./request-head.js";
 import { createTurns } from "./turns.js";
 
 /** Where and how to send OTLP over HTTP. */
-export interface SenderSettings {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly contentType: "application/x-protobuf" | "application/json";
-  readonly gzip: boolean;
+export interface SenderSettings extends RequestSettings {
   /** Time for a delivery with its retries, in ms. */
   readonly timeoutMs: number;
   /** PEM files, for https. */
   readonly tls: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined };
-  readonly userAgent: string;
 }
 
 /** What became of a delivery. */
@@ -70,7 +65,7 @@ export function createSender(settings: SenderSettings): Sender {
     try {
       const body = settings.gzip ? await compress(payload) : payload;
       for (let backoffMs = FIRST_BACKOFF_MS; ;) {
-        const attempt = await post(body, Math.max(0, deadline - performance.now()));
+        const attempt = await post(body, deadline);
         if (attempt.status >= 200 && attempt.status < 300) return { ok: true, answer: attempt.answer };
         if (attempt.isStale) continue;
         const waitMs = attempt.retryAfterMs || backoffMs * (0.8 + Math.random() * 0.4);
@@ -85,13 +80,13 @@ export function createSender(settings: SenderSettings): Sender {
     }
   }
 
-  async function post(body: Uint8Array, timeoutMs: number): Promise<Attempt> {
-    const until = performance.now() + timeoutMs;
-    if (!(await turns.take(timeoutMs))) return { status: 0, reason: noAnswerIn(timeoutMs), answer: NO_ANSWER };
+  async function post(body: Uint8Array, deadline: number): Promise<Attempt> {
+    const leftMs = Math.max(0, deadline - performance.now());
+    if (!(await turns.take(leftMs))) return { status: 0, reason: noAnswerIn(leftMs), answer: NO_ANSWER };
     try {
       target ??= readTarget(settings);
       if (connection?.isOpen() !== true) connection = openConnection(target, certificates, sessions);
-      const { answer, reason, isStale } = await connection.exchange(body, Math.max(0, until - performance.now()));
+      const { answer, reason, isStale } = await connection.exchange(body, Math.max(0, deadline - performance.now()));
       if (answer === undefined) return { status: 0, reason, answer: NO_ANSWER, isStale };
       const { status, headers, body: content } = answer;
       return {
