@@ -66,6 +66,7 @@ export class SpanExport {
   /** Spans that have ended and are not encoded yet: fewer than `together`. */
   private readonly ended: EngineSpan[] = [];
   private readonly together: number;
+  private isEncoding = false;
   private openSpans = 0;
   private openBytes = 0;
   private sealed: Batch[] = [];
@@ -145,16 +146,21 @@ export class SpanExport {
   }
 
   private encodeEnded(): void {
-    // Taken first: a trace state of the app's may end another span while it is written.
     for (const span of this.ended.splice(0)) this.encode(span);
   }
 
   private encode(span: EngineSpan): void {
+    // A trace state of the app's may end other spans while it is written: they cannot stand in the middle of this one.
+    if (this.isEncoding) {
+      this.ended.push(span);
+      return;
+    }
     this.resource ??= span.resource;
     let encoder = this.encoders.get(span.scope);
     if (encoder === undefined) this.encoders.set(span.scope, (encoder = new SpanEncoder()));
     const { writer } = encoder;
     const before = writer.length;
+    this.isEncoding = true;
     try {
       encoder.encode(span);
     } catch (error) {
@@ -163,6 +169,8 @@ export class SpanExport {
       dropped.total++;
       noteFailure("span export", error);
       return;
+    } finally {
+      this.isEncoding = false;
     }
     this.openSpans++;
     this.openBytes += writer.length - before;

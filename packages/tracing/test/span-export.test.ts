@@ -68,7 +68,7 @@ function setUp(
 }
 
 /** A call as an instrumentation reports it, of a shape of its own. */
-function startCall(querySummary: string, parameters?: unknown) {
+function startCall(querySummary: string, parameters?: unknown, parent = ROOT_CONTEXT) {
   const template: DatabaseTemplate = {
     system: "postgresql",
     namespace: undefined,
@@ -83,7 +83,7 @@ function startCall(querySummary: string, parameters?: unknown) {
     poolName: undefined,
     slots: [],
   };
-  return startDatabaseOperation(template, "SELECT", parameters, ROOT_CONTEXT);
+  return startDatabaseOperation(template, "SELECT", parameters, parent);
 }
 
 const names = (spans: readonly DecodedSpan[] = []) => spans.map(({ name }) => name);
@@ -218,6 +218,26 @@ describe("calls", () => {
     call(100, "s");
     expect(spanExport.size).toBe(8);
     expect(countFrom(before).dropped).toBe(92);
+  });
+
+  test("that end while others are encoded go out once, as those do", async () => {
+    const { batches, call, spanExport } = setUpCalls();
+    let more = 40;
+    const traceState: TraceState = Object.assign(createTraceState("a=b"), {
+      serialize() {
+        const count = more;
+        more = 0;
+        call(count, "inner");
+        return "a=b";
+      },
+    });
+    const remote = { traceId: "1".repeat(32), spanId: "1".repeat(16), traceFlags: 1, traceState };
+    endOperation(startCall("outer", undefined, trace.setSpanContext(ROOT_CONTEXT, remote)));
+    await spanExport.forceFlush();
+    await spanExport.forceFlush();
+    const delivered = names(batches.flat());
+    expect(delivered).toHaveLength(41);
+    expect(new Set(delivered).size).toBe(41);
   });
 
   test("that wait are as they were when they ended", async () => {
