@@ -14,6 +14,9 @@ const GC_TYPES: Readonly<Record<number, string>> = {
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: "weakcb",
 };
 
+/** CPU time comes in ticks of up to 10 ms: over less than this, and right after another reader, a share of it says nothing. */
+const SHORTEST_UTILIZATION_MS = 100;
+
 /**
  * Event loop, garbage collector, heap and process, by the Node.js, V8 and process conventions
  * (https://opentelemetry.io/docs/specs/semconv/runtime/). Delays and utilizations are those since the last collection, so
@@ -35,6 +38,7 @@ export function watchRuntime() {
   let lastCpu = process.cpuUsage();
   let lastMs = performance.now();
   let lastDelays: Recorded[] = [];
+  let lastUtilization: Recorded | undefined;
 
   /** Without a sample since another reader's collection a moment ago, what that one saw: a series must not come and go. */
   function delays(): Recorded[] {
@@ -69,21 +73,25 @@ export function watchRuntime() {
   function cpu(): Recorded[] {
     const current = process.cpuUsage();
     const nowMs = performance.now();
-    // Microseconds that all CPUs had together.
-    const available = (nowMs - lastMs) * 1000 * availableParallelism();
-    const part = (used: number) => (available > 0 ? Math.min(1, used / available) : 0);
-    const utilization = [
-      ["user", part(current.user - lastCpu.user)],
-      ["system", part(current.system - lastCpu.system)],
-    ] as const;
-    lastCpu = current;
-    lastMs = nowMs;
+    const passedMs = nowMs - lastMs;
+    if (lastUtilization === undefined || passedMs >= SHORTEST_UTILIZATION_MS) {
+      const user = current.user - lastCpu.user;
+      const system = current.system - lastCpu.system;
+      // Microseconds that all CPUs had together; the kernel counts in ticks, and may give a process more.
+      const available = Math.max(passedMs * 1000 * availableParallelism(), user + system, 1);
+      lastUtilization = observe.cpuUtilization([
+        ["user", user / available],
+        ["system", system / available],
+      ]);
+      lastCpu = current;
+      lastMs = nowMs;
+    }
     return [
       observe.cpuTime([
         ["user", current.user / 1e6],
         ["system", current.system / 1e6],
       ]),
-      observe.cpuUtilization(utilization),
+      lastUtilization,
     ];
   }
 

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createMetrics, type Metrics } from "../src/index.js";
 import { values } from "./operations.js";
 
@@ -81,6 +81,24 @@ test("event loop and CPU time grow by what was spent", async () => {
     [{ "cpu.mode": "user" }, expect.any(Number)],
     [{ "cpu.mode": "system" }, expect.any(Number)],
   ]);
+});
+
+test("CPU utilization is never more than all, and the same for a reader who comes right after another", async () => {
+  const shares = async () => (await values(metrics, "process.cpu.utilization")).map(([, share]) => share as number);
+  await sleep(150);
+  await shares();
+  await sleep(150);
+  const { user, system } = process.cpuUsage();
+  // As a kernel does that counts in ticks: more than the time that has passed.
+  const counted = vi.spyOn(process, "cpuUsage").mockReturnValue({ user: user + 6e7, system: system + 2e7 });
+  try {
+    const [ofUser, ofSystem] = await shares();
+    expect(ofUser).toBeCloseTo(0.75, 1);
+    expect((ofUser ?? 0) + (ofSystem ?? 0)).toBeCloseTo(1, 10);
+    expect(await shares()).toEqual([ofUser, ofSystem]);
+  } finally {
+    counted.mockRestore();
+  }
 });
 
 test("heap, memory and uptime are those of the process", async () => {
