@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { allowedCores, type Cores, isInstalled, planCores } from "./cores.js";
+import { keepAwake } from "./keep-awake.js";
 
 /** A process of ours, and what it has printed. */
 export interface Child {
@@ -17,12 +18,6 @@ export interface Machine {
   start(core: "server" | "load", what: string, args: readonly string[], env?: Record<string, string>): Child;
   end(child: Child): Promise<void>;
 }
-
-/**
- * A core that a virtual machine has put to sleep is costly to wake, and a slow server leaves the other core idle more often: without
- * this, some of that is charged to whoever is slow. It runs in the idle class, so it gives way to all others, and looks for its parent.
- */
-const SPIN = 'while kill -0 "$1" 2>/dev/null; do i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; done';
 
 /** What is started ends with `ending`, and by itself when this process is killed: a child sees its channel close. */
 export function prepareMachine(ending: AsyncDisposableStack): Machine {
@@ -71,10 +66,7 @@ export function prepareMachine(ending: AsyncDisposableStack): Machine {
     // The databases inherit it.
     execFileSync("taskset", ["-cp", cores.rest.join(","), String(process.pid)], { stdio: "ignore" });
     if (isInstalled("chrt")) {
-      for (const core of [cores.server, cores.load]) {
-        const spinner = ["chrt", "-i", "0", "taskset", "-c", String(core), "sh", "-c", SPIN, "sh", String(process.pid)];
-        launch("spinner", spinner, {});
-      }
+      for (const core of [cores.server, cores.load]) launch("spinner", keepAwake(core, process.pid), {});
     }
   }
   return { cores, start, end };
