@@ -26,7 +26,7 @@ function runDemo(flags: string[], env: Record<string, string> = {}) {
 describeWith(["postgres", "redis"], "the demo", () => {
   test("ends by itself with a report of what Telltale saw", { timeout: 60_000 }, async () => {
     const { code, stdout, stderr } = await runDemo(["--once", "--seconds=4"]).closed;
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: "" });
 
     expect(stdout).toMatch(/✓ Telltale counted (\d[\d,]+) requests, the load driver sent \1$/m);
     expect(stdout).toContain("N+1 in GET /orders ");
