@@ -68,8 +68,8 @@ export function describeStart(operation: Operation, sink: AttributeSink): void {
     return;
   }
   if (operation.kind === "http.server") {
-    describePeer(operation, sink);
-    describeTarget(operation, sink);
+    describeArrival(operation, sink);
+    describeRequest(operation, sink);
   } else {
     put(sink, "http.request.method", operation.method);
     put(sink, "http.request.method_original", operation.originalMethod);
@@ -79,20 +79,20 @@ export function describeStart(operation: Operation, sink: AttributeSink): void {
   }
 }
 
-/** What is the same for most requests of one client. */
-export function describePeer(operation: HttpServerOperation, sink: AttributeSink): void {
+/** How a request came in, and where: the same for most requests. */
+export function describeArrival(operation: HttpServerOperation, sink: AttributeSink): void {
   put(sink, "http.request.method", operation.method);
   put(sink, "http.request.method_original", operation.originalMethod);
   put(sink, "url.scheme", operation.scheme);
   put(sink, "server.address", operation.serverAddress);
   put(sink, "server.port", operation.serverPort);
-  put(sink, "client.address", operation.clientAddress);
-  put(sink, "user_agent.original", operation.userAgent);
   put(sink, "network.protocol.version", operation.protocolVersion);
 }
 
-/** What a request asks for. */
-export function describeTarget(operation: HttpServerOperation, sink: AttributeSink): void {
+/** Who asks, and for what: each request's own. */
+export function describeRequest(operation: HttpServerOperation, sink: AttributeSink): void {
+  put(sink, "client.address", operation.clientAddress);
+  put(sink, "user_agent.original", operation.userAgent);
   put(sink, "url.path", operation.path);
   put(sink, "url.query", operation.query);
 }

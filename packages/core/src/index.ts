@@ -30,11 +30,11 @@ export { createTargets, type DatabasePlace, type DatabaseTarget } from "./databa
 export {
   type AttributeSink,
   describeAnswer,
+  describeArrival,
   describeEnd,
   describeOutcome,
-  describePeer,
+  describeRequest,
   describeStart,
-  describeTarget,
   describeTemplate,
   describeWait,
   errorMessageOf,
@@ -46,6 +46,7 @@ export { type DriverConnection, findConnection, knowConnections } from "./driver
 export type { Explainer, ExplainJob, Explanation, PlanAdvice } from "./explain.js";
 export { NotExplained, workOnOwnConnection } from "./explain-connection.js";
 export { isExported, keepForFinding } from "./exported.js";
+export { Generations } from "./generations.js";
 export {
   type Finding,
   type FindingKind,

@@ -82,7 +82,7 @@ test.each(["0", "-1", "", "Thu, 01 Jan 1970 00:00:00 GMT"])(
       asked++;
       response.writeHead(503, { "retry-after": value }).end();
     });
-    const delivery = await createSender(settings(url, { timeoutMs: 700 })).send(payload);
+    const delivery = await createSender(settings(url, { timeoutMs: 1_000 })).send(payload);
     expect(delivery).toEqual({ ok: false, reason: "HTTP 503" });
     expect(asked).toBe(2);
   },

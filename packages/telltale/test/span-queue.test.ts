@@ -85,6 +85,19 @@ test("an export that fails, throws or takes too long is dropped and counted; del
   expect(counted("dropped") - before).toBe(2);
 });
 
+test("a flush tries one batch where the collector is away, and the others wait; shutdown drops and counts them", async () => {
+  const before = counted("dropped");
+  exporter.code = ExportResultCode.FAILED;
+  end(10);
+  await queue.forceFlush();
+  expect(exporter.batches).toEqual([["s0", "s1", "s2", "s3"]]);
+  expect(queue.size()).toBe(6);
+  await queue.shutdown();
+  expect(exporter.batches).toHaveLength(2);
+  expect(queue.size()).toBe(0);
+  expect(counted("dropped") - before).toBe(10);
+});
+
 test("a resource that cannot be completed costs the batch, and nobody hears an unhandled rejection", async () => {
   const before = counted("dropped");
   const resource: Resource = {

@@ -3,11 +3,11 @@ import { SpanStatusCode } from "@opentelemetry/api";
 import { counterOf, type DatabaseOperation, type InLine, type Operation, spanOf } from "@telltale/core";
 import { noteFailure } from "./failures.js";
 import { endOperationSpan, makeLateSpan } from "./operation-span.js";
+import { sampledOut } from "./pipeline.js";
 import { EngineSpan } from "./span.js";
 import type { KeepReason, TailKeep } from "./tail-keep.js";
 import { OPERATION_BYTES, weigh } from "./weigh.js";
 
-const sampledOut = counterOf("telltale.spans", "telltale.outcome", "sampled_out");
 /** Of requests that a bound gave up, kept or not. */
 const givenUp = counterOf("telltale.spans", "telltale.outcome", "given_up");
 

@@ -3,7 +3,7 @@ import { endOperationSpan, makeLateSpan, startOperationSpan } from "./operation-
 import type { Pipeline } from "./pipeline.js";
 import type { TraceSampler } from "./samplers.js";
 import { EngineSpan } from "./span.js";
-import { heldFor, hold, isKept, parentOf } from "./tracer.js";
+import { heldFor, hold, isKept, parentOf } from "./parent.js";
 import { newTrace } from "./trace-identity.js";
 
 /**

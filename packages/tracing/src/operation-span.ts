@@ -9,7 +9,7 @@ import {
 } from "@telltale/core";
 import type { Pipeline } from "./pipeline.js";
 import { EngineSpan, type Parent } from "./span.js";
-import { hold } from "./tracer.js";
+import { hold } from "./parent.js";
 import { randomWord, type TraceIdentity } from "./trace-identity.js";
 
 export function startOperationSpan(

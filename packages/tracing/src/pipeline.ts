@@ -93,10 +93,6 @@ export class Pipeline {
     }
   }
 
-  sampledOut(): void {
-    sampledOut.total++;
-  }
-
   /** A copy within the limits; a link without a span's context, which TypeScript forbids, leads nowhere. */
   cleanLink(link: Link | null | undefined): Link {
     try {
@@ -117,7 +113,7 @@ export class Pipeline {
   }
 }
 
-const sampledOut = counterOf("telltale.spans", "telltale.outcome", "sampled_out");
+export const sampledOut = counterOf("telltale.spans", "telltale.outcome", "sampled_out");
 const DEFAULT_LIMIT = 128;
 
 /** Limits with the specification's defaults; a value length that is not positive counts as none. */

@@ -1,6 +1,6 @@
 import { type Context, trace } from "@opentelemetry/api";
 import type { Sampler, SamplingResult } from "@opentelemetry/sdk-trace";
-import { fromHex, type TraceIdentity } from "./trace-identity.js";
+import { type TraceWords, wordsOf } from "./trace-identity.js";
 
 /** The names of `OTEL_TRACES_SAMPLER`. */
 export type SamplerName =
@@ -25,7 +25,7 @@ export class TraceSampler implements Sampler {
     this.description = description;
   }
 
-  keeps({ a, b, c, d }: TraceIdentity): boolean {
+  keeps({ a, b, c, d }: TraceWords): boolean {
     return (a ^ b ^ c ^ d) >>> 0 < this.bound;
   }
 
@@ -34,7 +34,7 @@ export class TraceSampler implements Sampler {
     const kept =
       this.followsParent && parent !== undefined && trace.isSpanContextValid(parent)
         ? (parent.traceFlags & 1) === 1
-        : (fromHex(traceId, 0) ^ fromHex(traceId, 8) ^ fromHex(traceId, 16) ^ fromHex(traceId, 24)) >>> 0 < this.bound;
+        : this.keeps(wordsOf(traceId));
     return kept ? KEEP : DROP;
   }
 

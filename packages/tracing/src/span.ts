@@ -15,9 +15,10 @@ import {
 } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan, TimedEvent } from "@opentelemetry/sdk-trace";
-import { type Operation, startAttributesOf } from "@telltale/core";
+import { describeEnd, type Operation, startAttributesOf } from "@telltale/core";
 import { BoundedAttributes, isSimpleValue } from "./attributes.js";
 import { nameOf, noteFailure } from "./failures.js";
+import { exceptionAttributes, listOf, readStatus } from "./given.js";
 import type { HeldRequest } from "./held-request.js";
 import type { Pipeline, Scope } from "./pipeline.js";
 import type { KeepReason } from "./tail-keep.js";
@@ -410,51 +411,20 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   private own(): BoundedAttributes {
-    if (this.bounded === undefined) {
-      this.bounded = new BoundedAttributes(this.pipeline.attributeLimits);
-      if (this.operation !== undefined) this.bounded.setAll(startAttributesOf(this.operation), false);
+    if (this.bounded !== undefined) return this.bounded;
+    const bounded = new BoundedAttributes(this.pipeline.attributeLimits);
+    const { operation } = this;
+    if (operation !== undefined) {
+      bounded.setAll(startAttributesOf(operation), false);
+      // Its call has ended it, and nobody had asked for a set that the end would have been added to.
+      if (this.ended) describeEnd(operation, { setAttribute: (name, value) => bounded.set(name, value) });
     }
-    return this.bounded;
+    return (this.bounded = bounded);
   }
 
   private rare(): Extras {
     return (this.extras ??= new Extras());
   }
-}
-
-/** The app may give anything, also what throws when it is read: without an SDK it would never hear of it. */
-function readStatus(status: SpanStatus | null | undefined): { code?: unknown; message?: unknown } {
-  try {
-    return { code: status?.code, message: status?.message };
-  } catch (error) {
-    noteFailure("span", error);
-    return {};
-  }
-}
-
-/** What can be gone through; anything else is an empty list. */
-export function listOf<Item>(list: Iterable<Item> | null | undefined): Item[] {
-  try {
-    return typeof list?.[Symbol.iterator] === "function" ? Array.from(list) : [];
-  } catch (error) {
-    noteFailure("span", error);
-    return [];
-  }
-}
-
-/** Anything can be thrown, also what throws when it is read. */
-function exceptionAttributes(exception: Exception): Attributes {
-  if (typeof exception === "string") return { "exception.message": exception };
-  const attributes: Attributes = {};
-  try {
-    if (exception?.code) attributes["exception.type"] = exception.code.toString();
-    else if (exception?.name) attributes["exception.type"] = exception.name;
-    if (exception?.message) attributes["exception.message"] = exception.message;
-    if (exception?.stack) attributes["exception.stacktrace"] = exception.stack;
-  } catch (error) {
-    noteFailure("attributes", error);
-  }
-  return attributes;
 }
 
 /** The interface's property is optional, which a getter cannot be. */

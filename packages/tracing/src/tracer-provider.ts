@@ -1,7 +1,7 @@
 import type { Tracer, TracerOptions, TracerProvider } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { IdGenerator, Sampler, SpanLimits, SpanProcessor } from "@opentelemetry/sdk-trace";
-import { type Listener, startTimer, stopTimer } from "@telltale/core";
+import { limitOf, type Listener, startTimer, stopTimer } from "@telltale/core";
 import { nameOf } from "./failures.js";
 import { createOperationListener } from "./operation-listener.js";
 import { fillLimits, Pipeline, type Scope } from "./pipeline.js";
@@ -43,6 +43,7 @@ export interface EngineTracerProvider extends TracerProvider {
 const FLUSH_TIMEOUT_MS = 30_000;
 /** Kept by name; an app that makes up names for its tracers gets a new one each time. */
 const MAX_TRACERS = 1_000;
+const unkept = limitOf("tracers");
 /** Attributes that an operation may have by itself. */
 const OPERATION_ATTRIBUTES = 64;
 
@@ -68,6 +69,7 @@ export function createTracerProvider(options: TracerProviderOptions): EngineTrac
     if (tracer === undefined) {
       tracer = new EngineTracer(pipeline, scope);
       if (tracers.size < MAX_TRACERS) tracers.set(key, tracer);
+      else unkept.total++;
     }
     return tracer;
   }

@@ -11,65 +11,17 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import type { SamplingResult } from "@opentelemetry/sdk-trace";
-import { isSuppressed, spanOf, withSpan } from "@telltale/core";
+import { isSuppressed, withSpan } from "@telltale/core";
 import { BoundedAttributes, NO_LIMITS } from "./attributes.js";
 import { noteFailure } from "./failures.js";
+import { listOf } from "./given.js";
 import type { HeldRequest } from "./held-request.js";
-import type { Pipeline, Scope } from "./pipeline.js";
+import { heldFor, hold, isKept, parentOf } from "./parent.js";
+import { type Pipeline, sampledOut, type Scope } from "./pipeline.js";
 import { TraceSampler } from "./samplers.js";
-import { EngineSpan, listOf, type Parent } from "./span.js";
+import { EngineSpan } from "./span.js";
 import { momentOf } from "./time.js";
-import { fromHex, newTrace, randomWord, type TraceIdentity, traceOf } from "./trace-identity.js";
-
-/** The parent that a context names: a span of this process, or a valid span context from elsewhere. */
-export function parentOf(parent: Context): Parent | undefined {
-  const span = spanOf(parent);
-  if (span === undefined || span instanceof EngineSpan) return span;
-  const spanContext = span.spanContext();
-  if (!trace.isSpanContextValid(spanContext)) return undefined;
-  const { traceId, spanId, traceFlags, traceState, isRemote } = spanContext;
-  return {
-    // Some set it to null.
-    trace: traceOf(traceId, typeof traceState?.serialize === "function" ? traceState : undefined),
-    id1: fromHex(spanId, 0),
-    id2: fromHex(spanId, 8),
-    sampled: (traceFlags & 1) === 1,
-    isRemote: isRemote === true,
-  };
-}
-
-/** Whether a sampler that looks at the trace alone keeps a span. */
-export function isKept(sampler: TraceSampler, parent: Parent | undefined, identity: TraceIdentity): boolean {
-  return parent !== undefined && sampler.followsParent ? parent.sampled : sampler.keeps(identity);
-}
-
-/**
- * Where a span that is not sampled waits: with its parent in this process, or as the first of a request or of other work that is traced by
- * hand. Undefined when it is not recorded, which is counted. A query or a sent request that belongs to nothing does not wait.
- */
-export function heldFor(
-  pipeline: Pipeline,
-  parent: Parent | undefined,
-  kind: SpanKind,
-  startMs: number,
-): HeldRequest | undefined {
-  const { tailKeep } = pipeline;
-  let held: HeldRequest | undefined;
-  if (tailKeep !== undefined) {
-    if (parent instanceof EngineSpan) held = parent.held;
-    else if (kind !== SpanKind.CLIENT && kind !== SpanKind.PRODUCER)
-      held = tailKeep.begin(startMs, kind === SpanKind.SERVER);
-    if (held !== undefined) return held.admit();
-  }
-  pipeline.sampledOut();
-  return undefined;
-}
-
-/** Makes a span one that waits. */
-export function hold(span: EngineSpan, held: HeldRequest): void {
-  span.held = held;
-  held.root ??= span;
-}
+import { fromHex, newTrace, randomWord, traceOf } from "./trace-identity.js";
 
 /** The sampler's values of `SamplingDecision`. */
 const DROP = 0;
@@ -122,7 +74,7 @@ export class EngineTracer implements Tracer {
       const result = this.ask(from, identity.hex, name, kind, offered, links);
       sampled = result.decision === KEEP;
       recording = result.decision !== DROP;
-      if (!recording) pipeline.sampledOut();
+      if (!recording) sampledOut.total++;
       if (result.traceState !== undefined) identity = identity.with(result.traceState);
       attributes = new BoundedAttributes(pipeline.attributeLimits);
       attributes.setAll({ ...offered.values, ...result.attributes }, true);

@@ -1,6 +1,6 @@
 import type { EngineSpan } from "./span.js";
 
-/** A span with its operation (measured: `tail-keep.test.ts`), and what each attribute, event or link takes besides its texts. */
+/** A span with its operation (measured: `tail-keep-memory.test.ts`), and what each attribute, event or link takes besides its texts. */
 const SPAN_BYTES = 512;
 /** A query without one. */
 export const OPERATION_BYTES = 320;

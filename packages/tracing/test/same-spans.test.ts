@@ -206,18 +206,22 @@ function comparable(spans: readonly DecodedSpan[], run: Run): unknown[] {
 test.each([
   ["ids of a generator", setups],
   ["random ids", setupsWithRandomIds],
-])("the same calls make the same spans as in the SDK, with %s", async (_, arbitrary) => {
-  let spans = 0;
-  await assert(
-    asyncProperty(arbitrary, calls, async (setup, sequence) => {
-      const sdk = runSdk(setup, sequence);
-      spans += sdk.spans.length;
-      expect(await runEngine(setup, sequence, new CollectingProcessor())).toEqual(sdk);
-      const { notes, spans: exported } = await runEngine(setup, sequence);
-      expect(notes).toEqual(sdk.notes);
-      expect(exported).toEqual(sdk.spans);
-    }),
-    { numRuns: 500 },
-  );
-  expect(spans).toBeGreaterThan(500);
-});
+])(
+  "the same calls make the same spans as in the SDK, with %s",
+  async (_, arbitrary) => {
+    let spans = 0;
+    await assert(
+      asyncProperty(arbitrary, calls, async (setup, sequence) => {
+        const sdk = runSdk(setup, sequence);
+        spans += sdk.spans.length;
+        expect(await runEngine(setup, sequence, new CollectingProcessor())).toEqual(sdk);
+        const { notes, spans: exported } = await runEngine(setup, sequence);
+        expect(notes).toEqual(sdk.notes);
+        expect(exported).toEqual(sdk.spans);
+      }),
+      { numRuns: 500 },
+    );
+    expect(spans).toBeGreaterThan(500);
+  },
+  120_000,
+);

@@ -12,10 +12,13 @@ import {
   failOperation,
   selfCounters,
   startDatabaseOperation,
+  startHttpServerOperation,
 } from "@telltale/core";
+import { getRequest } from "@telltale/test/requests";
 import { waitFor } from "@telltale/testkit";
 import { array, assert, asyncProperty, constantFrom, nat, oneof, record } from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import type { EngineSpan } from "../src/span.js";
 import { createTracerProvider, type SpanDelivery, SpanExport, type SpanExportOptions } from "../src/index.js";
 import { type DecodedSpan, decodeSpans } from "./otlp-decoder.js";
 
@@ -114,10 +117,10 @@ describe("bounds", () => {
     end(1, "large", { content: "x".repeat(50_000) });
     end(1, "last");
     await spanExport.forceFlush();
-    // The tenth span of about 1,050 bytes makes 10,000 full.
-    expect(batches.map(({ length }) => length)).toEqual([10, 10, 6, 1]);
-    expect(sizes[0]).toBeGreaterThan(10_000);
-    expect(sizes[0]).toBeLessThan(12_000);
+    // Nine spans of about 1,090 bytes.
+    expect(batches.map(({ length }) => length)).toEqual([9, 9, 7, 1, 1]);
+    expect(sizes[0]).toBeGreaterThan(9_000);
+    expect(sizes[0]).toBeLessThan(10_000);
   });
 
   test("while nobody answers the oldest make room, and are counted", async () => {
@@ -171,6 +174,14 @@ describe("bounds", () => {
     await spanExport.forceFlush();
     expect((spanExport as unknown as { encoders: Map<unknown, unknown> }).encoders.size).toBe(1);
   });
+});
+
+test("of as many tracers as an app may make up, spans take little room while they wait", async () => {
+  const { provider, spanExport } = setUp();
+  const before = process.memoryUsage().arrayBuffers;
+  for (let n = 0; n < 2_000; n++) provider.getTracer(`t${n}`).startSpan("s", {}, ROOT_CONTEXT).end();
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4_000_000);
+  await spanExport.forceFlush();
 });
 
 describe("calls", () => {
@@ -238,6 +249,56 @@ describe("calls", () => {
     const delivered = names(batches.flat());
     expect(delivered).toHaveLength(41);
     expect(new Set(delivered).size).toBe(41);
+  });
+
+  test("of one route are each described as they were, however they came in and were answered", async () => {
+    const { batches, spanExport } = setUpCalls();
+    const served = Array.from({ length: 300 }, (_, n) => ({
+      method: n % 7 === 0 ? "HEAD" : "GET",
+      serverAddress: `host${n % 3 === 0 ? n : 0}`,
+      userAgent: `agent${n}`,
+      clientAddress: `10.0.0.${n % 5}`,
+      status: n % 11 === 0 ? 404 : 200,
+    }));
+    for (const { status, ...arrived } of served) {
+      const operation = startHttpServerOperation(getRequest("/items/1", arrived), ROOT_CONTEXT);
+      if (operation.request !== undefined) operation.request.route = "/items/:id";
+      operation.statusCode = status;
+      endOperation(operation);
+    }
+    await spanExport.forceFlush();
+    const spans = batches.flat();
+    expect(spans.map(({ name }) => name)).toEqual(served.map(({ method }) => `${method} /items/:id`));
+    expect(spans.map(({ attributes }) => attributes)).toEqual(
+      served.map(({ method, serverAddress, userAgent, clientAddress, status }) => ({
+        "http.request.method": { stringValue: method },
+        "url.scheme": { stringValue: "http" },
+        "server.address": { stringValue: serverAddress },
+        "network.protocol.version": { stringValue: "1.1" },
+        "client.address": { stringValue: clientAddress },
+        "user_agent.original": { stringValue: userAgent },
+        "url.path": { stringValue: "/items/1" },
+        "http.route": { stringValue: "/items/:id" },
+        "http.response.status_code": { intValue: String(status) },
+      })),
+    );
+  });
+
+  test("that somebody looks at after their end are exported as those that nobody looks at", async () => {
+    const { batches, spanExport } = setUpCalls();
+    const end = () => {
+      const operation = startCall("call");
+      if (operation.kind === "database") operation.rows = 3;
+      endOperation(operation);
+      return operation.span as EngineSpan;
+    };
+    end();
+    const seen = end().attributes;
+    await spanExport.forceFlush();
+    const [unread, read] = batches.flat();
+    expect(unread?.attributes).toMatchObject({ "db.response.returned_rows": { intValue: "3" } });
+    expect(read?.attributes).toEqual(unread?.attributes);
+    expect(seen).toMatchObject({ "db.query.summary": "call", "db.response.returned_rows": 3 });
   });
 
   test("that wait are as they were when they ended", async () => {

@@ -1,7 +1,7 @@
 import { limitOf } from "../self.js";
 import { describeShape, readQuery } from "./analyze-query.js";
 import { fingerprint } from "./fingerprint.js";
-import { Generations } from "./generations.js";
+import { Generations } from "../generations.js";
 import type { QueryShape, SqlDialect } from "./query-shape.js";
 
 export interface ShapeCache {

@@ -23,7 +23,7 @@ export interface RequestSettings {
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Throws where a request cannot be made of them. Headers are the user's, but for those that the payload decides. */
+/** Throws where a request cannot be made of them. Headers are the user's, but for those that the payload decides, and `user-agent`. */
 export function readTarget({ url, headers, contentType, userAgent, gzip }: RequestSettings): Target {
   const { protocol, host, hostname, port, pathname, search, username, password } = new URL(url);
   const isSecure = protocol === "https:";

@@ -67,7 +67,7 @@ export interface SpanQueue extends SpanProcessor {
 }
 
 export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits): SpanQueue {
-  // A ring would save the shift; a batch is taken at once, so the array is cut once per export.
+  // A ring would be cheaper while the queue is full, which nobody's usual day is.
   let queue: ReadableSpan[] = [];
   let exporting: Promise<void> | undefined;
   let inFlight = 0;
@@ -129,7 +129,11 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
   async function forceFlush(): Promise<void> {
     if (exporting !== undefined) await exporting;
     // What ends during the flush is for the next one, or a busy service would never finish.
-    for (let left = queue.length; left > 0 && queue.length > 0; left -= limits.maxExportBatchSize) await exportBatch();
+    for (let left = queue.length; left > 0 && queue.length > 0; left -= limits.maxExportBatchSize) {
+      await exportBatch();
+      // Where the collector does not take one batch, the others wait for better times.
+      if (delivering === false) break;
+    }
     await exporter.forceFlush?.();
   }
 
@@ -159,7 +163,11 @@ export function createSpanQueue(exporter: SpanExporter, limits: SpanQueueLimits)
     forceFlush,
     shutdown() {
       stopTimer(timer);
-      return (closing ??= forceFlush().then(() => exporter.shutdown()));
+      return (closing ??= forceFlush().then(() => {
+        count("telltale.spans", "telltale.outcome", "dropped", queue.length);
+        queue = [];
+        return exporter.shutdown();
+      }));
     },
   };
 }

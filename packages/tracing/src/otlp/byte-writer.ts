@@ -1,6 +1,7 @@
 import type { HrTime } from "@opentelemetry/api";
-import { type AttributeSink, codeAt } from "@telltale/core";
+import { codeAt, Generations, limitOf } from "@telltale/core";
 import type { TraceWords } from "../trace-identity.js";
+import { LARGEST_KEPT, type SpareBuffers } from "./spare-buffers.js";
 
 // Protocol buffers as OTLP uses them: https://protobuf.dev/programming-guides/encoding/. Wire types: 0 varint, 1 fixed64, 2 length and
 // bytes, 5 fixed32. Everything is written once, front to back; where a length is known only afterwards, room for it is left.
@@ -8,19 +9,15 @@ import type { TraceWords } from "../trace-identity.js";
 /** Field number and wire type; one byte for fields below 16. */
 export const tagOf = (field: number, wireType: 0 | 1 | 2 | 5): number => (field << 3) | wireType;
 
-const FIRST_SIZE = 16 * 1024;
+/** There may be as many writers as the app has tracers. */
+const FIRST_SIZE = 512;
 const SMALL_STEPS_FROM = 512 * 1024;
-/** A buffer that one huge span has made is given back. */
-const LARGEST_KEPT = 4 * 1024 * 1024;
-/** One is being filled, another may be waiting for its delivery. */
-const MOST_SPARE = 2;
 /** Above this a string is written by Node's own code; below, the call costs more than the loop (measured: 0.1 µs against 1 ns a letter). */
 const LOOP_LENGTH = 40;
-const MAX_KEYS = 1000;
 const MAX_KEY_LENGTH = 200;
 
 /** Attribute names with their tag and length, as they stand in every KeyValue. */
-const keys = new Map<string, EncodedKey>();
+const keys = new Generations<EncodedKey>(2_000, 100_000, (name) => name.length, limitOf("span.attribute_names"));
 
 /** In words of four bytes, of which the last may hold fewer: written so, a key takes a sixth of what single bytes take. */
 class EncodedKey {
@@ -42,28 +39,9 @@ function encodedKey(name: string): EncodedKey {
   let key = keys.get(name);
   if (key === undefined) {
     key = new EncodedKey(name);
-    if (keys.size < MAX_KEYS && name.length <= MAX_KEY_LENGTH) keys.set(name, key);
+    if (name.length <= MAX_KEY_LENGTH) keys.set(name, key);
   }
   return key;
-}
-
-/**
- * Buffers to be used again. V8 frees a dead one with the next full collection only: with half a megabyte of new ones per batch a small
- * service carried 60 MB of them around.
- */
-export class SpareBuffers {
-  private readonly buffers: Buffer[] = [];
-
-  /** A spare buffer, or one of `size` bytes. */
-  take(size: number): Buffer {
-    return this.buffers.pop() ?? Buffer.allocUnsafeSlow(size);
-  }
-
-  /** Takes the buffer behind what a writer has handed over; nobody may read it any more. */
-  give({ buffer }: Uint8Array): void {
-    const isUseful = buffer.byteLength > FIRST_SIZE && buffer.byteLength <= LARGEST_KEPT;
-    if (isUseful && this.buffers.length < MOST_SPARE) this.buffers.push(Buffer.from(buffer));
-  }
 }
 
 /** Bytes one after the other, in a buffer that grows. */
@@ -409,21 +387,6 @@ export class ByteWriter {
     }
   }
 }
-
-/** Writes what is set as attributes of a span. */
-export class SpanAttributeSink implements AttributeSink {
-  private readonly writer: ByteWriter;
-
-  constructor(writer: ByteWriter) {
-    this.writer = writer;
-  }
-
-  setAttribute(name: string, value: unknown): void {
-    this.writer.attribute(SPAN_ATTRIBUTE, name, value);
-  }
-}
-
-export const SPAN_ATTRIBUTE = tagOf(9, 2);
 
 function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
   return new DataView(buffer, byteOffset, length);

@@ -3,17 +3,17 @@ import type { TimedEvent } from "@opentelemetry/sdk-trace";
 import {
   type DatabaseOperation,
   describeEnd,
+  describeRequest,
   describeStart,
-  describeTarget,
   describeWait,
   epochOriginMs,
-  type HttpServerOperation,
 } from "@telltale/core";
 import { type EngineSpan, KEPT, MISSING_SPANS } from "../span.js";
 import type { Moment } from "../time.js";
 import { fromHex, wordsOf } from "../trace-identity.js";
-import { ByteWriter, SPAN_ATTRIBUTE, SpanAttributeSink, tagOf } from "./byte-writer.js";
-import { encodedAlike, encodedPeer, encodedTemplate, hasFractionalWait } from "./encoded-parts.js";
+import { ByteWriter, tagOf } from "./byte-writer.js";
+import { encodedAlike, encodedTemplate, hasFractionalWait } from "./encoded-parts.js";
+import { SPAN_ATTRIBUTE, SpanAttributeSink } from "./span-attributes.js";
 
 // Fields of `Span` in https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 const FLAG_HAS_IS_REMOTE = 0x100;
@@ -68,7 +68,7 @@ export class SpanEncoder {
     } else {
       writer.raw(alike);
       if (operation?.kind === "database") this.wait(operation);
-      else if (operation?.kind === "http.server") this.arrival(operation);
+      else if (operation?.kind === "http.server") describeRequest(operation, this.sink);
     }
     if (!span.kept || span.bounded !== undefined) return;
     writer.attribute(SPAN_ATTRIBUTE, KEPT, span.held?.reason);
@@ -83,13 +83,8 @@ export class SpanEncoder {
       for (const name of Object.keys(values)) writer.attribute(SPAN_ATTRIBUTE, name, values[name]);
       if (dropped > 0) writer.varint(tagOf(10, 0), dropped);
     } else if (operation !== undefined) {
-      if (operation.kind === "database") {
-        writer.raw(encodedTemplate(operation.template));
-      } else if (operation.kind === "http.server") {
-        this.arrival(operation);
-      } else {
-        describeStart(operation, this.sink);
-      }
+      if (operation.kind === "database") writer.raw(encodedTemplate(operation.template));
+      else describeStart(operation, this.sink);
       describeEnd(operation, this.sink);
     }
   }
@@ -97,12 +92,6 @@ export class SpanEncoder {
   private wait(operation: DatabaseOperation): void {
     if (hasFractionalWait(operation)) this.writer.rawDouble(operation.waitMs);
     else describeWait(operation, this.sink);
-  }
-
-  /** A request as it arrived. */
-  private arrival(operation: HttpServerOperation): void {
-    this.writer.raw(encodedPeer(operation));
-    describeTarget(operation, this.sink);
   }
 
   private time(tag: number, moment: Moment): void {

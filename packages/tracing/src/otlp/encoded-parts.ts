@@ -3,67 +3,27 @@ import {
   type DatabaseOperation,
   type DatabaseTemplate,
   describeAnswer,
+  describeArrival,
   describeOutcome,
-  describePeer,
   describeTemplate,
   describeWait,
+  Generations,
   type HttpServerOperation,
+  limitOf,
   type Operation,
   templateSlot,
 } from "@telltale/core";
 import type { EngineSpan } from "../span.js";
-import { ByteWriter, SpanAttributeSink, tagOf } from "./byte-writer.js";
+import { ByteWriter, tagOf } from "./byte-writer.js";
+import { SpanAttributeSink } from "./span-attributes.js";
 
-// What spans have in common is encoded once and then copied: an attribute takes 600 instructions to write, a copy of all of them 400.
+// What spans have in common is encoded once and then copied, which costs less than to write one attribute.
 
 const slot = templateSlot();
 
 /** The attributes of a template, encoded once and then copied. */
 export function encodedTemplate(template: DatabaseTemplate): Uint8Array {
   return (template.slots[slot] ??= encodeAttributes((sink) => describeTemplate(template, sink))) as Uint8Array;
-}
-
-/** What `describePeer` reads, user agent aside. */
-type PeerFacts = Pick<
-  HttpServerOperation,
-  "clientAddress" | "method" | "originalMethod" | "serverAddress" | "serverPort" | "scheme" | "protocolVersion"
->;
-
-/** What the requests of one client have in common, encoded. */
-interface Peer {
-  readonly facts: PeerFacts;
-  readonly bytes: Uint8Array;
-}
-
-/** By user agent, with the last client that had it; many clients with one user agent take turns. */
-const peers = new Map<string | undefined, Peer>();
-const MAX_PEERS = 500;
-const MAX_PEER_BYTES = 1_000;
-
-export function encodedPeer(operation: HttpServerOperation): Uint8Array {
-  const { userAgent } = operation;
-  const known = peers.get(userAgent);
-  if (known !== undefined && isSamePeer(known.facts, operation)) return known.bytes;
-  const bytes = encodeAttributes((sink) => describePeer(operation, sink));
-  // A user agent may be as long as a head: 500 of those would be 16 MB.
-  if (known !== undefined || (peers.size < MAX_PEERS && bytes.length < MAX_PEER_BYTES)) {
-    const { clientAddress, method, originalMethod, serverAddress, serverPort, scheme, protocolVersion } = operation;
-    const facts = { clientAddress, method, originalMethod, serverAddress, serverPort, scheme, protocolVersion };
-    peers.set(userAgent, { facts, bytes });
-  }
-  return bytes;
-}
-
-function isSamePeer(a: PeerFacts, b: PeerFacts): boolean {
-  return (
-    a.clientAddress === b.clientAddress &&
-    a.method === b.method &&
-    a.originalMethod === b.originalMethod &&
-    a.serverAddress === b.serverAddress &&
-    a.serverPort === b.serverPort &&
-    a.scheme === b.scheme &&
-    a.protocolVersion === b.protocolVersion
-  );
 }
 
 /** What the spans of calls of a template have in common that went alike: name, kind, and all attributes but how long a wait was. */
@@ -112,37 +72,62 @@ class EncodedCall {
   }
 }
 
-/** The same of requests of a route that were answered alike: all attributes but those of the client and the path. */
-class EncodedAnswer {
+/** The same of requests of a route that came in and were answered alike: all attributes but those of the client and the path. */
+class EncodedRequest {
   readonly name: string;
   readonly statusCode: number;
+  readonly method: string;
+  readonly originalMethod: string | undefined;
+  readonly scheme: string | undefined;
+  readonly serverAddress: string | undefined;
+  readonly serverPort: number | undefined;
+  readonly protocolVersion: string | undefined;
   readonly bytes: Uint8Array;
 
   constructor({ name }: EngineSpan, operation: HttpServerOperation) {
     this.name = name;
     this.statusCode = operation.statusCode;
+    this.method = operation.method;
+    this.originalMethod = operation.originalMethod;
+    this.scheme = operation.scheme;
+    this.serverAddress = operation.serverAddress;
+    this.serverPort = operation.serverPort;
+    this.protocolVersion = operation.protocolVersion;
     this.bytes = encode((writer) => {
+      const sink = new SpanAttributeSink(writer);
       writer.string(tagOf(5, 2), name);
       writer.varint(tagOf(6, 0), SERVER);
-      describeAnswer(operation, new SpanAttributeSink(writer));
+      describeArrival(operation, sink);
+      describeAnswer(operation, sink);
     });
   }
 
   fits(span: EngineSpan, operation: HttpServerOperation): boolean {
-    return operation.statusCode === this.statusCode && span.name === this.name;
+    return (
+      operation.statusCode === this.statusCode &&
+      operation.serverPort === this.serverPort &&
+      operation.method === this.method &&
+      operation.serverAddress === this.serverAddress &&
+      operation.protocolVersion === this.protocolVersion &&
+      operation.scheme === this.scheme &&
+      operation.originalMethod === this.originalMethod &&
+      span.name === this.name
+    );
   }
 }
 
 /** As the protocol numbers the kinds of spans. */
 const SERVER = 2;
 const CLIENT = 3;
-/** Of each template or route, the first that come; a query whose rows are never the same is not looked for in a long list. */
+/** Of each template or route; a query whose rows are never the same is not looked for in a long list. */
 const MAX_ALIKE = 4;
-const MAX_ROUTES = 500;
+/** Of those beyond, one in so many takes the place of another: what came first may never come again, and encoding for later costs more. */
+const REPLACES = 64;
 /** Of a route, or an encoded template: four copies of a long query would be too much. */
 const MAX_LENGTH = 1_000;
 const callSlot = templateSlot();
-const answers = new Map<string, EncodedAnswer[]>();
+const requests = new Generations<EncodedRequest[]>(1_000, 500_000, (route) => route.length, limitOf("span.routes"));
+let beyond = 0;
 
 /** Whether the span of a call is encoded up to how long it waited: eight bytes then, as it is no whole number of ms. */
 export function hasFractionalWait({ waitMs }: DatabaseOperation): boolean {
@@ -154,7 +139,7 @@ export function encodedAlike(span: EngineSpan, operation: Operation): Uint8Array
   if (span.bounded !== undefined || operation.errorType !== undefined || operation.attributes !== undefined)
     return undefined;
   if (operation.kind === "database") return encodedCall(span, operation);
-  return operation.kind === "http.server" ? encodedAnswer(span, operation) : undefined;
+  return operation.kind === "http.server" ? encodedRequest(span, operation) : undefined;
 }
 
 function encodedCall(span: EngineSpan, operation: DatabaseOperation): Uint8Array | undefined {
@@ -162,25 +147,25 @@ function encodedCall(span: EngineSpan, operation: DatabaseOperation): Uint8Array
   const { template } = operation;
   const known = (template.slots[callSlot] ??= []) as EncodedCall[];
   for (const one of known) if (one.fits(span, operation)) return one.bytes;
-  if (known.length >= MAX_ALIKE || encodedTemplate(template).length > MAX_LENGTH) return undefined;
-  const added = new EncodedCall(span, operation);
-  known.push(added);
-  return added.bytes;
+  if (encodedTemplate(template).length > MAX_LENGTH) return undefined;
+  const at = placeAmong(known);
+  return at < 0 ? undefined : (known[at] = new EncodedCall(span, operation)).bytes;
 }
 
-function encodedAnswer(span: EngineSpan, operation: HttpServerOperation): Uint8Array | undefined {
+function encodedRequest(span: EngineSpan, operation: HttpServerOperation): Uint8Array | undefined {
   const route = operation.request?.route;
-  if (route === undefined) return undefined;
-  let known = answers.get(route);
-  if (known === undefined) {
-    if (answers.size >= MAX_ROUTES || route.length > MAX_LENGTH) return undefined;
-    answers.set(route, (known = []));
-  }
+  if (route === undefined || route.length > MAX_LENGTH) return undefined;
+  let known = requests.get(route);
+  if (known === undefined) requests.set(route, (known = []));
   for (const one of known) if (one.fits(span, operation)) return one.bytes;
-  if (known.length >= MAX_ALIKE) return undefined;
-  const added = new EncodedAnswer(span, operation);
-  known.push(added);
-  return added.bytes;
+  const at = placeAmong(known);
+  return at < 0 ? undefined : (known[at] = new EncodedRequest(span, operation)).bytes;
+}
+
+/** Where one more is to be kept; negative for nowhere. */
+function placeAmong(known: readonly unknown[]): number {
+  if (known.length < MAX_ALIKE) return known.length;
+  return ++beyond % REPLACES === 0 ? (beyond / REPLACES) % MAX_ALIKE : -1;
 }
 
 function encodeAttributes(describe: (sink: AttributeSink) => void): Uint8Array {

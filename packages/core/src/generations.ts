@@ -1,4 +1,4 @@
-import type { SelfCounter } from "../self.js";
+import type { SelfCounter } from "./self.js";
 
 /**
  * What was used last, by a text: at most so many entries, and so many characters of them together. There are two generations: when the
