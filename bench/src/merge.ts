@@ -6,8 +6,8 @@ import type { Asked, Told } from "./merge/messages.js";
 import { median } from "./statistics.js";
 import { formatTable } from "./table.js";
 
-// `npm run bench:merge -- [processes] [series]`: what one endpoint for many processes costs the one that serves, and the others.
-const [processes = 16, series = 2000] = process.argv.slice(2).map(Number);
+// `npm run bench:merge -- [processes] [histograms]`: what one endpoint for many processes costs the one that serves, and the others.
+const [processes = 16, histograms = 2000] = process.argv.slice(2).map(Number);
 const SCRAPES = 9;
 const CHANGES: readonly (readonly [what: string, share: number])[] = [
   ["all series changed", 1],
@@ -19,7 +19,7 @@ const file = fileURLToPath(new URL("merge/member-process.js", import.meta.url));
 const members: ChildProcess[] = [];
 // The first one gets the port.
 for (let n = 0; n <= processes; n++) {
-  const member = fork(file, [String(port), String(series)]);
+  const member = fork(file, [String(port), String(histograms)]);
   await once(member, "message");
   members.push(member);
 }
@@ -77,7 +77,7 @@ for (let n = 0; n < 20; n++) {
 for (const [what, share] of CHANGES) await measure(what, share, SCRAPES);
 for (const member of members) member.kill();
 console.log(
-  `${processes} processes and the one that serves, ${series} histograms each (Prometheus: ${series * 12} series)\n`,
+  `${processes} processes and the one that serves, ${histograms} histograms each (Prometheus: ${histograms * 12} series)\n`,
 );
 const header = ["", "CPU, serving ms", "CPU, other ms", "longest turn ms", "scrape ms", "report kB", "page MB"];
 console.log(formatTable(header, rows).join("\n"));

@@ -7,11 +7,11 @@ import { createMetrics } from "@telltale/metrics";
 import { makeTemplates } from "../query-templates.js";
 import type { Asked, Told } from "./messages.js";
 
-// One process of many behind one endpoint, with so many series of its own that all of them have.
-const [, , port, series] = process.argv.map(Number) as [number, number, number, number];
+// One process of many behind one endpoint, with so many histograms of its own that all of them have.
+const [, , port, histograms] = process.argv.map(Number) as [number, number, number, number];
 const metrics = createMetrics({ runtime: false, maxSeriesPerMetric: 1e6, maxSummaries: 1e6 });
 addListener(metrics.listener);
-const templates = makeTemplates(series);
+const templates = makeTemplates(histograms);
 const shared = createSharedReader({ port, service: "bench merge", metricProducers: [metrics.producer] });
 void new MeterProvider({ readers: [shared.reader] });
 
@@ -36,7 +36,7 @@ function watch(): void {
 }
 
 process.on("message", ({ record, watch: wanted }: Asked) => {
-  for (let n = 0; n < record * series; n++) {
+  for (let n = 0; n < record * histograms; n++) {
     const template = templates[n] as (typeof templates)[number];
     endOperation(startDatabaseOperation(template, undefined, undefined, ROOT_CONTEXT));
   }

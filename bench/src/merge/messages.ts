@@ -1,4 +1,4 @@
-/** To a process: count one operation in so many of its series, 0 to 1, and answer; watch the event loop from now on, or not. */
+/** To a process: count one operation in so many of its histograms, 0 to 1, and answer; watch the event loop from now on, or not. */
 export interface Asked {
   readonly record: number;
   readonly watch: boolean;
