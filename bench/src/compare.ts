@@ -126,7 +126,6 @@ async function lookAfterLoad(server: AppServer, requests: number): Promise<Omit<
     variant: name,
     spansPerRequest: spans / requests,
     rssMb: memory.rss / MB,
-    rssAfterGcMb: memory.rssAfterGc / MB,
     heapAfterGcMb: memory.heapAfterGc / MB,
   };
 }

@@ -20,7 +20,6 @@ export interface AfterLoad {
   readonly idleMsPerSecond: number;
   readonly spansPerRequest: number;
   readonly rssMb: number;
-  readonly rssAfterGcMb: number;
   readonly heapAfterGcMb: number;
 }
 
@@ -37,7 +36,6 @@ export interface LoadResult {
   readonly idleMsPerSecond: number;
   readonly spansPerRequest: number;
   readonly rssMb: number;
-  readonly rssAfterGcMb: number;
   readonly heapAfterGcMb: number;
 }
 
@@ -122,7 +120,6 @@ export function summarize(
       idleMsPerSecond: mid((server) => server.idleMsPerSecond),
       spansPerRequest: mid((server) => server.spansPerRequest),
       rssMb: mid((server) => server.rssMb),
-      rssAfterGcMb: mid((server) => server.rssAfterGcMb),
       heapAfterGcMb: mid((server) => server.heapAfterGcMb),
     };
   }

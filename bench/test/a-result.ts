@@ -12,7 +12,6 @@ export function loadResult(cpuRatio: number, allocatedRatio = 1): LoadResult {
     idleMsPerSecond: 0.5,
     spansPerRequest: 2,
     rssMb: 100,
-    rssAfterGcMb: 90,
     heapAfterGcMb: 12,
   };
 }

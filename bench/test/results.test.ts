@@ -9,7 +9,6 @@ const afterLoad = (variant: string, heapAfterGcMb: number): AfterLoad => ({
   idleMsPerSecond: heapAfterGcMb / 10,
   spansPerRequest: 2.4,
   rssMb: 100,
-  rssAfterGcMb: 90,
   heapAfterGcMb,
 });
 

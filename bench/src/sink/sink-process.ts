@@ -17,7 +17,7 @@ const DECODERS: Readonly<Record<string, (body: Uint8Array) => Uint8Array>> = {
 };
 
 function listen(tls: { cert: Buffer; key: Buffer } | undefined): Promise<number> {
-  const counted: Counted = { requests: 0, spans: 0, bytes: 0, problem: undefined };
+  const counted: Counted = { requests: 0, spans: 0, problem: undefined };
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
@@ -26,7 +26,6 @@ function listen(tls: { cert: Buffer; key: Buffer } | undefined): Promise<number>
       const { pathname, searchParams } = new URL(request.url ?? "/", "http://sink");
       try {
         const sent = Buffer.concat(parts);
-        counted.bytes += sent.length;
         const body = DECODERS[request.headers["content-encoding"] ?? ""]?.(sent) ?? sent;
         const said = answer(pathname, searchParams, body, (server.address() as AddressInfo).port);
         counted.spans += said.spans;

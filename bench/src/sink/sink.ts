@@ -5,7 +5,6 @@ import { askChild, type Machine } from "../processes.js";
 export interface Counted {
   requests: number;
   spans: number;
-  bytes: number;
   problem: string | undefined;
 }
 
