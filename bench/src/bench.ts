@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { prepareSurroundings, prepareVariants } from "./app-server.js";
 import { drawChart } from "./chart.js";
-import { checkResults, noiseOf, TOLERANCE } from "./check.js";
+import { checkResults, TOLERANCE } from "./check.js";
 import { compareUnderLoad } from "./compare.js";
 import { isInstalled } from "./cores.js";
 import { HELP, OptionError, type Endpoint, type Options, parseOptions } from "./options.js";
@@ -96,10 +96,9 @@ async function save(results: Results, { json, keep }: Options): Promise<void> {
 async function judge(results: Results): Promise<number> {
   const reference = JSON.parse(await readFile(REFERENCE, "utf8")) as Results;
   const { compared, regressions } = checkResults(results, reference);
-  const noise = Math.max(noiseOf(results, "item"), noiseOf(results, "multi"));
   console.log(
-    `\n${compared} figures compared with ${REFERENCE}; allowed: CPU +${TOLERANCE.cpuRatio} × bare ` +
-      `(the bare servers are ${noise.toFixed(2)} apart), allocation +${TOLERANCE.allocatedRatio}, ` +
+    `\n${compared} figures compared with ${REFERENCE}; allowed: CPU +${TOLERANCE.cpuRatio} × bare, ` +
+      `or as many percent as the bare servers are apart; allocation +${TOLERANCE.allocatedRatio}, ` +
       `start-up +${TOLERANCE.startupCpuMs} ms of CPU and +${TOLERANCE.startupMb} MB`,
   );
   for (const line of regressions) console.log(`worse: ${line}`);

@@ -28,6 +28,7 @@ export function checkResults(results: Results, reference: Results): Verdict {
     const before = reference.load?.[endpoint]?.variants ?? {};
     for (const [name, now] of Object.entries(results.load?.[endpoint]?.variants ?? {})) {
       const was = before[name];
+      // One process is off by a share of its own CPU time: the more a variant uses, the more that is.
       const cpu = Math.max(TOLERANCE.cpuRatio, noise * (was?.cpuRatio.median ?? 1));
       compare(`${name}, ${endpoint}: CPU × bare`, now.cpuRatio.median, was?.cpuRatio.median, cpu);
       const allocated = [now.allocatedRatio.median, was?.allocatedRatio.median] as const;
@@ -43,8 +44,8 @@ export function checkResults(results: Results, reference: Results): Verdict {
   return { compared, regressions };
 }
 
-/** How far the bare servers of a run are apart. */
-export function noiseOf(results: Results, endpoint: Endpoint): number {
+/** How far the bare servers of a run are apart, as a part of what they use. */
+function noiseOf(results: Results, endpoint: Endpoint): number {
   const noise = results.load?.[endpoint]?.noise;
   return noise === undefined ? 0 : noise.max - noise.min;
 }
