@@ -40,7 +40,8 @@ both endpoints, under load and at start-up; missing agents are installed first, 
   --soak              2,000,000 requests (or --requests N) to telltale, and to bare: does its memory grow more?
   --scrape            one page of metrics with 10,000 series: how long, and how long at a stretch
   --check             only Telltale's own variants; compares with bench/reference.json, exit code 1 when something got worse
-  --keep              make this run bench/reference.json and bench/chart.svg; it must be a whole one
+  --keep              make this run bench/reference.json and bench/chart.svg; goes with --variants (telltale among them),
+                      --rounds and --json only
   --json FILE         write the results there too
   --peers             install the agents, measure nothing
   --help
@@ -72,6 +73,8 @@ const OPTIONS = {
 } as const;
 
 const SOAK_REQUESTS = 2_000_000;
+/** With any other the reference would lack what --check compares, or have measured it in another way. */
+const KEEP_GOES_WITH: ReadonlySet<string> = new Set(["keep", "variants", "rounds", "json", "help"]);
 const QUICK_VARIANTS = ["floor", "telltale", "otel-min"];
 
 /** The options of a command line; throws an `OptionError` that says what is wrong with it. */
@@ -80,15 +83,19 @@ export function parseOptions(args: readonly string[]): Options {
   const { quick = false, check = false, requests } = given;
   const only = (["startup", "soak", "scrape", "peers"] as const).filter((part) => given[part] === true);
   const load = only.length === 0;
-  if (given.keep === true && (!load || given.endpoint !== undefined || quick)) {
-    throw new OptionError(
-      "--keep takes a whole run: without --endpoint, --quick, --startup, --soak, --scrape and --peers",
-    );
+  const all = check ? namesOf(OWN_VARIANTS) : quick ? QUICK_VARIANTS : namesOf(VARIANTS);
+  const variants = variantsOf(given.variants, all);
+  if (given.keep === true) {
+    const odd = Object.keys(given).find((option) => !KEEP_GOES_WITH.has(option));
+    if (odd !== undefined) {
+      throw new OptionError(`--keep goes with --variants, --rounds and --json only, not with --${odd}`);
+    }
+    if (!variants.includes("telltale")) throw new OptionError("--keep needs telltale among the --variants");
   }
   return {
     help: given.help ?? false,
     parts: new Set<Part>(load ? ["load", "startup"] : only),
-    variants: variantsOf(given.variants, check ? namesOf(OWN_VARIANTS) : quick ? QUICK_VARIANTS : namesOf(VARIANTS)),
+    variants,
     endpoints: endpointsOf(given.endpoint),
     rounds: count("--rounds", given.rounds, quick ? 4 : 12),
     requests: count("--requests", requests, quick ? 1_500 : 9_000),

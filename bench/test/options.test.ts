@@ -31,8 +31,14 @@ test.each([
   expect(found).not.toContain(excludes);
 });
 
-test("a run of some variants may become the reference", () => {
-  expect(parseOptions(["--keep", "--variants", "own", "--rounds", "6"]).keep).toBe(true);
+test("a run of some variants, Telltale among them, may become the reference", () => {
+  expect(parseOptions(["--keep"]).keep).toBe(true);
+  expect(
+    parseOptions(["--keep", "--variants", "telltale,dd-trace", "--rounds", "6", "--json", "a.json"]),
+  ).toMatchObject({
+    keep: true,
+    variants: ["bare", "telltale", "dd-trace"],
+  });
 });
 
 test("a check needs Telltale's own variants only", () => {
@@ -54,8 +60,12 @@ describe("says what is wrong with", () => {
     { args: ["--requests", "0"], message: /^--requests must be a whole number above 0, got "0"$/ },
     { args: ["--rounds", "1.5"], message: /got "1\.5"$/ },
     { args: ["--variants", "telltale,datadog"], message: /^--variants: there is no "datadog"; there are .*dd-trace/ },
-    { args: ["--keep", "--startup"], message: /^--keep takes a whole run/ },
-    { args: ["--keep", "--endpoint", "item"], message: /^--keep takes a whole run/ },
+    { args: ["--keep", "--startup"], message: /^--keep goes with .* only, not with --startup$/ },
+    { args: ["--keep", "--endpoint", "item"], message: /^--keep goes with .* only, not with --endpoint$/ },
+    { args: ["--keep", "--requests", "10"], message: /^--keep goes with .* only, not with --requests$/ },
+    { args: ["--quick", "--keep"], message: /^--keep goes with .* only, not with --quick$/ },
+    { args: ["--check", "--keep"], message: /^--keep goes with .* only, not with --check$/ },
+    { args: ["--keep", "--variants", "dd-trace"], message: /^--keep needs telltale among the --variants$/ },
     { args: ["--endpoint", "all"], message: /^--endpoint must be item, multi or both, got "all"$/ },
   ])("$args", ({ args, message }) => {
     expect(() => parseOptions(args)).toThrow(OptionError);
