@@ -36,10 +36,11 @@ async function main(ending: AsyncDisposableStack): Promise<number> {
 async function measure(options: Options, ending: AsyncDisposableStack): Promise<Results | undefined> {
   const { parts } = options;
   const progress = createProgress();
-  const names = parts.has("soak") && parts.size === 1 ? ["bare", "telltale"] : options.variants;
   const needsApp = parts.has("load") || parts.has("startup") || parts.has("soak");
   const variants =
-    needsApp || parts.has("peers") ? await prepareVariants(names, isInstalled("openssl"), progress.line, ending) : [];
+    needsApp || parts.has("peers")
+      ? await prepareVariants(options.variants, isInstalled("openssl"), progress.line, ending)
+      : [];
   if (parts.has("peers")) return undefined;
   const cores = availableParallelism(); // of all, not of those that are left for this process
   const machine = prepareMachine(ending);

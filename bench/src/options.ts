@@ -76,26 +76,23 @@ const SOAK_REQUESTS = 2_000_000;
 /** With any other the reference would lack what --check compares, or have measured it in another way. */
 const KEEP_GOES_WITH: ReadonlySet<string> = new Set(["keep", "variants", "rounds", "json", "help"]);
 const QUICK_VARIANTS = ["floor", "telltale", "otel-min"];
+const SOAK_VARIANTS = [BARE, "telltale"];
+/** What is done with every variant; of the other parts only a soak has variants, always the same. */
+const PARTS_OF_ALL: ReadonlySet<Part> = new Set(["load", "startup", "peers"]);
 
 /** The options of a command line; throws an `OptionError` that says what is wrong with it. */
 export function parseOptions(args: readonly string[]): Options {
   const given = read(args);
   const { quick = false, check = false, requests } = given;
   const only = (["startup", "soak", "scrape", "peers"] as const).filter((part) => given[part] === true);
-  const load = only.length === 0;
+  const parts: readonly Part[] = only.length === 0 ? ["load", "startup"] : only;
   const all = check ? namesOf(OWN_VARIANTS) : quick ? QUICK_VARIANTS : namesOf(VARIANTS);
   const variants = variantsOf(given.variants, all);
-  if (given.keep === true) {
-    const odd = Object.keys(given).find((option) => !KEEP_GOES_WITH.has(option));
-    if (odd !== undefined) {
-      throw new OptionError(`--keep goes with --variants, --rounds and --json only, not with --${odd}`);
-    }
-    if (!variants.includes("telltale")) throw new OptionError("--keep needs telltale among the --variants");
-  }
+  refuseOdd(given, variants);
   return {
     help: given.help ?? false,
-    parts: new Set<Part>(load ? ["load", "startup"] : only),
-    variants,
+    parts: new Set(parts),
+    variants: parts.some((part) => PARTS_OF_ALL.has(part)) ? variants : SOAK_VARIANTS,
     endpoints: endpointsOf(given.endpoint),
     rounds: count("--rounds", given.rounds, quick ? 4 : 12),
     requests: count("--requests", requests, quick ? 1_500 : 9_000),
@@ -115,6 +112,18 @@ function read(args: readonly string[]) {
   } catch (error) {
     const [first = ""] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/);
     throw new OptionError(`${first}. The options are:\n\n${HELP}`);
+  }
+}
+
+/** Refuses what cannot go together. */
+function refuseOdd(given: ReturnType<typeof read>, variants: readonly string[]): void {
+  const odd = Object.keys(given).find((option) => !KEEP_GOES_WITH.has(option));
+  if (given.keep === true && odd !== undefined) {
+    throw new OptionError(`--keep goes with --variants, --rounds and --json only, not with --${odd}`);
+  }
+  const needy = (["keep", "soak"] as const).find((option) => given[option] === true);
+  if (needy !== undefined && !variants.includes("telltale")) {
+    throw new OptionError(`--${needy} needs telltale among the --variants`);
   }
 }
 

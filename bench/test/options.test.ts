@@ -41,6 +41,18 @@ test("a run of some variants, Telltale among them, may become the reference", ()
   });
 });
 
+test.each([["--soak"], ["--soak", "--scrape"], ["--soak", "--variants", "telltale,dd-trace"], ["--soak", "--quick"]])(
+  "%s %s %s needs telltale and the bare app only",
+  (...args) => {
+    expect(parseOptions(args).variants).toEqual(["bare", "telltale"]);
+  },
+);
+
+test("a soak beside start-ups is one of their variants", () => {
+  expect(parseOptions(["--soak", "--startup", "--variants", "dd-trace,telltale"]).variants).toContain("dd-trace");
+  expect(parseOptions(["--peers", "--variants", "dd-trace"]).variants).toEqual(["bare", "dd-trace"]);
+});
+
 test("a check needs Telltale's own variants only", () => {
   expect(parseOptions(["--check"]).variants).toContain("telltale-metrics");
   expect(parseOptions(["--check"]).variants).not.toContain("sentry");
@@ -66,6 +78,11 @@ describe("says what is wrong with", () => {
     { args: ["--quick", "--keep"], message: /^--keep goes with .* only, not with --quick$/ },
     { args: ["--check", "--keep"], message: /^--keep goes with .* only, not with --check$/ },
     { args: ["--keep", "--variants", "dd-trace"], message: /^--keep needs telltale among the --variants$/ },
+    {
+      args: ["--soak", "--startup", "--variants", "dd-trace"],
+      message: /^--soak needs telltale among the --variants$/,
+    },
+    { args: ["--soak", "--variants", "dd-trace"], message: /^--soak needs telltale among the --variants$/ },
     { args: ["--endpoint", "all"], message: /^--endpoint must be item, multi or both, got "all"$/ },
   ])("$args", ({ args, message }) => {
     expect(() => parseOptions(args)).toThrow(OptionError);
