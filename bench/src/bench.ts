@@ -4,14 +4,14 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { prepareSurroundings, prepareVariants } from "./app-server.js";
 import { drawChart } from "./chart.js";
-import { checkResults, TOLERANCE } from "./check.js";
+import { checkResults, readReference, TOLERANCE } from "./check.js";
 import { compareUnderLoad } from "./compare.js";
 import { isInstalled } from "./cores.js";
 import { HELP, OptionError, type Endpoint, type Options, parseOptions } from "./options.js";
 import { prepareMachine } from "./processes.js";
 import { createProgress } from "./progress.js";
 import { SOAK_LIMIT_MB, writeReport } from "./report.js";
-import type { EndpointResult, Results } from "./results.js";
+import { type EndpointResult, METHOD, type Results } from "./results.js";
 import { measureScrape } from "./scrape/scrape.js";
 import { soak } from "./soak.js";
 import { measureStartup } from "./startup.js";
@@ -25,11 +25,12 @@ async function main(ending: AsyncDisposableStack): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  const reference = options.check ? readReference(await readFile(REFERENCE, "utf8")) : undefined;
   const results = await measure(options, ending);
   if (results === undefined) return 0;
   console.log(`\n${writeReport(results).join("\n")}\n`);
   await save(results, options);
-  if (options.check) return judge(results);
+  if (reference !== undefined) return judge(results, reference);
   return (results.soak?.mbPer500k ?? 0) > SOAK_LIMIT_MB ? 1 : 0;
 }
 
@@ -45,6 +46,7 @@ async function measure(options: Options, ending: AsyncDisposableStack): Promise<
   const cores = availableParallelism(); // of all, not of those that are left for this process
   const machine = prepareMachine(ending);
   const about = {
+    method: METHOD,
     when: new Date().toISOString(),
     node: process.versions.node,
     cpu: cpus()[0]?.model ?? "unknown",
@@ -94,8 +96,7 @@ async function save(results: Results, { json, keep }: Options): Promise<void> {
   }
 }
 
-async function judge(results: Results): Promise<number> {
-  const reference = JSON.parse(await readFile(REFERENCE, "utf8")) as Results;
+function judge(results: Results, reference: Results): number {
   const { compared, regressions } = checkResults(results, reference);
   console.log(
     `\n${compared} figures compared with ${REFERENCE}; allowed: CPU +${TOLERANCE.cpuRatio} × bare, ` +

@@ -1,6 +1,6 @@
-import type { Endpoint } from "./options.js";
+import { type Endpoint, OptionError } from "./options.js";
 import { SOAK_LIMIT_MB } from "./report.js";
-import type { Results } from "./results.js";
+import { METHOD, type Results } from "./results.js";
 
 /** How much worse than the reference a figure may be before it counts. Half of a bare request's CPU would be 0.5. */
 export const TOLERANCE = { cpuRatio: 0.05, allocatedRatio: 0.1, startupCpuMs: 25, startupMb: 8 } as const;
@@ -10,6 +10,16 @@ export interface Verdict {
   readonly compared: number;
   /** One line per figure that got worse. */
   readonly regressions: readonly string[];
+}
+
+/** The reference from its file; throws an `OptionError` if it was measured in another way than a run of now. */
+export function readReference(text: string): Results {
+  const reference = JSON.parse(text) as Results;
+  if (reference.method === METHOD) return reference;
+  throw new OptionError(
+    "--check: bench/reference.json was measured by another method, its figures cannot be compared with those of now; " +
+      "npm run bench -- --keep makes a new one",
+  );
 }
 
 /** Compares a run with the reference: ratios, for other machines have other figures. A noisy run widens what is allowed. */

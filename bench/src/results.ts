@@ -86,7 +86,11 @@ export interface ScrapeResult {
   readonly stretchMs: Spread;
 }
 
+/** How the figures are measured: raise it when those of before cannot be compared any more. */
+export const METHOD = 1;
+
 export interface Results {
+  readonly method: number;
   readonly when: string;
   readonly node: string;
   readonly cpu: string;

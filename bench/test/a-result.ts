@@ -1,4 +1,4 @@
-import type { EndpointResult, LoadResult, Results, StartupResult } from "../src/results.js";
+import { type EndpointResult, type LoadResult, METHOD, type Results, type StartupResult } from "../src/results.js";
 
 const flat = (value: number) => ({ median: value, min: value, max: value });
 
@@ -33,5 +33,13 @@ export function startupResult(addedCpuMs: number, addedRssMb: number): StartupRe
 }
 
 export function results(parts: Partial<Results>): Results {
-  return { when: "2026-01-01T00:00:00.000Z", node: "24.0.0", cpu: "a <CPU>", cores: 2, pinned: true, ...parts };
+  return {
+    method: METHOD,
+    when: "2026-01-01T00:00:00.000Z",
+    node: "24.0.0",
+    cpu: "a <CPU>",
+    cores: 2,
+    pinned: true,
+    ...parts,
+  };
 }

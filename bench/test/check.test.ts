@@ -1,10 +1,20 @@
 import { expect, test } from "vitest";
-import { checkResults } from "../src/check.js";
+import { checkResults, readReference } from "../src/check.js";
+import { OptionError } from "../src/options.js";
 import { endpointResult, loadResult, results, startupResult } from "./a-result.js";
 
 const reference = results({
   load: { item: endpointResult({ telltale: loadResult(1.15, 1.4), "otel-min": loadResult(2.4, 5) }) },
   startup: { telltale: startupResult(60, 15) },
+});
+
+test("a reference of another method of measuring is refused, as is one of before methods had numbers", () => {
+  expect(readReference(JSON.stringify(reference))).toEqual(reference);
+  for (const method of [reference.method - 1, undefined]) {
+    const read = () => readReference(JSON.stringify({ ...reference, method }));
+    expect(read).toThrow(OptionError);
+    expect(read).toThrow(/^--check: .*reference\.json .* another method/);
+  }
 });
 
 test("nothing is worse than itself", () => {
