@@ -9,7 +9,7 @@ import { compareUnderLoad } from "./compare.js";
 import { isInstalled } from "./cores.js";
 import { HELP, OptionError, type Endpoint, type Options, parseOptions } from "./options.js";
 import { prepareMachine } from "./processes.js";
-import { createProgress } from "./progress.js";
+import { createProgress, type Progress } from "./progress.js";
 import { SOAK_LIMIT_MB, writeReport } from "./report.js";
 import { type EndpointResult, METHOD, type Results } from "./results.js";
 import { measureScrape } from "./scrape/scrape.js";
@@ -26,7 +26,9 @@ async function main(ending: AsyncDisposableStack): Promise<number> {
     return 0;
   }
   const reference = options.check ? readReference(await readFile(REFERENCE, "utf8")) : undefined;
-  const results = await measure(options, ending);
+  const progress = createProgress();
+  const results = await measure(options, progress, ending);
+  progress.step("");
   if (results === undefined) return 0;
   console.log(`\n${writeReport(results).join("\n")}\n`);
   await save(results, options);
@@ -34,9 +36,12 @@ async function main(ending: AsyncDisposableStack): Promise<number> {
   return (results.soak?.mbPer500k ?? 0) > SOAK_LIMIT_MB ? 1 : 0;
 }
 
-async function measure(options: Options, ending: AsyncDisposableStack): Promise<Results | undefined> {
+async function measure(
+  options: Options,
+  progress: Progress,
+  ending: AsyncDisposableStack,
+): Promise<Results | undefined> {
   const { parts } = options;
-  const progress = createProgress();
   const needsApp = parts.has("load") || parts.has("startup") || parts.has("soak");
   const variants =
     needsApp || parts.has("peers")
@@ -71,7 +76,6 @@ async function measure(options: Options, ending: AsyncDisposableStack): Promise<
     parts.has("soak") && bare !== undefined && soaked !== undefined
       ? await soak(around, bare, soaked, options.soakRequests, progress.step)
       : undefined;
-  progress.step("");
   return {
     ...about,
     ...(parts.has("load") && { load }),

@@ -28,23 +28,26 @@ export interface Options {
 export const HELP = `npm run bench -- [options]
 
 Measures what agents cost a service: CPU, allocation, garbage collection, start-up, memory. Without options: all variants,
-both endpoints, under load and at start-up; missing agents are installed first, under bench/.peers.
+both endpoints, under load and at start-up. Missing agents are installed first, under bench/.peers; the results go to
+bench/results. What the figures mean: bench/README.md.
 
-  --variants a,b      these only, or "own" or "peers"; the bare app is always among them
-  --endpoint NAME     item, multi or both (default)
-  --rounds N          blocks that each server gets (12)
+  --variants a,b      these only, or "own" (Telltale's) or "peers" (other agents); the bare app is always among them
+  --endpoint NAME     item (one cached read), multi (five queries and an MGET) or both (default)
+  --rounds N          blocks that each server gets (12), and starts (8)
   --requests N        requests per block to item (9000); multi gets a third of it
-  --warm-up N         requests to each server before the first block, of item (80000); multi gets a third of it
+  --warm-up N         requests to item before a server's first block (80000); multi gets a third of it
   --quick             few variants, few short rounds: shows that all works, and a rough figure
-  --startup           start-up only
-  --soak              2,000,000 requests (or --requests N) to telltale, and to bare: does its memory grow more?
-  --scrape            one page of metrics with 10,000 series: how long, and how long at a stretch
   --check             only Telltale's own variants; compares with bench/reference.json, exit code 1 when something got worse
   --keep              make this run bench/reference.json and bench/chart.svg; goes with --variants (telltale among them),
                       --rounds and --json only
   --json FILE         write the results there too
-  --peers             install the agents, measure nothing
   --help
+
+Instead of load and start-up, any of
+  --startup           start-up
+  --soak              2,000,000 requests (or --requests N) to telltale, and to bare: does its memory grow more?
+  --scrape            one page of metrics with 10,000 series: how long, and how long at a stretch
+  --peers             install the other agents, measure nothing
 
 Variants
 ${VARIANTS.map(({ name, about }) => `  ${name.padEnd(18)}  ${about}`).join("\n")}

@@ -6,19 +6,21 @@ const ENDPOINTS = {
   item: "One cached read (GET /item/:id)",
   multi: "Five queries and an MGET (GET /multi/:id)",
 } as const;
+const STARTUP = "Start-up: process start to listening (RSS a second later), and what is added to the bare app's";
 
 /** The results for people, as lines. */
 export function writeReport(results: Results): string[] {
   const { load = {}, startup, soak, scrape } = results;
   const lines = [
     `Node ${results.node}, ${results.cores} cores (${results.cpu})` +
-      (results.pinned ? ", the server alone on one of them" : ", nothing pinned: expect noise"),
+      (results.pinned ? ", the server alone on one of them" : ", nothing pinned: expect noise") +
+      ". What the figures mean: bench/README.md",
   ];
   for (const endpoint of ["item", "multi"] as const) {
     const result = load[endpoint];
     if (result !== undefined) lines.push("", ENDPOINTS[endpoint], "", ...loadTable(result));
   }
-  if (startup !== undefined) lines.push("", "Start-up: process start to listening", "", ...startupTable(startup));
+  if (startup !== undefined) lines.push("", STARTUP, "", ...startupTable(startup));
   if (soak !== undefined) lines.push("", ...soakLines(soak));
   if (scrape !== undefined) {
     lines.push(
@@ -50,8 +52,8 @@ function loadTable({ variants, rounds, requestsPerBlock, noise }: EndpointResult
       sortByColumn(rows, 2),
     ),
     "",
-    `Medians per request of ${rounds} blocks of ${requestsPerBlock.toLocaleString("en")} requests. ` +
-      `Noise: the bare servers by themselves are at ${times(noise.min)} to ${times(noise.max)}.`,
+    `Medians per request of ${rounds} blocks of ${requestsPerBlock.toLocaleString("en")} requests to each server; min–max is × bare, round by round.`,
+    `Noise: the bare servers by themselves are at ${times(noise.min)} to ${times(noise.max)}; smaller differences mean nothing.`,
   ];
 }
 
@@ -69,7 +71,7 @@ function startupTable(startup: Readonly<Record<string, StartupResult>>): string[
   ]);
   return formatTable(
     ["", "ms", "min–max", "added", "CPU ms", "added", "modules", "RSS MB", "added"],
-    sortByColumn(rows, 3),
+    sortByColumn(rows, 5), // the steadiest
   );
 }
 

@@ -75,7 +75,7 @@ export const OWN_VARIANTS: readonly Variant[] = [
   { name: BARE, about: "the app alone" },
   {
     name: "floor",
-    about: "a context per request, two timestamps per operation, nothing else",
+    about: "what no agent can be below: a context per request, two timestamps per operation",
     preload: () => ["--require", agent("floor")],
   },
   telltale("telltale", "traces of every request, metrics scraped every second, findings", {}),

@@ -25,8 +25,14 @@ test("the cheapest is first, and the noise is told", () => {
   );
   const names = lines.map((line) => line.split(" ", 1)[0]).filter((name) => /^(bare|telltale|agent)$/.test(name ?? ""));
   expect(names).toEqual(["bare", "telltale", "agent", "bare", "agent"]);
-  expect(lines.join("\n")).toContain("the bare servers by themselves are at 0.99 to 1.01");
+  expect(lines.join("\n")).toContain("the bare servers by themselves are at 0.99 to 1.01; smaller");
   expect(lines.find((line) => line.startsWith("agent") && line.includes("+400"))).toBeDefined();
+});
+
+test("start-ups are in the order of their CPU time, which a busy machine hardly changes", () => {
+  const startup = { agent: startupResult(400, 30), bare: { ...startupResult(0, 0), addedMs: 500 } };
+  const names = writeReport(results({ startup })).map((line) => line.split(" ", 1)[0]);
+  expect(names.indexOf("bare")).toBeLessThan(names.indexOf("agent"));
 });
 
 test.each([
