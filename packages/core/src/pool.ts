@@ -81,12 +81,15 @@ export interface PoolReporter {
 
 const pools = new Set<Pool>();
 const names = new Set<string>();
+/** Where nobody collects, pools are read when there are this many: twice those that lived when they were read last. */
+const MIN_READ_AT = 100;
+let readAt = MIN_READ_AT;
 
 /** Registers a pool. A name that is taken gets `#2`, `#3`, … so that two pools never share a series. */
 export function registerPool(wanted: PoolSource): PoolReporter {
   let name = wanted.name;
-  // A pool that has ended gives its name back when it is read; nobody may have read since.
-  if (names.has(name)) readPools();
+  // A pool that has ended leaves, and gives its name back, when it is read; nobody may have read since.
+  if (names.has(name) || pools.size >= readAt) readPools();
   for (let n = 2; names.has(name); n++) name = `${wanted.name}#${n}`;
   names.add(name);
   const loans = new Line<Loan>();
@@ -166,5 +169,6 @@ export function readPools(): { pool: Pool; reading: PoolReading }[] {
       sayOnce("error", `pool ${pool.name} has no metrics, reading it failed: ${String(error)}`);
     }
   }
+  readAt = Math.max(MIN_READ_AT, 2 * pools.size);
   return result;
 }
