@@ -1,5 +1,5 @@
 import type { Attributes } from "@opentelemetry/api";
-import { count, type MetricDefinition, METRICS, type Pool, type PoolTiming, readPools } from "@telltale/core";
+import { allPools, count, type MetricDefinition, METRICS, type Pool, type PoolTiming, readPools } from "@telltale/core";
 import { HistogramSeries } from "./histogram-series.js";
 import { NumberSeries } from "./number-series.js";
 import type { Recorded } from "./recorded.js";
@@ -63,7 +63,7 @@ interface PoolKind {
   readonly timings: Readonly<Partial<Record<PoolTiming, MetricDefinition>>>;
 }
 
-/** The series of one pool, or of all HTTP connections to one server. They live as long as these do: what has ended leaves nothing behind. */
+/** The series of one pool, or of all HTTP connections to one server. They live as long as these do: what has ended is forgotten. */
 interface PoolSeries {
   readonly kind: Kind;
   readonly used: NumberSeries;
@@ -84,11 +84,13 @@ export function createPoolMetrics(maxSeries: number) {
   const overflows = new Map<Kind, PoolSeries>();
   // Two series a pool where the state is told, and one for all pools too many.
   const maxPools = Math.floor(maxSeries / 2) - 1;
+  let forgetAt = maxPools;
 
   function seriesOf(pool: Pool): PoolSeries {
     const key = keyOf(pool);
     const found = all.get(key);
     if (found !== undefined) return found;
+    if (all.size >= forgetAt) forgetEnded();
     const series = all.size < maxPools ? createPoolSeries(pool, attributesOf(pool)) : overflowSeries(pool);
     all.set(key, series);
     return series;
@@ -102,13 +104,19 @@ export function createPoolMetrics(maxSeries: number) {
     return series;
   }
 
+  /** At each collection; where nobody collects, before pools are refused, and then whenever they have doubled. */
+  function forgetEnded(): void {
+    const living = new Set<Pool | string>();
+    for (const pool of allPools()) living.add(keyOf(pool));
+    for (const key of all.keys()) if (!living.has(key)) all.delete(key);
+    forgetAt = Math.max(maxPools, 2 * all.size);
+  }
+
   /** What every living pool says now. */
   function readAll(): PoolSeries[] {
-    const keys = new Set<Pool | string>();
     const living = new Set<PoolSeries>();
     for (const { pool, reading } of readPools()) {
       const series = seriesOf(pool);
-      keys.add(keyOf(pool));
       if (!living.has(series)) reset(series);
       living.add(series);
       series.used.value += reading.used;
@@ -119,7 +127,7 @@ export function createPoolMetrics(maxSeries: number) {
       series.idleMin.value += reading.idleMin ?? 0;
       series.hasIdleMin ||= reading.idleMin !== undefined;
     }
-    for (const key of all.keys()) if (!keys.has(key)) all.delete(key);
+    forgetEnded();
     return [...living];
   }
 

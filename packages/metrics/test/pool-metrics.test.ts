@@ -1,4 +1,6 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { addListener, type PoolReading, type PoolReporter, registerPool } from "@telltale/core";
+import { collectGarbage } from "@telltale/test/memory";
 import { afterEach, expect, test } from "vitest";
 import { createMetrics, type Metrics, type MetricsOptions } from "../src/index.js";
 import { values } from "./operations.js";
@@ -108,6 +110,36 @@ test("a pool that says it has ended leaves", async () => {
   expect(await values(metrics, "db.client.connection.count")).toHaveLength(2);
   reading = undefined;
   expect(await values(metrics, "db.client.connection.count")).toEqual([]);
+});
+
+test("pools that end while nobody collects are forgotten, and take nobody's place", async () => {
+  const metrics = start({ maxSeriesPerMetric: 8 });
+  const ended = Array.from({ length: 100 }, (_, n) => {
+    const brief = registerPool({ name: `brief-${n}`, system: "postgresql", read: () => undefined });
+    brief.timed("wait", 20);
+    brief.close();
+    return new WeakRef(brief.pool);
+  });
+  pool("main", () => ({ used: 1, idle: 0, pending: 0 }), "postgresql").timedOut();
+  await turn();
+  collectGarbage();
+  // Three pools have series of their own here.
+  expect(ended.filter((one) => one.deref() !== undefined).length).toBeLessThanOrEqual(3);
+  expect(await values(metrics, "db.client.connection.timeouts")).toEqual([[MAIN, 1]]);
+});
+
+test("a pool that cannot answer once keeps what was counted", async () => {
+  const metrics = start();
+  let fails = false;
+  const read = () => {
+    if (fails) throw new Error("no answer");
+    return { used: 1, idle: 0, pending: 0 };
+  };
+  pool("main", read, "postgresql").timedOut();
+  fails = true;
+  expect(await values(metrics, "db.client.connection.timeouts")).toEqual([]);
+  fails = false;
+  expect(await values(metrics, "db.client.connection.timeouts")).toEqual([[MAIN, 1]]);
 });
 
 test("a pool that fails to answer hides no other", async () => {
