@@ -1,4 +1,4 @@
-import { type HttpClientOperation, METRICS } from "@telltale/core";
+import { type HttpClientOperation, METRICS, OVERFLOW_LABEL } from "@telltale/core";
 import { boundIfKnown, type Bounds } from "./bounds.js";
 import type { HistogramSeries } from "./histogram-series.js";
 import { recordedHistograms } from "./recorded.js";
@@ -13,11 +13,12 @@ class Outcome {
   readonly series: HistogramSeries;
 
   constructor(
-    { serverPort, method, statusCode }: HttpClientOperation,
+    { method, statusCode }: HttpClientOperation,
+    port: number | undefined,
     errorType: string | undefined,
     series: HistogramSeries,
   ) {
-    this.port = serverPort;
+    this.port = port;
     this.method = method;
     this.status = statusCode;
     this.errorType = errorType;
@@ -27,7 +28,8 @@ class Outcome {
 
 export function createHttpClientMetrics(maxSeries: number, bounds: Bounds) {
   const durations = createHistogramSet(METRICS.httpClientDuration, maxSeries);
-  const byAddress = new Map<string, Outcome[]>();
+  const ofOther: Outcome[] = [];
+  const byAddress = new Map([[OVERFLOW_LABEL, ofOther]]);
 
   function findOutcomes(address: string): Outcome[] {
     const bounded = bounds.serverAddress.bound(address);
@@ -38,11 +40,13 @@ export function createHttpClientMetrics(maxSeries: number, bounds: Bounds) {
 
   return {
     ended(operation: HttpClientOperation): void {
-      const { serverAddress, serverPort, method, statusCode } = operation;
+      const { serverAddress, method, statusCode } = operation;
       const outcomes = byAddress.get(serverAddress) ?? findOutcomes(serverAddress);
+      // Servers without number have ports without number: bounding one of them would bound nothing.
+      const port = outcomes === ofOther ? undefined : operation.serverPort;
       const errorType = boundIfKnown(bounds.errorType, operation.errorType);
       for (const one of outcomes) {
-        if (one.status !== statusCode || one.port !== serverPort || one.errorType !== errorType) continue;
+        if (one.status !== statusCode || one.port !== port || one.errorType !== errorType) continue;
         if (one.method !== method) continue;
         one.series.time(operation);
         return;
@@ -53,12 +57,12 @@ export function createHttpClientMetrics(maxSeries: number, bounds: Bounds) {
       }
       const series = durations.add({
         "http.request.method": method,
-        "server.address": bounds.serverAddress.bound(serverAddress),
-        "server.port": serverPort,
+        "server.address": outcomes === ofOther ? OVERFLOW_LABEL : serverAddress,
+        "server.port": port,
         "http.response.status_code": statusCode === 0 ? undefined : statusCode,
         "error.type": errorType,
       });
-      outcomes.push(new Outcome(operation, errorType, series));
+      outcomes.push(new Outcome(operation, port, errorType, series));
       series.time(operation);
     },
 
