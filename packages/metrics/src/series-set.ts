@@ -36,9 +36,8 @@ export class SeriesSet<Series> {
     return this.series.length >= this.limit - 1;
   }
 
-  /** A new series; once the metric is full, the one that stands for all the rest. */
+  /** A new series, while the metric is not full; afterwards `refuse` has the one that stands for all the rest. */
   add(values: Values): Series {
-    if (this.isFull) return this.refuse();
     const series = this.create(known(values));
     this.series.push(series);
     return series;
