@@ -189,7 +189,7 @@ export const METRICS = {
     "counter",
     "telltale.labels.overflow",
     "{value}",
-    "Label values replaced because their set was full.",
+    "Label values and series refused because their set was full, each time that one was looked for.",
   ),
   limitsReached: metric(
     "counter",

@@ -26,9 +26,15 @@ class Arrivals {
 
 /** What is counted of one route. */
 class RouteSeries {
+  /** Bounded. */
+  readonly route: string | undefined;
   readonly outcomes: Outcome[] = [];
   /** Undefined until a request has made a query. */
   queries: NumberSeries | undefined = undefined;
+
+  constructor(route: string | undefined) {
+    this.route = route;
+  }
 }
 
 /** One series of one route. */
@@ -68,12 +74,12 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
   function findRoute({ routes }: Arrivals, route: string | undefined): RouteSeries {
     const bounded = boundIfKnown(bounds.route, route);
     let found = routes.get(bounded);
-    if (found === undefined) routes.set(bounded, (found = new RouteSeries()));
+    if (found === undefined) routes.set(bounded, (found = new RouteSeries(bounded)));
     return found;
   }
 
-  function addQueries(found: RouteSeries, method: string, route: string | undefined, made: number): void {
-    found.queries ??= queries.of({ "http.request.method": method, "http.route": boundIfKnown(bounds.route, route) });
+  function addQueries(found: RouteSeries, method: string, made: number): void {
+    found.queries ??= queries.of({ "http.request.method": method, "http.route": found.route });
     found.queries.value += made;
   }
 
@@ -101,7 +107,7 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
       const route = request?.route;
       const found = arrived.routes.get(route) ?? findRoute(arrived, route);
       const made = request?.slots[queriesSlot] as number | undefined;
-      if (made !== undefined) addQueries(found, arrived.method, route, made);
+      if (made !== undefined) addQueries(found, arrived.method, made);
       const { outcomes } = found;
       const errorType = boundIfKnown(bounds.errorType, operation.errorType);
       for (const one of outcomes) {
@@ -115,7 +121,7 @@ export function createHttpServerMetrics(maxSeries: number, bounds: Bounds) {
       }
       const series = durations.add({
         "http.request.method": arrived.method,
-        "http.route": boundIfKnown(bounds.route, route),
+        "http.route": found.route,
         "http.response.status_code": statusCode === 0 ? undefined : statusCode,
         "url.scheme": arrived.scheme,
         "network.protocol.version": arrived.protocolVersion,

@@ -1,3 +1,4 @@
+import { selfCounters } from "@telltale/core";
 import { expect, test } from "vitest";
 import { createMetrics } from "../src/index.js";
 import { query, sent, served, template, values } from "./operations.js";
@@ -52,8 +53,12 @@ test("a response that goes on after its operation is active until it is over", a
   expect(await active()).toBe(0);
 });
 
+/** How often a label's value was refused, in the process's life. */
+const refused = (label: string) => [...selfCounters()].find(({ value }) => value === label)?.total ?? 0;
+
 test("requests sent; hosts beyond the bound are one", async () => {
   const metrics = createMetrics({ runtime: false });
+  const before = refused("server.address");
   metrics.listener.operationEnded?.(sent(70));
   metrics.listener.operationEnded?.(sent(70, { statusCode: 0, errorType: "ECONNREFUSED", serverPort: undefined }));
   for (let n = 0; n < 300; n++) {
@@ -80,14 +85,17 @@ test("requests sent; hosts beyond the bound are one", async () => {
     { "http.request.method": "POST", "server.address": "other", "http.response.status_code": 200 },
     expect.objectContaining({ count: 101 }),
   ]);
+  expect(refused("server.address") - before).toBe(101);
 });
 
 test("routes beyond the bound are one", async () => {
   const metrics = createMetrics({ runtime: false });
+  const before = refused("http.route");
   for (let n = 0; n < 600; n++) metrics.listener.operationEnded?.(served(1, `/generated/${n}`));
   const points = await values(metrics, "http.server.request.duration");
   expect(points).toHaveLength(501);
   expect(points.at(-1)).toEqual([{ ...OK, "http.route": "other" }, expect.objectContaining({ count: 100 })]);
+  expect(refused("http.route") - before).toBe(100);
 });
 
 test("queries are counted for their request, by its route as it is known at the end", async () => {

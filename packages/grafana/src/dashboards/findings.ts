@@ -142,7 +142,7 @@ export function planFindings({ q }: Material): DashboardPlan {
             type: "time",
             title: "What Telltale left out",
             shows:
-              "Label values replaced by other because there were too many, metrics it could not show, and failures of its own.",
+              "Label values and series refused because there were too many, each time that one was looked for, metrics it could not show, and failures of its own.",
             good: "Empty.",
             otherwise:
               "Labels: something with too many values is a label, such as a table for each day. Failures: that part has switched itself off; please report it.",
@@ -152,7 +152,7 @@ export function planFindings({ q }: Material): DashboardPlan {
             queries: [
               {
                 expression: q.sum(["telltale.label"], q.value("labelsOverflow")),
-                legend: `replaced {{${q.label("telltale.label")}}}`,
+                legend: `refused {{${q.label("telltale.label")}}}`,
               },
               {
                 expression: q.sum(["telltale.limit"], q.value("limitsReached")),
