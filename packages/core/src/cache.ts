@@ -44,7 +44,7 @@ export class CacheLookup {
 const MAX_CACHES = 50;
 const caches = createLabelSet("telltale.cache.name", MAX_CACHES);
 
-/** Reports lookups in a cache; `key` where it was one, and is known. */
+/** Reports lookups in a cache; `key` where it was one, and is known. What is no number of keys is left out: it would spoil sums for ever. */
 export function reportLookup(
   cache: string,
   result: CacheResult,
@@ -53,6 +53,7 @@ export function reportLookup(
   request: Request | undefined = activeRequest(),
   key?: unknown,
 ): void {
+  if (!(Number.isSafeInteger(keys) && keys >= 0)) return;
   countedInside();
   cacheLooked(new CacheLookup(caches.bound(cache), result, keys, system, request));
   if (result === "error" || !hearsKeys()) return;

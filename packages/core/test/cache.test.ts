@@ -46,6 +46,20 @@ test("at most 50 caches, then other; what was refused is counted", () => {
   expect(overflow).toMatchObject({ metric: "telltale.labels.overflow", total: 10 });
 });
 
+test("what is no number of keys is left out", () => {
+  const heard: unknown[] = [];
+  const stop = addListener({
+    name: "test",
+    cacheLooked: ({ keys }) => heard.push(keys),
+    keyUsed: (_cache, _key, _use, keys) => heard.push(keys),
+  });
+  for (const keys of [NaN, Infinity, -2, 0.5, 2 ** 53, "3", null, {}, 3n]) reportLookup("other", "hit", keys as number);
+  reportLookup("other", "hit", 0);
+  reportLookup("other", "hit", 2);
+  stop();
+  expect(heard).toEqual([0, 0, 2, 2]);
+});
+
 test("segments judged beyond the first 1,000 are judged each time, and counted", () => {
   const unkept = () =>
     [...selfCounters()].find(

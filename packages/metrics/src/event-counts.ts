@@ -50,8 +50,7 @@ export function createEventCounts(maxSeries: number, bounds: Bounds) {
 
   return {
     looked(lookup: CacheLookup): void {
-      // The app may report what is no number of keys, which would spoil the sum for ever.
-      if (lookup.keys >= 0) findLookup(lookup).value += lookup.keys;
+      findLookup(lookup).value += lookup.keys;
     },
     found(finding: Finding): void {
       const { kind, route, system, namespace, querySummary, reason } = finding;

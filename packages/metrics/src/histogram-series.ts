@@ -46,9 +46,9 @@ export class HistogramSeries {
     (this.exemplars ??= new Exemplars(this.counts.length)).offer(bucket, value, operation, span);
   }
 
-  /** Returns the bucket of the value; what is no duration (NaN, negative) would spoil the sum for ever and is left out (-1). */
+  /** Returns the bucket of the value; what is no duration (NaN, negative, infinite) would spoil the sum for ever and is left out (-1). */
   record(value: number): number {
-    if (!(value >= 0)) return -1;
+    if (!(value >= 0 && value < Infinity)) return -1;
     const { bounds, counts } = this;
     let bucket = 0;
     // Linear: 14 bounds at most, and most values fall into the first few.

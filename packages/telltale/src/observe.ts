@@ -13,7 +13,7 @@ export interface ObservedPool {
   read(): PoolReading | undefined;
 }
 
-/** What you report of an observed pool while it lives; durations in ms. */
+/** What you report of an observed pool while it lives; durations in ms, and what is none is left out. */
 export interface PoolObserver {
   waited(ms: number): void;
   created(ms: number): void;
@@ -102,7 +102,10 @@ function isExhausted({ pool }: PoolReporter): boolean {
   }
 }
 
-/** Counts lookups in a cache that Telltale cannot see: keys, not calls. At most 50 cache names in a process, then `other`. */
+/**
+ * Counts lookups in a cache that Telltale cannot see: keys, not calls; what is no whole number of keys is left out. At most 50 cache names in a
+ * process, then `other`.
+ */
 export function cacheLookup(cache: string, result: CacheResult, keys = 1): void {
   reportLookup(cache, result, keys);
 }

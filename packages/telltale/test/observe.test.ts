@@ -21,6 +21,7 @@ afterEach(() => stop());
 test("cacheLookup counts keys", () => {
   cacheLookup("sessions", "hit");
   cacheLookup("sessions", "stale", 3);
+  for (const keys of [Infinity, -1, "3"]) cacheLookup("sessions", "hit", keys as number);
   expect(lookups).toEqual([
     ["sessions", "hit", 1],
     ["sessions", "stale", 3],
