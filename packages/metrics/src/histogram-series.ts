@@ -37,7 +37,7 @@ export class HistogramSeries {
     this.counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  /** Records how long an operation took; the exemplar of one that has a span costs 6 ns. */
+  /** Records how long an operation took, and offers it as an exemplar where it has a span. */
   time(operation: Operation): void {
     const value = (operation.endMs - operation.startMs) / 1000;
     const bucket = this.record(value);

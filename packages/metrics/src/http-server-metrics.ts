@@ -7,7 +7,7 @@ import { createHistogramSet, createNumberSet } from "./series-set.js";
 
 /**
  * Requests that arrive alike, and their routes; found when a request arrives and kept in its slot, so that its end has only the route
- * and the outcome to look for (start and end 48 ns; with all attributes compared at the end, 85 ns).
+ * and the outcome to look for.
  */
 class Arrivals {
   readonly method: string;
