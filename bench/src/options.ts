@@ -114,7 +114,7 @@ function read(args: readonly string[]) {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: false }).values;
   } catch (error) {
     const [first = ""] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/);
-    throw new OptionError(`${first}. The options are:\n\n${HELP}`);
+    throw new OptionError(`${first.replace(/\.$/, "")}. The options are:\n\n${HELP}`);
   }
 }
 

@@ -306,7 +306,7 @@ describeWith(["postgres", "redis-server"], "an unmodified service", () => {
       expect(lines.filter((line) => line.includes(" watches "))).toHaveLength(1);
       expect(lines.filter((line) => !line.includes(" watches "))).toEqual([
         expect.stringMatching(
-          /^telltale: cannot deliver traces to http:\/\/127\.0\.0\.1:\d+ \(.+\); still trying, without another word; OTEL_TRACES_EXPORTER=none/,
+          /^telltale: cannot deliver traces to http:\/\/127\.0\.0\.1:\d+\/v1\/traces \(.+\); still trying, without another word; OTEL_TRACES_EXPORTER=none/,
         ),
       ]);
     },

@@ -1,9 +1,10 @@
 import { createRequire } from "node:module";
 import type { LoggerProvider } from "@opentelemetry/api";
-import { getNumberFromEnv, getStringFromEnv, getStringListFromEnv } from "@opentelemetry/core";
+import { getStringFromEnv, getStringListFromEnv } from "@opentelemetry/core";
 import type { Resource } from "@opentelemetry/resources";
 import type { LogRecordExporter, LogRecordProcessor } from "@opentelemetry/sdk-logs";
 import { sayOnce } from "@telltale/core";
+import { readNumber } from "./environment-number.js";
 import { loadOptional } from "./optional-package.js";
 
 /** What takes log records of the API. */
@@ -34,9 +35,10 @@ export function createLoggerProvider(
     resource,
     processors: inForce,
     logRecordLimits: defined({
-      attributeCountLimit: positive("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT") ?? positive("OTEL_ATTRIBUTE_COUNT_LIMIT"),
+      attributeCountLimit:
+        readNumber("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT") ?? readNumber("OTEL_ATTRIBUTE_COUNT_LIMIT"),
       attributeValueLengthLimit:
-        positive("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT") ?? positive("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+        readNumber("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT") ?? readNumber("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
     }),
   });
 }
@@ -52,10 +54,10 @@ function createProcessor(name: string, sdk: SdkLogs): LogRecordProcessor | undef
   return new sdk.BatchLogRecordProcessor({
     exporter,
     ...defined({
-      maxQueueSize: positive("OTEL_BLRP_MAX_QUEUE_SIZE"),
-      maxExportBatchSize: positive("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"),
-      scheduledDelayMillis: positive("OTEL_BLRP_SCHEDULE_DELAY"),
-      exportTimeoutMillis: positive("OTEL_BLRP_EXPORT_TIMEOUT"),
+      maxQueueSize: readNumber("OTEL_BLRP_MAX_QUEUE_SIZE"),
+      maxExportBatchSize: readNumber("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"),
+      scheduledDelayMillis: readNumber("OTEL_BLRP_SCHEDULE_DELAY"),
+      exportTimeoutMillis: readNumber("OTEL_BLRP_EXPORT_TIMEOUT"),
     }),
   });
 }
@@ -71,11 +73,6 @@ function createOtlpExporter(): LogRecordExporter | undefined {
   }
   const loaded = loadOptional(name, "logs are not exported") as { OTLPLogExporter: new () => LogRecordExporter };
   return loaded && new loaded.OTLPLogExporter();
-}
-
-function positive(variable: string): number | undefined {
-  const value = getNumberFromEnv(variable);
-  return value !== undefined && value > 0 ? value : undefined;
 }
 
 function defined<T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } {

@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
-import { getNumberFromEnv } from "@opentelemetry/core";
 import type {
   AggregationTemporalitySelector,
   IMetricReader,
@@ -10,6 +9,7 @@ import type {
 import type { SidePage } from "@telltale/exporter-prometheus";
 import { type Metrics, selectTemporality } from "@telltale/metrics";
 import type { MetricsExporterName, SourceOptions } from "./config/options.js";
+import { readNumber } from "./environment-number.js";
 import { createMetricExporter, destinationOf, type EndableExporter, OTLP_TIMEOUT_MS } from "./otlp/exporters.js";
 import type { Outlet } from "./outlet.js";
 import type { Role } from "./role.js";
@@ -75,8 +75,7 @@ export function createMetricReaders(
 
 /** `OTEL_METRIC_EXPORT_TIMEOUT`, default 30,000; no longer than the time between two exports, so that they never pile up. */
 function exportTimeoutMs({ intervalMs = INTERVAL_MS }: NonNullable<SourceOptions["metrics"]>): number {
-  const given = getNumberFromEnv("OTEL_METRIC_EXPORT_TIMEOUT") ?? 0;
-  return Math.min(intervalMs, given > 0 ? given : TIMEOUT_MS);
+  return Math.min(intervalMs, readNumber("OTEL_METRIC_EXPORT_TIMEOUT") ?? TIMEOUT_MS);
 }
 
 type PushExporter = PushMetricExporter & EndableExporter;

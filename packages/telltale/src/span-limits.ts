@@ -1,5 +1,5 @@
-import { getNumberFromEnv } from "@opentelemetry/core";
 import type { SpanLimits } from "@opentelemetry/sdk-trace";
+import { readNumber } from "./environment-number.js";
 
 /** The `OTEL_SPAN_*` and `OTEL_ATTRIBUTE_*` limits; what is not set is left to the defaults (128, and values of any length). */
 export function readSpanLimits(): SpanLimits {
@@ -16,8 +16,8 @@ export function readSpanLimits(): SpanLimits {
 
 function first(...variables: string[]): number | undefined {
   for (const variable of variables) {
-    const value = getNumberFromEnv(variable);
-    if (value !== undefined && value >= 0) return value;
+    const value = readNumber(variable, variable.includes("VALUE_LENGTH") ? 1 : 0);
+    if (value !== undefined) return value;
   }
   return undefined;
 }

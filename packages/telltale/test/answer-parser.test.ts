@@ -212,7 +212,7 @@ function rawAnswer(port: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
-    socket.setTimeout(150, () => socket.destroy());
+    socket.setTimeout(500, () => socket.destroy());
     socket.on("data", (chunk: Buffer) => chunks.push(chunk));
     socket.on("close", () => resolve(Buffer.concat(chunks)));
     socket.write("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");

@@ -356,6 +356,18 @@ describe("wrong input is one clear line per problem", () => {
     expect(problemsOf(() => resolve(folder, { TELLTALE_LOG: "x" }))).toHaveLength(3);
   });
 
+  test("headers that are no pairs are a problem, and not left out", () => {
+    const problems = (headers: string) =>
+      problemsOf(() => resolve(app(), { OTEL_EXPORTER_OTLP_TRACES_HEADERS: headers }));
+    expect(problems("a=1,secret")).toEqual([
+      "OTEL_EXPORTER_OTLP_TRACES_HEADERS must be name=value, more of them after commas",
+    ]);
+    expect(resolve(app(), { OTEL_EXPORTER_OTLP_HEADERS: " a=1, b=x=y ," }).traces?.headers).toEqual({
+      a: "1",
+      b: "x=y",
+    });
+  });
+
   test("credentials and headers are never shown", () => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "ftp://user:secret@host", OTEL_EXPORTER_OTLP_HEADERS: "=secret" };
     expect(problemsOf(() => resolve(app(), env)).join("\n")).not.toContain("secret");

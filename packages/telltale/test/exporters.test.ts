@@ -4,6 +4,8 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { emptyResource } from "@opentelemetry/resources";
+import { setSay } from "@telltale/core";
+import { freePort } from "@telltale/test/servers";
 import { type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { resolveConfig } from "../src/config/resolve.js";
@@ -49,6 +51,26 @@ test("gRPC takes the endpoint of its signal, headers, and compression", async ()
   expect(seen).toHaveLength(1);
   expect(seen[0]).toMatchObject({ "x-token": "code", "x-from": "environment", "grpc-encoding": "gzip" });
 });
+
+test.each(["traces", "metrics"] as const)(
+  "gRPC of %s to nobody is one line, and the caller hears it",
+  async (signal) => {
+    const lines: string[] = [];
+    setSay((level, line) => void (level !== "debug" && lines.push(line)));
+    onTestFinished(() => setSay(() => {}));
+    const options = { protocol: "grpc", endpoint: `http://127.0.0.1:${await freePort()}`, timeoutMs: 300 } as const;
+    const exporter = signal === "traces" ? createTraceExporter(options) : createMetricExporter(options);
+    onTestFinished(() => exporter.shutdown());
+    const nothing = { resource: emptyResource(), scopeMetrics: [] };
+    for (let n = 0; n < 2; n++) {
+      const result = await new Promise((resolve) =>
+        exporter.export((signal === "traces" ? [] : nothing) as never, resolve),
+      );
+      expect(result).toMatchObject({ code: 1 });
+    }
+    expect(lines).toEqual([expect.stringContaining(`cannot deliver ${signal} to ${options.endpoint} (`)]);
+  },
+);
 
 test("gRPC of metrics, from code alone", async () => {
   const { url, seen } = await grpcServer();

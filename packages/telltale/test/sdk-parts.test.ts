@@ -68,6 +68,18 @@ test("limits of spans come from the environment, the specific ones first", () =>
   expect(readSpanLimits()).toEqual({ attributeCountLimit: 7, attributeValueLengthLimit: 9, eventCountLimit: 10 });
 });
 
+test("a limit that is no number counts as not set, and is said", () => {
+  vi.stubEnv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "abc");
+  vi.stubEnv("OTEL_ATTRIBUTE_COUNT_LIMIT", "5");
+  vi.stubEnv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1");
+  vi.stubEnv("OTEL_SPAN_EVENT_COUNT_LIMIT", "0");
+  expect(readSpanLimits()).toEqual({ attributeCountLimit: 5, eventCountLimit: 0 });
+  expect(said).toEqual([
+    'OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a number of at least 0, got "abc"; its default counts',
+    'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT must be a number of at least 1, got "-1"; its default counts',
+  ]);
+});
+
 describe("the resource", () => {
   const config = { packageName: "from-package" };
   const attributesOf = (more: object = {}) => {

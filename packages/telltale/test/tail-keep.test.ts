@@ -149,12 +149,12 @@ test("a finding keeps its request, says so, and names the query's own span", asy
   if (provider === undefined) throw new Error("there is no provider");
   const findings: Finding[] = [];
   const undo = [
-    addListener(createInsights({ slowQueryMs: 20 })),
+    addListener(createInsights({ slowQueryMs: 200 })),
     addListener({ name: "test", findingMade: (finding) => void findings.push(finding) }),
     addSpanListener(provider),
   ];
   const operation = startHttpServerOperation(served, ROOT_CONTEXT);
-  for (const waits of [0, 25]) {
+  for (const waits of [0, 250]) {
     const query = startDatabaseOperation(orders, "SELECT 7", [7], contextOf(operation));
     await new Promise((resolve) => setTimeout(resolve, waits));
     endOperation(query);

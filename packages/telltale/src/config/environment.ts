@@ -18,7 +18,9 @@ const asList = (text: string): string[] =>
     .filter((part) => part !== "");
 const asWords = (text: string): string[] => asList(text.toLowerCase());
 
-const asHeaders: Parse = (text) => parseKeyPairsIntoRecord(text);
+/** Upstream leaves out what is no pair without a word, and the collector then refuses what comes. */
+const asHeaders: Parse = (text) =>
+  asList(text).every((pair) => /^[^=]+=/.test(pair)) ? parseKeyPairsIntoRecord(text) : text;
 
 /** Variables that set one option each. Those of resources, limits, propagators and logs are read by the SDK. */
 const VARIABLES: readonly (readonly [variable: string, option: string, parse: Parse])[] = [
@@ -85,10 +87,8 @@ export function readEnvironment(env: Environment): { options: SourceOptions; pro
     const value = parse(given);
     const expected = checkOf(option)(value);
     if (expected === undefined) setOption(options, option, value);
-    else
-      problems.push(
-        `${variable} must be ${expected}, got ${variable.endsWith("HEADERS") ? "something else" : show(given)}`,
-      );
+    else if (parse === asHeaders) problems.push(`${variable} must be name=value, more of them after commas`); // it may be secret
+    else problems.push(`${variable} must be ${expected}, got ${show(given)}`);
   };
   for (const [variable, option, parse] of VARIABLES) take(variable, option, parse);
   for (const signal of ["traces", "metrics"]) {

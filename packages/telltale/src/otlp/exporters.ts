@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { context } from "@opentelemetry/api";
-import { ExportResultCode, suppressTracing } from "@opentelemetry/core";
+import { type ExportResult, ExportResultCode, suppressTracing } from "@opentelemetry/core";
 import type { PushMetricExporter, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { SpanExporter } from "@opentelemetry/sdk-trace";
 import { say, VERSION } from "@telltale/core";
@@ -18,13 +18,17 @@ const DEFAULT_URL = "http://localhost:4318";
 /** Default time for a delivery with its retries. */
 export const OTLP_TIMEOUT_MS = 10_000;
 
-/** Where a signal goes, for the start-up line: no credentials, no query. */
+/** Where a signal goes, for the start-up line: no credentials, no query, and no path that is as usual. */
 export function destinationOf(options: SignalOptions, signal: Signal): string {
-  const url = new URL(
-    options.url ?? options.endpoint ?? (options.protocol === "grpc" ? "http://localhost:4317" : DEFAULT_URL),
-  );
-  const path = url.pathname.replace(new RegExp(`/?v1/${signal}$`), "").replace(/\/$/, "");
-  return `${url.protocol}//${url.host}${path}`;
+  return addressOf(options, signal).replace(new RegExp(`/v1/${signal}$`), "");
+}
+
+/** The same with its path, for when that may be wrong. */
+export function addressOf({ url, endpoint, protocol }: SignalOptions, signal: Signal): string {
+  const isGrpc = protocol === "grpc";
+  const usual = isGrpc ? "http://localhost:4317" : `${DEFAULT_URL}/v1/${signal}`;
+  const { protocol: scheme, host, pathname } = new URL(url ?? endpoint ?? usual);
+  return `${scheme}//${host}${isGrpc ? "" : pathname.replace(/\/$/, "")}`;
 }
 
 /** What the end of the process asks of an exporter; the SDK's own know nothing of it. */
@@ -40,7 +44,7 @@ export function createTraceExporter(options: SignalOptions): SpanExporter & Enda
   if (options.protocol === "grpc") {
     const name = "@opentelemetry/exporter-trace-otlp-grpc";
     const { OTLPTraceExporter } = require(name) as { OTLPTraceExporter: new (config: object) => SpanExporter };
-    return new OTLPTraceExporter(grpcConfig(options, name));
+    return reporting("traces", options, new OTLPTraceExporter(grpcConfig(options, name)));
   }
   const { JsonTraceSerializer, ProtobufTraceSerializer } =
     require("@opentelemetry/otlp-transformer") as typeof import("@opentelemetry/otlp-transformer");
@@ -74,7 +78,7 @@ export function createMetricExporter(options: SignalOptions): PushMetricExporter
   if (options.protocol === "grpc") {
     const name = "@opentelemetry/exporter-metrics-otlp-grpc";
     const { OTLPMetricExporter } = require(name) as { OTLPMetricExporter: new (config: object) => PushMetricExporter };
-    return new OTLPMetricExporter(grpcConfig(options, name));
+    return reporting("metrics", options, new OTLPMetricExporter(grpcConfig(options, name)));
   }
   const { JsonMetricsSerializer, ProtobufMetricsSerializer } =
     require("@opentelemetry/otlp-transformer") as typeof import("@opentelemetry/otlp-transformer");
@@ -95,6 +99,23 @@ export function createMetricExporter(options: SignalOptions): PushMetricExporter
       done({ code: ExportResultCode.SUCCESS });
     },
   };
+}
+
+/** The SDK's exporters keep what becomes of a delivery to themselves. */
+function reporting<Exporter extends SpanExporter | PushMetricExporter>(
+  signal: Signal,
+  options: SignalOptions,
+  exporter: Exporter,
+): Exporter {
+  const send = exporter.export.bind(exporter) as (items: unknown, done: (result: ExportResult) => void) => void;
+  exporter.export = (items: unknown, done: (result: ExportResult) => void) =>
+    send(items, (result) => {
+      if (result.code !== ExportResultCode.SUCCESS) {
+        report(signal, options, { ok: false, reason: result.error?.message ?? "no reason given" });
+      }
+      done(result);
+    });
+  return exporter;
 }
 
 function createHttpExporter<T>(
@@ -154,12 +175,11 @@ const MAX_MESSAGE = 200;
  * asks. Returns how much was refused of what was taken.
  */
 function report(signal: Signal, options: SignalOptions, delivery: Delivery): number {
-  const destination = destinationOf(options, signal);
   if (!delivery.ok) {
     const off = `OTEL_${signal.toUpperCase()}_EXPORTER=none turns this off`;
     sayFirst(
       `${signal} failed`,
-      `cannot deliver ${signal} to ${destination} (${delivery.reason}); still trying, without another word; ${off}`,
+      `cannot deliver ${signal} to ${addressOf(options, signal)} (${delivery.reason}); still trying, without another word; ${off}`,
     );
     say("debug", `${signal} not delivered: ${delivery.reason}`);
     return 0;
@@ -168,7 +188,7 @@ function report(signal: Signal, options: SignalOptions, delivery: Delivery): num
   const { rejected, message } = read(delivery.answer);
   if (rejected > 0) {
     const what = signal === "traces" ? "spans" : "data points";
-    const line = `${destination} refused ${rejected} ${what} of a request that it took: ${message.slice(0, MAX_MESSAGE)}`;
+    const line = `${destinationOf(options, signal)} refused ${rejected} ${what} of a request that it took: ${message.slice(0, MAX_MESSAGE)}`;
     sayFirst(`${signal} refused`, line);
     say("debug", line);
   }

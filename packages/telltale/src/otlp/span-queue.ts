@@ -1,7 +1,8 @@
 import { context, TraceFlags } from "@opentelemetry/api";
-import { type ExportResult, ExportResultCode, getNumberFromEnv, suppressTracing } from "@opentelemetry/core";
+import { type ExportResult, ExportResultCode, suppressTracing } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter, SpanProcessor } from "@opentelemetry/sdk-trace";
 import { count, startTimer, stopTimer } from "@telltale/core";
+import { readNumber } from "../environment-number.js";
 
 /** Bounds of the queue; the names and defaults of `OTEL_BSP_*`. */
 export interface SpanQueueLimits {
@@ -47,8 +48,8 @@ export function readSpanExportLimits(): {
 const LONGEST_MS = 2 ** 31 - 1;
 
 function positive(variable: string): number | undefined {
-  const value = getNumberFromEnv(variable);
-  return value !== undefined && value > 0 ? Math.min(value, LONGEST_MS) : undefined;
+  const value = readNumber(variable);
+  return value === undefined ? undefined : Math.min(value, LONGEST_MS);
 }
 
 /** What became of an export; ours also tell how much the collector refused of what it took. */

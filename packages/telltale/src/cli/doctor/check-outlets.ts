@@ -5,7 +5,7 @@ import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { OtlpOptions, SourceOptions } from "../../config/options.js";
 import type { Config } from "../../config/resolve.js";
-import { destinationOf } from "../../otlp/exporters.js";
+import { addressOf, destinationOf } from "../../otlp/exporters.js";
 import { DEFAULT_PORT, fetchPage } from "../report/fetch-page.js";
 import type { Check } from "./check.js";
 
@@ -87,7 +87,7 @@ async function checkCollector(signal: Signal, options: SignalOptions): Promise<C
     if (answer === 400 || answer === 429 || answer >= 500) return check("warning", `${to} answers with ${answer}`);
     return check(
       "problem",
-      `${to} is no OTLP endpoint: it answers with ${answer}`,
+      `${addressOf(options, signal)} is no OTLP endpoint: it answers with ${answer}`,
       `check ${endpointVariable(signal)}`,
     );
   }
