@@ -56,6 +56,15 @@ describe.each(await testNodes())("Node $version: a program behaves with the prel
     return known;
   };
 
+  test("a recursion that sends requests until the stack is full ends in an error that it can catch", async () => {
+    const program = fixture("deep-recursion.cjs");
+    const options = { node: binary, env: { OTEL_TRACES_EXPORTER: "none", OTEL_METRICS_EXPORTER: "none" } };
+    const alone = await runProgram(program, options);
+    const watched = await runProgram(program, { ...options, nodeOptions: preload["--require"] });
+    expect({ code: watched.code, stdout: watched.stdout }).toEqual({ code: alone.code, stdout: alone.stdout });
+    expect(alone.stdout).toBe("500 Maximum call stack size exceeded\n".repeat(12));
+  });
+
   describe.each(Object.keys(collectors))("with a collector that is %s", (kind) => {
     let collector: Collector;
     beforeAll(async () => {

@@ -56,7 +56,11 @@ export function hearClients(guard: Guard): () => void {
       const parent = context.active();
       if (!isSuppressed(parent)) begin((event as { request: ClientRequest }).request, parent);
     } catch (error) {
-      guard.failed(error);
+      try {
+        guard.failed(error);
+      } catch {
+        // The stack is full. What a channel's subscriber throws is no error of the caller's, which may be caught, but an uncaught one.
+      }
     }
   }
 

@@ -143,7 +143,11 @@ export function hearFetch(guard: Guard): () => void {
       try {
         hear(event as UndiciEvent);
       } catch (error) {
-        guard.failed(error);
+        try {
+          guard.failed(error);
+        } catch {
+          // The stack is full. What a channel's subscriber throws is no error of the caller's, which may be caught, but an uncaught one.
+        }
       }
     };
     subscribe(channel, listener);

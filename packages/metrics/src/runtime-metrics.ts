@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { constants, performance, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
-import { METRICS } from "@telltale/core";
+import { attempt, createGuard, METRICS } from "@telltale/core";
 import { watchLoopDelay } from "./loop-delay.js";
 import { observeMany, observeOne } from "./observed.js";
 import { type Recorded, recordedHistograms } from "./recorded.js";
@@ -26,13 +26,16 @@ export function watchRuntime() {
   const { delays: delay, stop: stopDelays } = watchLoopDelay();
   const observe = createObservations();
   const collections = createHistogramSet(METRICS.gcDuration, 10);
-  const observer = new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) {
-      const { kind } = (entry as PerformanceEntry & { detail: { kind: number } }).detail;
-      const type = GC_TYPES[kind] ?? "minor";
-      collections.of({ "v8js.gc.type": type }).record(entry.duration / 1000);
-    }
-  });
+  const guard = createGuard("garbage collector metrics");
+  const observer = new PerformanceObserver((list) =>
+    attempt(guard, () => {
+      for (const entry of list.getEntries()) {
+        const { kind } = (entry as PerformanceEntry & { detail: { kind: number } }).detail;
+        const type = GC_TYPES[kind] ?? "minor";
+        collections.of({ "v8js.gc.type": type }).record(entry.duration / 1000);
+      }
+    }),
+  );
   observer.observe({ entryTypes: ["gc"] });
   let lastLoop = performance.eventLoopUtilization();
   let lastCpu = process.cpuUsage();

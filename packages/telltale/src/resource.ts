@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import os from "node:os";
 import { getStringListFromEnv } from "@opentelemetry/core";
@@ -15,7 +16,7 @@ import type { Config } from "./config/resolve.js";
 
 type Found = Record<string, string | number | undefined>;
 
-const instanceId = crypto.randomUUID();
+const instanceId = randomUUID();
 
 /** By the names of `OTEL_NODE_RESOURCE_DETECTORS`. Nothing here waits, asks a server or runs a command, as some of the SDK's own do. */
 const DETECTORS: Readonly<Record<string, ResourceDetector>> = {

@@ -1,5 +1,5 @@
-import { type Attributes, diag } from "@opentelemetry/api";
-import { nameOf, noteFailure } from "./failures.js";
+import type { Attributes } from "@opentelemetry/api";
+import { complain, nameOf, noteFailure } from "./failures.js";
 
 /** https://opentelemetry.io/docs/specs/otel/common/#attribute-limits */
 export interface AttributeLimits {
@@ -30,7 +30,7 @@ export class BoundedAttributes {
   set(key: string, value: unknown): void {
     if (value === undefined) return;
     if (typeof key !== "string" || key === "") {
-      diag.warn(`Invalid attribute key: ${nameOf(key)}`);
+      complain("warn", `Invalid attribute key: ${nameOf(key)}`);
       return;
     }
     const isNew = !Object.hasOwn(this.values, key);
@@ -38,18 +38,17 @@ export class BoundedAttributes {
       this.dropped++;
       return;
     }
-    const { values } = this;
     if (typeof value === "string" && value.length <= MAX_SIZE) {
-      values[key] = truncate(value, this.limits.valueLength);
+      put(this.values, key, truncate(value, this.limits.valueLength));
     } else if (typeof value === "number" || typeof value === "boolean") {
-      values[key] = value;
+      put(this.values, key, value);
     } else {
       const copied = this.copyOf(value);
       if (copied === undefined) {
-        diag.warn(`Invalid attribute value set for key: ${key}`);
+        complain("warn", `Invalid attribute value set for key: ${key}`);
         return;
       }
-      values[key] = copied;
+      put(this.values, key, copied);
     }
     if (isNew) this.count++;
   }
@@ -74,6 +73,13 @@ export class BoundedAttributes {
       if (countInvalid && value !== undefined && !known && this.count + this.dropped === before) this.dropped++;
     }
   }
+}
+
+/** An app's query may name `constructor` or `__proto__`: these are set on a frozen prototype in vain, or set a prototype. */
+function put(values: Attributes, key: string, value: Attributes[string]): void {
+  if (key in Object.prototype) {
+    Object.defineProperty(values, key, { value, writable: true, enumerable: true, configurable: true });
+  } else values[key] = value;
 }
 
 function entriesOf(attributes: object): [key: string, value: unknown][] {

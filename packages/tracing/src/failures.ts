@@ -1,3 +1,4 @@
+import { diag } from "@opentelemetry/api";
 import { count, say } from "@telltale/core";
 
 const MAX_SAID = 100;
@@ -13,6 +14,15 @@ export function noteFailure(
   if (said.has(whose) || said.size >= MAX_SAID) return;
   said.add(whose);
   say("error", `the ${whose} failed; the app is not affected: ${textOf(error)}`);
+}
+
+/** Tells the API's logger what was wrong with a call; the app may have put a logger there that throws. */
+export function complain(level: "warn" | "error", text: string): void {
+  try {
+    diag[level](text);
+  } catch {
+    // Without it nobody would have heard, either.
+  }
 }
 
 /** Anything can be thrown. */

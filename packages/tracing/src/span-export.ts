@@ -163,7 +163,8 @@ export class SpanExport {
       encoder.encode(span);
     } catch (error) {
       // An object of the app's that throws when it is read: half a span would spoil the batch.
-      writer.cut(before);
+      // By a property, as there may be no stack left for a call.
+      writer.length = before;
       dropped.total++;
       noteFailure("span export", error);
       return;
@@ -172,7 +173,7 @@ export class SpanExport {
     }
     const bytes = writer.length - before;
     if (this.openSpans > 0 && this.openBytes + bytes > this.options.maxBatchBytes) {
-      writer.cut(before);
+      writer.length = before;
       this.seal();
       this.encode(span);
       return;
@@ -213,7 +214,8 @@ export class SpanExport {
   }
 
   private seal(): void {
-    if (this.openSpans === 0) return;
+    // While a trace state of the app's is read, half a span stands at the end.
+    if (this.openSpans === 0 || this.isEncoding) return;
     const parts: ScopeSpans[] = [];
     for (const [scope, { writer }] of this.encoders) {
       if (writer.length > 0) parts.push({ scope, spans: writer.handOver(this.spare) });

@@ -1,7 +1,6 @@
 import {
   type Attributes,
   type AttributeValue,
-  diag,
   type Exception,
   type HrTime,
   type Link,
@@ -17,7 +16,7 @@ import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan, TimedEvent } from "@opentelemetry/sdk-trace";
 import { describeEnd, type Operation, startAttributesOf } from "@telltale/core";
 import { BoundedAttributes, isSimpleValue } from "./attributes.js";
-import { nameOf, noteFailure } from "./failures.js";
+import { complain, nameOf, noteFailure } from "./failures.js";
 import { exceptionAttributes, listOf, readStatus } from "./given.js";
 import type { HeldRequest } from "./held-request.js";
 import type { Pipeline, Scope } from "./pipeline.js";
@@ -214,7 +213,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     this.statusMessage = undefined;
     if (code === SpanStatusCode.ERROR && message !== undefined && message !== null) {
       if (typeof message === "string") this.statusMessage = message;
-      else diag.warn(`Invalid status message of type ${typeof message}, expected a string`);
+      else complain("warn", `Invalid status message of type ${typeof message}, expected a string`);
     }
     return this;
   }
@@ -227,7 +226,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   recordException(exception: Exception, time?: TimeInput): void {
     const attributes = exceptionAttributes(exception);
     if (attributes["exception.type"] || attributes["exception.message"]) this.addEvent("exception", attributes, time);
-    else diag.warn("An exception without a name and a message is not recorded");
+    else complain("warn", "An exception without a name and a message is not recorded");
   }
 
   isRecording(): boolean {
@@ -237,7 +236,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   end(endTime?: TimeInput): void {
     // A processor's `onEnding` may end it again.
     if (this.phase !== OPEN) {
-      diag.error(`${this.name}: end() was called on a span that has ended`);
+      complain("error", `${this.name}: end() was called on a span that has ended`);
       return;
     }
     if (!this.recording) return;
@@ -261,7 +260,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
     this.phase = ENDING;
     this.endMoment = moment;
     if (isEarlier(moment, this.startMoment)) {
-      diag.warn(`${this.name}: the end is earlier than the start; the duration is set to 0`);
+      complain("warn", `${this.name}: the end is earlier than the start; the duration is set to 0`);
       this.endMoment = this.startMoment;
     }
     this.pipeline.ending(this);
@@ -406,7 +405,7 @@ export class EngineSpan implements Span, ReadableSpan, Parent {
   }
 
   private isWritable(): boolean {
-    if (this.ended) diag.warn(`${this.name}: a span that has ended cannot be changed`);
+    if (this.ended) complain("warn", `${this.name}: a span that has ended cannot be changed`);
     return this.recording;
   }
 

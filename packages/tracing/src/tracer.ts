@@ -77,7 +77,7 @@ export class EngineTracer implements Tracer {
       if (!recording) sampledOut.total++;
       if (result.traceState !== undefined) identity = identity.with(result.traceState);
       attributes = new BoundedAttributes(pipeline.attributeLimits);
-      attributes.setAll({ ...offered.values, ...result.attributes }, true);
+      attributes.setAll(result.attributes, true);
       attributes.dropped += offered.dropped;
     }
     const span = new EngineSpan(
@@ -122,11 +122,19 @@ export class EngineTracer implements Tracer {
   ): SamplingResult {
     try {
       const result = this.pipeline.sampler.shouldSample(from, traceId, name, kind, offered.values, links);
-      if (typeof result === "object" && result !== null) return result;
+      if (typeof result === "object" && result !== null) {
+        const { decision, attributes, traceState } = result;
+        return {
+          decision,
+          attributes: { ...offered.values, ...attributes },
+          // Some set it to null.
+          ...(typeof traceState?.serialize === "function" && { traceState }),
+        };
+      }
       throw new TypeError(`a SamplingResult expected, got ${String(result)}`);
     } catch (error) {
       noteFailure("sampler", error);
-      return { decision: KEEP };
+      return { decision: KEEP, attributes: offered.values };
     }
   }
 }

@@ -3,6 +3,7 @@ import {
   type Context,
   context,
   createTraceState,
+  diag,
   ROOT_CONTEXT,
   type Span as ApiSpan,
   SpanKind,
@@ -25,7 +26,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { selfCounters, setSay } from "@telltale/core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createSampler, createTracerProvider, SpanExport, type TracerProviderOptions } from "../src/index.js";
 import { type DecodedSpan, decodeSpans } from "./otlp-decoder.js";
 
@@ -131,6 +132,29 @@ describe("samplers", () => {
     expect(heard?.spanContext().traceState?.serialize()).toBe("mine=1");
   });
 
+  test("a trace state of null is none", async () => {
+    const result = { decision: SamplingDecision.RECORD_AND_SAMPLED, traceState: null } as never;
+    const { provider, exported } = createProvider({ sampler: samplerOf(result) });
+    provider.getTracer("t").startSpan("s").end();
+    await provider.forceFlush();
+    expect(exported.map(({ name }) => name)).toEqual(["s"]);
+  });
+
+  test("a logger of the app's that throws is heard by nobody", () => {
+    diag.setLogger(
+      { debug: boom, error: boom, info: boom, verbose: boom, warn: boom },
+      { suppressOverrideMessage: true },
+    );
+    onTestFinished(() => diag.disable());
+    const { provider } = createProvider();
+    const span = provider.getTracer("t").startSpan("s");
+    span.setAttribute("", 1);
+    span.recordException({} as Error);
+    span.end();
+    span.end();
+    expect(span.isRecording()).toBe(false);
+  });
+
   test("a sampler is asked with what it needs", () => {
     const asked: unknown[][] = [];
     const { provider } = createProvider({
@@ -161,6 +185,15 @@ describe("samplers", () => {
       () => {
         throw Object.create(null);
       },
+    ],
+    [
+      "has a result that throws when it is read",
+      () => ({
+        decision: SamplingDecision.RECORD_AND_SAMPLED,
+        get attributes() {
+          return boom();
+        },
+      }),
     ],
   ])("one that %s is nobody's reason to lose a trace", async (_, shouldSample) => {
     const before = failures("sampler");

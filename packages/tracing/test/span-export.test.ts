@@ -176,6 +176,36 @@ describe("bounds", () => {
   });
 });
 
+test("a span that ends where the stack is full costs no other span", async () => {
+  const program = fileURLToPath(new URL("./fixtures/full-stack.js", import.meta.url));
+  const options = { timeout: 60_000, maxBuffer: 2 ** 30 };
+  const { stdout } = await promisify(execFile)(process.execPath, [program], options);
+  const runs = stdout.trim().split("\n");
+  expect(runs).toHaveLength(40);
+  for (const run of runs) {
+    const delivered = run.split(" ").flatMap((request) => names(decodeSpans(Buffer.from(request, "base64"))));
+    expect(delivered.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => "other"));
+    expect(new Set(delivered.slice(10))).toEqual(new Set(["walk"]));
+  }
+}, 90_000);
+
+test("a flush while a span is being encoded delivers whole ones", async () => {
+  const { batches, end, tracer, spanExport } = setUp();
+  end(3);
+  let flushed: Promise<void> | undefined;
+  const traceState: TraceState = Object.assign(createTraceState("a=b"), {
+    serialize() {
+      flushed ??= spanExport.forceFlush();
+      return "a=b";
+    },
+  });
+  const remote = { traceId: "1".repeat(32), spanId: "1".repeat(16), traceFlags: 1, traceState };
+  tracer.startSpan("outer", {}, trace.setSpanContext(ROOT_CONTEXT, remote)).end();
+  await flushed;
+  await spanExport.forceFlush();
+  expect(names(batches.flat())).toEqual(["s0", "s1", "s2", "outer"]);
+});
+
 test("of as many tracers as an app may make up, spans take little room while they wait", async () => {
   const { provider, spanExport } = setUp();
   const before = process.memoryUsage().arrayBuffers;

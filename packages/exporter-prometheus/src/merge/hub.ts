@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { say, Slices, startTimer, stopTimer } from "@telltale/core";
@@ -55,7 +56,7 @@ interface Member {
  */
 export class Hub {
   private readonly options: HubOptions;
-  private readonly self = crypto.randomUUID();
+  private readonly self = randomUUID();
   private readonly server: Server;
   private readonly turns = new Turns();
   private readonly encoder = new ReportEncoder();

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Server } from "node:http";
 import { performance } from "node:perf_hooks";
 import type { ScopeMetrics } from "@opentelemetry/sdk-metrics";
@@ -56,7 +57,7 @@ export class Membership {
   readonly listening: Promise<Listening>;
   private readonly options: MembershipOptions;
   /** Who it is in the ledger, whoever keeps it. */
-  private readonly member = crypto.randomUUID();
+  private readonly member = randomUUID();
   private server: Server | undefined;
   private hub: Hub | undefined;
   private reporter: Reporter | undefined;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { connect } from "node:net";
 import { sayOnce } from "@telltale/core";
 import type { Page } from "../families.js";
@@ -63,7 +64,7 @@ export function findHub(options: ReporterOptions): Promise<Reporter | undefined>
   let reporting: Promise<void> | undefined;
 
   return new Promise((resolve) => {
-    const source = crypto.randomUUID();
+    const source = randomUUID();
     const speaks = new Connection(connect({ path }), turns, enter, () => resolve(undefined));
     speaks.send({ is: "hello", source, member, pid: process.pid, parent, canServe: !isThread });
 

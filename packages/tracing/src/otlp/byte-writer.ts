@@ -46,6 +46,7 @@ function encodedKey(name: string): EncodedKey {
 
 /** Bytes one after the other, in a buffer that grows. */
 export class ByteWriter {
+  /** May be set back, which forgets what was written after it. */
   length = 0;
   private bytes: Buffer;
   /** Of the same bytes. */
@@ -92,11 +93,6 @@ export class ByteWriter {
   clear(): void {
     this.length = 0;
     if (this.bytes.length > LARGEST_KEPT) this.use(Buffer.allocUnsafeSlow(FIRST_SIZE));
-  }
-
-  /** Forgets what was written from a position on. */
-  cut(length: number): void {
-    this.length = length;
   }
 
   /** Room for so many more bytes. */
