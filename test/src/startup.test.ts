@@ -75,7 +75,8 @@ test("what the preload adds to the start of a service", { timeout: 60_000 }, asy
   }
   const least = (which: Start[], of: keyof Start) => Math.min(...which.map((run) => run[of]));
   const added = (of: keyof Start) => least(runs.watched, of) - least(runs.alone, of);
-  expect(added("cpuMs"), JSON.stringify(runs)).toBeLessThan(100);
+  // A machine that is slow, or busy with something else, is so for both.
+  expect(added("cpuMs"), JSON.stringify(runs)).toBeLessThan(Math.max(100, 0.75 * least(runs.alone, "cpuMs")));
   expect(added("rssMb"), JSON.stringify(runs)).toBeLessThan(15);
 });
 
