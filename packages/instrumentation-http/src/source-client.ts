@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { ClientRequest, IncomingMessage } from "node:http";
 import { context, type Context, propagation, type TextMapSetter } from "@opentelemetry/api";
 import {
@@ -16,6 +15,7 @@ import {
   takeSite,
   undoAll,
 } from "@telltale/core";
+import { hearChannel } from "./channel.js";
 import { isEventStream } from "./event-stream.js";
 import { endRequest, startSent } from "./in-flight.js";
 import { noteSocket } from "./source-agent.js";
@@ -50,18 +50,10 @@ class SentMessage extends Attached {
  * of the request and the response, so that no listener is added: an `error` that nobody listens for must stay uncaught.
  */
 export function hearClients(guard: Guard): () => void {
-  function created(event: unknown): void {
+  function created({ request }: { request: ClientRequest }): void {
     if (!guard.on || !hasListeners()) return;
-    try {
-      const parent = context.active();
-      if (!isSuppressed(parent)) begin((event as { request: ClientRequest }).request, parent);
-    } catch (error) {
-      try {
-        guard.failed(error);
-      } catch {
-        // The stack is full. What a channel's subscriber throws is no error of the caller's, which may be caught, but an uncaught one.
-      }
-    }
+    const parent = context.active();
+    if (!isSuppressed(parent)) begin(request, parent);
   }
 
   const wrapRequest = (find: () => Emit): Emit =>
@@ -87,15 +79,12 @@ export function hearClients(guard: Guard): () => void {
       return Reflect.apply(find(), this, arguments);
     };
 
-  subscribe("http.client.request.created", created);
   const undo = [
+    hearChannel("http.client.request.created", guard, created),
     replaceMethod(ClientRequest.prototype, "emit", wrapRequest),
     replaceMethod(IncomingMessage.prototype, "emit", wrapResponse),
   ];
-  return () => {
-    unsubscribe("http.client.request.created", created);
-    undoAll(undo);
-  };
+  return () => undoAll(undo);
 }
 
 const headers: TextMapSetter<ClientRequest> = { set: (request, name, value) => void request.setHeader(name, value) };

@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { context, propagation, type TextMapSetter } from "@opentelemetry/api";
 import {
   annotateOperation,
@@ -17,6 +16,7 @@ import {
   takeSite,
   undoAll,
 } from "@telltale/core";
+import { hearChannel } from "./channel.js";
 import { isEventStream } from "./event-stream.js";
 import { endRequest, startSent } from "./in-flight.js";
 import { expectRedirect, resendOf } from "./redirects.js";
@@ -138,21 +138,7 @@ export function hearFetch(guard: Guard): () => void {
     ["undici:request:trailers", ({ request }) => end(request)],
     ["undici:request:error", ({ request, error }) => end(request, error)],
   ];
-  const undo = heard.map(([channel, hear]) => {
-    const listener = (event: unknown): void => {
-      try {
-        hear(event as UndiciEvent);
-      } catch (error) {
-        try {
-          guard.failed(error);
-        } catch {
-          // The stack is full. What a channel's subscriber throws is no error of the caller's, which may be caught, but an uncaught one.
-        }
-      }
-    };
-    subscribe(channel, listener);
-    return () => unsubscribe(channel, listener);
-  });
+  const undo = heard.map(([channel, hear]) => hearChannel(channel, guard, hear));
   return () => undoAll([...undo, ...upgrading.values()]);
 }
 
