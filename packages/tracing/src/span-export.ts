@@ -207,6 +207,9 @@ export class SpanExport {
       this.closed = true;
       this.waitingFor = undefined;
       this.closing = this.forceFlush().then(() => {
+        // Whatever was being encoded when it was called.
+        this.encodeEnded();
+        this.seal();
         while (this.sealed.length > 0) this.dropOldest();
       });
     }

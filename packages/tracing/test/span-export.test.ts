@@ -206,6 +206,25 @@ test("a flush while a span is being encoded delivers whole ones", async () => {
   expect(names(batches.flat())).toEqual(["s0", "s1", "s2", "outer"]);
 });
 
+test("a shutdown while a span is being encoded loses none that it does not count", async () => {
+  const { batches, end, tracer, spanExport, before } = setUp();
+  end(3);
+  let closed: Promise<void> | undefined;
+  const traceState: TraceState = Object.assign(createTraceState("a=b"), {
+    serialize() {
+      closed ??= spanExport.shutdown();
+      return "a=b";
+    },
+  });
+  const remote = { traceId: "1".repeat(32), spanId: "1".repeat(16), traceFlags: 1, traceState };
+  tracer.startSpan("outer", {}, trace.setSpanContext(ROOT_CONTEXT, remote)).end();
+  await closed;
+  expect(spanExport.size).toBe(0);
+  const { exported, dropped } = countFrom(before);
+  expect(exported).toBe(batches.flat().length);
+  expect(exported + dropped).toBe(4);
+});
+
 test("of as many tracers as an app may make up, spans take little room while they wait", async () => {
   const { provider, spanExport } = setUp();
   const before = process.memoryUsage().arrayBuffers;

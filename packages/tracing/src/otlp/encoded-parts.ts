@@ -123,7 +123,7 @@ const CLIENT = 3;
 const MAX_ALIKE = 4;
 /** Of those beyond, one in so many takes the place of another: what came first may never come again, and encoding for later costs more. */
 const REPLACES = 64;
-/** Of a route, or an encoded template: four copies of a long query would be too much. */
+/** Of a route with the server's name, which a client may make up, or an encoded template: four copies of a long one would be too much. */
 const MAX_LENGTH = 1_000;
 const callSlot = templateSlot();
 const requests = new Generations<EncodedRequest[]>(1_000, 500_000, (route) => route.length, limitOf("span.routes"));
@@ -154,7 +154,7 @@ function encodedCall(span: EngineSpan, operation: DatabaseOperation): Uint8Array
 
 function encodedRequest(span: EngineSpan, operation: HttpServerOperation): Uint8Array | undefined {
   const route = operation.request?.route;
-  if (route === undefined || route.length > MAX_LENGTH) return undefined;
+  if (route === undefined || route.length + (operation.serverAddress?.length ?? 0) > MAX_LENGTH) return undefined;
   let known = requests.get(route);
   if (known === undefined) requests.set(route, (known = []));
   for (const one of known) if (one.fits(span, operation)) return one.bytes;
