@@ -11,7 +11,7 @@ export function readNumber(variable: string, least = 1): number | undefined {
   if (value >= least) return value;
   sayOnce(
     "error",
-    `${variable} must be a number of at least ${least}, got ${JSON.stringify(given)}; its default counts`,
+    `${variable} must be a number of at least ${least}, got ${JSON.stringify(given)}; it counts as not set`,
   );
   return undefined;
 }

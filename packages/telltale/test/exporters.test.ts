@@ -59,7 +59,8 @@ test.each(["traces", "metrics"] as const)(
     setSay((level, line) => void (level !== "debug" && lines.push(line)));
     onTestFinished(() => setSay(() => {}));
     const options = { protocol: "grpc", endpoint: `http://127.0.0.1:${await freePort()}`, timeoutMs: 300 } as const;
-    const exporter = signal === "traces" ? createTraceExporter(options) : createMetricExporter(options);
+    const resolved = configured({}, { [signal]: options })[signal] ?? {};
+    const exporter = signal === "traces" ? createTraceExporter(resolved) : createMetricExporter(resolved);
     onTestFinished(() => exporter.shutdown());
     const nothing = { resource: emptyResource(), scopeMetrics: [] };
     for (let n = 0; n < 2; n++) {

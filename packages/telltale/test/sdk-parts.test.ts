@@ -75,8 +75,8 @@ test("a limit that is no number counts as not set, and is said", () => {
   vi.stubEnv("OTEL_SPAN_EVENT_COUNT_LIMIT", "0");
   expect(readSpanLimits()).toEqual({ attributeCountLimit: 5, eventCountLimit: 0 });
   expect(said).toEqual([
-    'OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a number of at least 0, got "abc"; its default counts',
-    'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT must be a number of at least 1, got "-1"; its default counts',
+    'OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a number of at least 0, got "abc"; it counts as not set',
+    'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT must be a number of at least 1, got "-1"; it counts as not set',
   ]);
 });
 
