@@ -1,5 +1,5 @@
 import { template } from "@telltale/test/template";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { addListener, hasListeners } from "../src/listeners.js";
 import { endOperation, failOperation, startDatabaseOperation } from "../src/operation.js";
 import { selfCounters } from "../src/self.js";
@@ -23,6 +23,18 @@ test("every listener hears the start and the end once, in the order they were ad
   expect(heard).toEqual(["a start", "b start", "a end", "b end"]);
   expect(operation.parameters).toBeUndefined();
   expect(hasListeners()).toBe(false);
+});
+
+test("an operation ends once where an app's clock stands still at zero", () => {
+  vi.spyOn(performance, "now").mockReturnValue(0);
+  onTestFinished(() => void vi.restoreAllMocks());
+  let ended = 0;
+  const stop = addListener({ name: "count", operationEnded: () => void ended++ });
+  const operation = startDatabaseOperation(template(), undefined, undefined);
+  endOperation(operation);
+  endOperation(operation);
+  stop();
+  expect(ended).toBe(1);
 });
 
 test("a listener that throws is counted, said once, and off after the third time; the others hear on", () => {
