@@ -69,14 +69,14 @@ describe("what the preload loads", () => {
 // Of the process and not of the clock, and the least of several runs: the machine does other things. NodeSDK took 310 ms and 23 MB.
 test("what the preload adds to the start of a service", { timeout: 60_000 }, async () => {
   const runs = { alone: [] as Start[], watched: [] as Start[] };
-  for (let n = 0; n < 5; n++) {
+  const least = (which: Start[], of: keyof Start) => Math.min(...which.map((run) => run[of]));
+  const added = (of: keyof Start) => least(runs.watched, of) - least(runs.alone, of);
+  // Five of each; more of them where something else had the caches meanwhile.
+  for (let n = 0; n < 5 || (n < 20 && added("cpuMs") >= 100); n++) {
     runs.alone.push(await start([]));
     runs.watched.push(await start(["--require", REGISTER]));
   }
-  const least = (which: Start[], of: keyof Start) => Math.min(...which.map((run) => run[of]));
-  const added = (of: keyof Start) => least(runs.watched, of) - least(runs.alone, of);
-  // A machine that is slow, or busy with something else, is so for both.
-  expect(added("cpuMs"), JSON.stringify(runs)).toBeLessThan(Math.max(100, 0.75 * least(runs.alone, "cpuMs")));
+  expect(added("cpuMs"), JSON.stringify(runs)).toBeLessThan(100);
   expect(added("rssMb"), JSON.stringify(runs)).toBeLessThan(15);
 });
 
