@@ -15,6 +15,7 @@ import { type EndpointResult, METHOD, type Results } from "./results.js";
 import { measureScrape } from "./scrape/scrape.js";
 import { soak } from "./soak.js";
 import { measureStartup } from "./startup.js";
+import { copiesOf } from "./variants.js";
 
 const folder = fileURLToPath(new URL("..", import.meta.url));
 const REFERENCE = join(folder, "reference.json");
@@ -63,7 +64,8 @@ async function measure(
 
   progress.step("starting PostgreSQL, Redis and the sink");
   const needsTls = variants.some((variant) => variant.needsTls === true);
-  const around = await prepareSurroundings(machine, variants.length + options.bareServers, needsTls, ending);
+  const servers = variants.reduce((sum, variant) => sum + copiesOf(variant, options.servers), 0);
+  const around = await prepareSurroundings(machine, servers, needsTls, ending);
   const load: Partial<Record<Endpoint, EndpointResult>> = {};
   for (const endpoint of parts.has("load") ? options.endpoints : []) {
     load[endpoint] = await compareUnderLoad(around, variants, endpoint, options, progress.step);

@@ -3,7 +3,7 @@ import { type AppServer, type Reading, runLoad, startAppServer, type Surrounding
 import type { Endpoint, Options } from "./options.js";
 import { type AfterLoad, type Block, type EndpointResult, summarize } from "./results.js";
 import { shuffle } from "./statistics.js";
-import { BARE, type Variant } from "./variants.js";
+import { copiesOf, type Variant } from "./variants.js";
 
 const MB = 1024 * 1024;
 /** Longer than most agents keep what they have to send. */
@@ -41,7 +41,7 @@ export async function compareUnderLoad(
   around: Surroundings,
   variants: readonly Variant[],
   endpoint: Endpoint,
-  { rounds, requests: itemRequests, warmUp: itemWarmUp, bareServers }: Options,
+  { rounds, requests: itemRequests, warmUp: itemWarmUp, servers }: Options,
   say: (line: string) => void,
 ): Promise<EndpointResult> {
   const share = endpoint === "item" ? 1 : 1 / 3;
@@ -51,7 +51,7 @@ export async function compareUnderLoad(
   const all: Measured[] = [];
   for (const variant of variants) {
     say(`${endpoint}: warming up ${variant.name}`);
-    for (let copies = variant.name === BARE ? bareServers : 1; copies > 0; copies--) {
+    for (let copies = copiesOf(variant, servers); copies > 0; copies--) {
       const server = await startAppServer(around, variant, { keepsYoung: true });
       all.push({ server, blocks: [], last: undefined });
       await runLoad(around, server, endpoint, warmUp);

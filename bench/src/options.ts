@@ -16,7 +16,8 @@ export interface Options {
   readonly requests: number;
   /** Requests to `item` of each server before the first block, a third to `multi`: until then V8 still compiles what an agent adds. */
   readonly warmUp: number;
-  readonly bareServers: number;
+  /** Processes of the bare app and of each variant of Telltale, as no two are alike; another agent has one. */
+  readonly servers: number;
   readonly startupRounds: number;
   readonly soakRequests: number;
   readonly check: boolean;
@@ -33,8 +34,9 @@ bench/results. What the figures mean: bench/README.md.
 
   --variants a,b      these only, or "own" (Telltale's) or "peers" (other agents); the bare app is always among them
   --endpoint NAME     item (one cached read), multi (five queries and an MGET) or both (default)
-  --rounds N          blocks that each server gets (12), and starts (8)
+  --rounds N          blocks that each server gets (6), and starts (8)
   --requests N        requests per block to item (9000); multi gets a third of it
+  --servers N         processes of the bare app and of each variant of Telltale (3); another agent has one
   --warm-up N         requests to item before a server's first block (80000); multi gets a third of it
   --quick             few variants, few short rounds: shows that all works, and a rough figure
   --check             only Telltale's own variants; compares with bench/reference.json, exit code 1 when something got worse
@@ -62,6 +64,7 @@ const OPTIONS = {
   variants: { type: "string" },
   endpoint: { type: "string" },
   rounds: { type: "string" },
+  servers: { type: "string" },
   requests: { type: "string" },
   "warm-up": { type: "string" },
   json: { type: "string" },
@@ -97,10 +100,10 @@ export function parseOptions(args: readonly string[]): Options {
     parts: new Set(parts),
     variants: parts.some((part) => PARTS_OF_ALL.has(part)) ? variants : SOAK_VARIANTS,
     endpoints: endpointsOf(given.endpoint),
-    rounds: count("--rounds", given.rounds, quick ? 4 : 12),
+    rounds: count("--rounds", given.rounds, quick ? 4 : 6),
     requests: count("--requests", requests, quick ? 1_500 : 9_000),
     warmUp: count("--warm-up", given["warm-up"], quick ? 6_000 : 80_000),
-    bareServers: quick ? 2 : 3,
+    servers: count("--servers", given.servers, quick ? 2 : 3),
     startupRounds: count("--rounds", given.rounds, quick ? 3 : 8),
     soakRequests: count("--requests", requests, SOAK_REQUESTS),
     check,

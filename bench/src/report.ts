@@ -52,7 +52,7 @@ function loadTable({ variants, rounds, requestsPerBlock, noise }: EndpointResult
       sortByColumn(rows, 2),
     ),
     "",
-    `Medians per request of ${rounds} blocks of ${requestsPerBlock.toLocaleString("en")} requests to each server; min–max is × bare, round by round.`,
+    `Medians per request of ${rounds} blocks of ${requestsPerBlock.toLocaleString("en")} requests to each server; min–max is × bare, of its servers, each by itself.`,
     `Noise: the bare servers by themselves are at ${times(noise.min)} to ${times(noise.max)}; smaller differences mean nothing.`,
   ];
 }

@@ -26,7 +26,7 @@ export interface AfterLoad {
 /** One variant under load; ratios are to the bare app. */
 export interface LoadResult {
   readonly cpuUs: Spread;
-  /** Ratio of the medians; least and most of the rounds. */
+  /** Ratio of the medians; least and most of its servers, each by itself. */
   readonly cpuRatio: Spread;
   readonly allocatedBytes: Spread;
   readonly allocatedRatio: Spread;
@@ -109,8 +109,6 @@ export function summarize(
   requestsPerBlock: number,
 ): EndpointResult {
   const bare = blocks.filter(({ variant }) => variant === BARE);
-  const bareServers = [...Map.groupBy(bare, ({ server }) => server).values()];
-  const ofServers = bareServers.map((own) => median(own.map(cpu)) / median(bare.map(cpu)));
   const variants: Record<string, LoadResult> = {};
   for (const [variant, own] of Map.groupBy(blocks, ({ variant }) => variant)) {
     const after = afterLoad.filter((server) => server.variant === variant);
@@ -128,16 +126,15 @@ export function summarize(
     };
   }
   const rounds = new Set(blocks.map(({ round }) => round)).size;
-  return { rounds, requestsPerBlock, noise: { min: Math.min(...ofServers), max: Math.max(...ofServers) }, variants };
+  const { min, max } = ratio(bare, bare, cpu);
+  return { rounds, requestsPerBlock, noise: { min, max }, variants };
 }
 
 const cpu = ({ cpuUs }: Block): number => cpuUs;
 const allocated = ({ allocatedBytes }: Block): number => allocatedBytes;
 
 function ratio(own: readonly Block[], bare: readonly Block[], figure: (block: Block) => number): Spread {
-  const inRounds = own.map((block) => {
-    const besides = bare.filter(({ round }) => round === block.round);
-    return figure(block) / median(besides.map(figure));
-  });
-  return { ...spread(inRounds), median: median(own.map(figure)) / median(bare.map(figure)) };
+  const toBare = (blocks: readonly Block[]): number => median(blocks.map(figure)) / median(bare.map(figure));
+  const servers = [...Map.groupBy(own, ({ server }) => server).values()];
+  return { ...spread(servers.map(toBare)), median: toBare(own) };
 }

@@ -156,3 +156,11 @@ export const PEER_VARIANTS: readonly Variant[] = [
 ];
 
 export const VARIANTS: readonly Variant[] = [...OWN_VARIANTS, ...PEER_VARIANTS];
+
+/**
+ * How many servers a variant has where ours have so many. Two processes of one program differ by some percent for as long as they live; another
+ * agent's distance from bare is many times that.
+ */
+export function copiesOf({ peer }: Variant, ours: number): number {
+  return peer === undefined ? ours : 1;
+}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { OptionError, parseOptions } from "../src/options.js";
-import { VARIANTS } from "../src/variants.js";
+import { copiesOf, VARIANTS } from "../src/variants.js";
 
 test("by default all variants are compared, under load and at start-up", () => {
   const options = parseOptions([]);
@@ -53,14 +53,35 @@ test("a soak beside start-ups is one of their variants", () => {
   expect(parseOptions(["--peers", "--variants", "dd-trace"]).variants).toEqual(["bare", "dd-trace"]);
 });
 
+test("Telltale's variants have as many servers as the bare app, another agent one", () => {
+  const copies = VARIANTS.map((variant) => [variant.name, copiesOf(variant, parseOptions([]).servers)]);
+  expect(Object.fromEntries(copies)).toMatchObject({
+    bare: 3,
+    floor: 3,
+    telltale: 3,
+    "telltale-sdk": 3,
+    "dd-trace": 1,
+  });
+});
+
 test("a check needs Telltale's own variants only", () => {
   expect(parseOptions(["--check"]).variants).toContain("telltale-metrics");
   expect(parseOptions(["--check"]).variants).not.toContain("sentry");
 });
 
 test("figures are read as people write them", () => {
-  const options = parseOptions(["--soak", "--requests", "2,000_000", "--rounds", "3", "--json", "a.json"]);
-  expect(options).toMatchObject({ soakRequests: 2_000_000, rounds: 3, json: "a.json" });
+  const options = parseOptions([
+    "--soak",
+    "--requests",
+    "2,000_000",
+    "--rounds",
+    "3",
+    "--servers",
+    "5",
+    "--json",
+    "a.json",
+  ]);
+  expect(options).toMatchObject({ soakRequests: 2_000_000, rounds: 3, servers: 5, json: "a.json" });
 });
 
 describe("says what is wrong with", () => {
@@ -75,6 +96,7 @@ describe("says what is wrong with", () => {
     { args: ["--keep", "--startup"], message: /^--keep goes with .* only, not with --startup$/ },
     { args: ["--keep", "--endpoint", "item"], message: /^--keep goes with .* only, not with --endpoint$/ },
     { args: ["--keep", "--requests", "10"], message: /^--keep goes with .* only, not with --requests$/ },
+    { args: ["--keep", "--servers", "2"], message: /^--keep goes with .* only, not with --servers$/ },
     { args: ["--quick", "--keep"], message: /^--keep goes with .* only, not with --quick$/ },
     { args: ["--check", "--keep"], message: /^--keep goes with .* only, not with --check$/ },
     { args: ["--keep", "--variants", "dd-trace"], message: /^--keep needs telltale among the --variants$/ },

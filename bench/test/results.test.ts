@@ -13,16 +13,21 @@ const afterLoad = (variant: string, heapAfterGcMb: number): AfterLoad => ({
 });
 
 const result = summarize(
-  [...blocks("bare", 0, [100, 100, 100]), ...blocks("bare", 1, [98, 104, 102]), ...blocks("agent", 2, [150, 306, 200])],
+  [
+    ...blocks("bare", 0, [100, 100, 100]),
+    ...blocks("bare", 1, [98, 104, 102]),
+    ...blocks("agent", 2, [150, 306, 200]),
+    ...blocks("agent", 3, [190]),
+  ],
   [afterLoad("bare", 10), afterLoad("bare", 12), afterLoad("agent", 20)],
   3000,
 );
 
-test("a ratio is that of the medians; its ends are those of the rounds", () => {
+test("a ratio is that of the medians; its ends are those of the servers, each by itself", () => {
   const { cpuUs, cpuRatio, allocatedRatio } = result.variants["agent"] ?? {};
-  expect(cpuUs).toEqual({ median: 200, min: 150, max: 306 });
-  // Bare: 98, 100, 100, 100, 102, 104; in the rounds 99, 102 and 101.
-  expect(cpuRatio).toEqual({ median: 2, min: 150 / 99, max: 3 });
+  expect(cpuUs).toEqual({ median: 195, min: 150, max: 306 });
+  // Bare: 98, 100, 100, 100, 102, 104; the agent's servers are at 200 and 190.
+  expect(cpuRatio).toEqual({ median: 1.95, min: 1.9, max: 2 });
   expect(allocatedRatio).toEqual(cpuRatio);
 });
 
