@@ -1,6 +1,7 @@
 import { type Endpoint, OptionError } from "./options.js";
 import { SOAK_LIMIT_MB } from "./report.js";
 import { METHOD, type Results } from "./results.js";
+import { BARE } from "./variants.js";
 
 /** How much worse than the reference a figure may be before it counts. Half of a bare request's CPU would be 0.5. */
 export const TOLERANCE = { cpuRatio: 0.05, allocatedRatio: 0.1, startupCpuMs: 25, startupMb: 8 } as const;
@@ -56,6 +57,6 @@ export function checkResults(results: Results, reference: Results): Verdict {
 
 /** How far the bare servers of a run are apart, as a part of what they use. */
 function noiseOf(results: Results, endpoint: Endpoint): number {
-  const noise = results.load?.[endpoint]?.noise;
-  return noise === undefined ? 0 : noise.max - noise.min;
+  const bare = results.load?.[endpoint]?.variants[BARE]?.cpuRatio;
+  return bare === undefined ? 0 : bare.max - bare.min;
 }

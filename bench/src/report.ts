@@ -1,6 +1,7 @@
 import type { EndpointResult, Results, SoakResult, StartupResult } from "./results.js";
 import type { Spread } from "./statistics.js";
 import { formatTable } from "./table.js";
+import { BARE } from "./variants.js";
 
 const ENDPOINTS = {
   item: "One cached read (GET /item/:id)",
@@ -32,12 +33,12 @@ export function writeReport(results: Results): string[] {
   return lines;
 }
 
-function loadTable({ variants, rounds, requestsPerBlock, noise }: EndpointResult): string[] {
+function loadTable({ variants, rounds, requestsPerBlock }: EndpointResult): string[] {
   const rows = Object.entries(variants).map(([name, result]) => [
     name,
     result.cpuUs.median.toFixed(1),
     times(result.cpuRatio.median),
-    between(result.cpuRatio),
+    result.cpuRatio.min === result.cpuRatio.max ? "" : between(result.cpuRatio),
     (result.allocatedBytes.median / 1024).toFixed(1),
     times(result.allocatedRatio.median),
     `${(result.gcShare * 100).toFixed(1)} %`,
@@ -53,8 +54,13 @@ function loadTable({ variants, rounds, requestsPerBlock, noise }: EndpointResult
     ),
     "",
     `Medians per request of ${rounds} blocks of ${requestsPerBlock.toLocaleString("en")} requests to each server; min–max is × bare, of its servers, each by itself.`,
-    `Noise: the bare servers by themselves are at ${times(noise.min)} to ${times(noise.max)}; smaller differences mean nothing.`,
+    noiseLine(variants[BARE]?.cpuRatio),
   ];
+}
+
+function noiseLine(bare: Spread | undefined): string {
+  if (bare === undefined || bare.min === bare.max) return "Noise: not known, as there is no second bare server.";
+  return `Noise: the bare servers by themselves are at ${times(bare.min)} to ${times(bare.max)}; smaller differences mean nothing.`;
 }
 
 function startupTable(startup: Readonly<Record<string, StartupResult>>): string[] {

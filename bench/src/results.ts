@@ -42,8 +42,6 @@ export interface LoadResult {
 export interface EndpointResult {
   readonly rounds: number;
   readonly requestsPerBlock: number;
-  /** Each bare server by itself, compared with all of them: differences below this mean nothing. */
-  readonly noise: { readonly min: number; readonly max: number };
   readonly variants: Readonly<Record<string, LoadResult>>;
 }
 
@@ -126,8 +124,7 @@ export function summarize(
     };
   }
   const rounds = new Set(blocks.map(({ round }) => round)).size;
-  const { min, max } = ratio(bare, bare, cpu);
-  return { rounds, requestsPerBlock, noise: { min, max }, variants };
+  return { rounds, requestsPerBlock, variants };
 }
 
 const cpu = ({ cpuUs }: Block): number => cpuUs;

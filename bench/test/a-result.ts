@@ -16,8 +16,13 @@ export function loadResult(cpuRatio: number, allocatedRatio = 1): LoadResult {
   };
 }
 
-export function endpointResult(variants: Record<string, LoadResult>, noise = { min: 0.99, max: 1.01 }): EndpointResult {
-  return { rounds: 4, requestsPerBlock: 100, noise, variants };
+/** The bare app, whose servers by themselves are so far apart. */
+export function bareResult(min: number, max: number): LoadResult {
+  return { ...loadResult(1), cpuRatio: { median: 1, min, max } };
+}
+
+export function endpointResult(variants: Record<string, LoadResult>): EndpointResult {
+  return { rounds: 4, requestsPerBlock: 100, variants };
 }
 
 export function startupResult(addedCpuMs: number, addedRssMb: number): StartupResult {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { checkResults, readReference } from "../src/check.js";
 import { OptionError } from "../src/options.js";
-import { endpointResult, loadResult, results, startupResult } from "./a-result.js";
+import { bareResult, endpointResult, loadResult, results, startupResult } from "./a-result.js";
 
 const reference = results({
   load: { item: endpointResult({ telltale: loadResult(1.15, 1.4), "otel-min": loadResult(2.4, 5) }) },
@@ -49,7 +49,7 @@ test.each([
   { cpuRatio: 2.63, regressions: 0 },
   { cpuRatio: 2.65, regressions: 1 },
 ])("where bare servers are 10 % apart, 2.40 may become $cpuRatio: $regressions regressions", (now) => {
-  const load = { item: endpointResult({ "otel-min": loadResult(now.cpuRatio) }, { min: 0.95, max: 1.05 }) };
+  const load = { item: endpointResult({ bare: bareResult(0.95, 1.05), "otel-min": loadResult(now.cpuRatio) }) };
   expect(checkResults(results({ load }), reference).regressions).toHaveLength(now.regressions);
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { writeReport } from "../src/report.js";
 import { formatTable } from "../src/table.js";
-import { endpointResult, loadResult, results, startupResult } from "./a-result.js";
+import { bareResult, endpointResult, loadResult, results, startupResult } from "./a-result.js";
 
 test("a table lines up its columns and leaves empty ones out", () => {
   const rows = [
@@ -19,7 +19,9 @@ test("a table lines up its columns and leaves empty ones out", () => {
 test("the cheapest is first, and the noise is told", () => {
   const lines = writeReport(
     results({
-      load: { item: endpointResult({ agent: loadResult(2.5), bare: loadResult(1), telltale: loadResult(1.1) }) },
+      load: {
+        item: endpointResult({ agent: loadResult(2.5), bare: bareResult(0.99, 1.01), telltale: loadResult(1.1) }),
+      },
       startup: { agent: startupResult(400, 30), bare: startupResult(0, 0) },
     }),
   );
@@ -27,6 +29,13 @@ test("the cheapest is first, and the noise is told", () => {
   expect(names).toEqual(["bare", "telltale", "agent", "bare", "agent"]);
   expect(lines.join("\n")).toContain("the bare servers by themselves are at 0.99 to 1.01; smaller");
   expect(lines.find((line) => line.startsWith("agent") && line.includes("+400"))).toBeDefined();
+});
+
+test("what one server cannot tell is left out", () => {
+  const load = { item: endpointResult({ bare: loadResult(1), agent: loadResult(2.5) }) };
+  const lines = writeReport(results({ load })).join("\n");
+  expect(lines).toContain("Noise: not known");
+  expect(lines).not.toContain("2.50–2.50");
 });
 
 test("start-ups are in the order of their CPU time, which a busy machine hardly changes", () => {
