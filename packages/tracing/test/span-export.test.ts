@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { setTimeout as after } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { createTraceState, ROOT_CONTEXT, type TraceState, trace } from "@opentelemetry/api";
+import { createTraceState, ROOT_CONTEXT, type Tracer, type TraceState, trace } from "@opentelemetry/api";
 import { emptyResource, type Resource, resourceFromAttributes } from "@opentelemetry/resources";
 import {
   addSpanListener,
@@ -189,19 +189,25 @@ test("a span that ends where the stack is full costs no other span", async () =>
   }
 }, 90_000);
 
-test("a flush while a span is being encoded delivers whole ones", async () => {
-  const { batches, end, tracer, spanExport } = setUp();
-  end(3);
-  let flushed: Promise<void> | undefined;
+/** Ends the span `outer`, whose trace state takes a step when it is written. */
+async function whileEncoding(tracer: Tracer, step: () => Promise<void>): Promise<void> {
+  let taken: Promise<void> | undefined;
   const traceState: TraceState = Object.assign(createTraceState("a=b"), {
     serialize() {
-      flushed ??= spanExport.forceFlush();
+      taken ??= step();
       return "a=b";
     },
   });
   const remote = { traceId: "1".repeat(32), spanId: "1".repeat(16), traceFlags: 1, traceState };
   tracer.startSpan("outer", {}, trace.setSpanContext(ROOT_CONTEXT, remote)).end();
-  await flushed;
+  expect(taken).toBeDefined();
+  await taken;
+}
+
+test("a flush while a span is being encoded delivers whole ones", async () => {
+  const { batches, end, tracer, spanExport } = setUp();
+  end(3);
+  await whileEncoding(tracer, () => spanExport.forceFlush());
   await spanExport.forceFlush();
   expect(names(batches.flat())).toEqual(["s0", "s1", "s2", "outer"]);
 });
@@ -209,16 +215,7 @@ test("a flush while a span is being encoded delivers whole ones", async () => {
 test("a shutdown while a span is being encoded loses none that it does not count", async () => {
   const { batches, end, tracer, spanExport, before } = setUp();
   end(3);
-  let closed: Promise<void> | undefined;
-  const traceState: TraceState = Object.assign(createTraceState("a=b"), {
-    serialize() {
-      closed ??= spanExport.shutdown();
-      return "a=b";
-    },
-  });
-  const remote = { traceId: "1".repeat(32), spanId: "1".repeat(16), traceFlags: 1, traceState };
-  tracer.startSpan("outer", {}, trace.setSpanContext(ROOT_CONTEXT, remote)).end();
-  await closed;
+  await whileEncoding(tracer, () => spanExport.shutdown());
   expect(spanExport.size).toBe(0);
   const { exported, dropped } = countFrom(before);
   expect(exported).toBe(batches.flat().length);
