@@ -50,8 +50,9 @@ const SETTINGS: Record<string, string | number> = {
   "innodb-temp-data-file-path": "ibtmp1:1M:autoextend",
 };
 
+/** Its temporary tables are in its folder too: one that starts removes whatever is called so in a shared one. */
 const COPY_AND_RUN = `cp -R "$1" data && printf '%s;\\n' "$2" >create.sql && shift 2 &&
-exec "$@" --datadir="$PWD/data" --init-file="$PWD/create.sql"`;
+exec "$@" --datadir="$PWD/data" --tmpdir="$PWD" --init-file="$PWD/create.sql"`;
 
 /** Starts a MariaDB of its own, empty, for a user who may do everything, in about a second. */
 export async function startMariadb(options: MariadbOptions = {}): Promise<MariadbServer> {

@@ -113,6 +113,16 @@ describeWith(["mariadb"], "MariaDB", () => {
     );
   });
 
+  test("leaves another one's temporary tables alone", async () => {
+    const server = await startMariadb();
+    const connection = await createConnection(server.url);
+    await connection.query("CREATE TEMPORARY TABLE kept (a INT) ENGINE = MyISAM");
+    await (await startMariadb()).stop();
+    await connection.query("DROP TABLE kept");
+    await connection.end();
+    await server.stop();
+  });
+
   test("wants its password", async () => {
     const server = await startMariadb();
     await expect(ask(server.url.replace(`:${server.password}@`, ":wrong@"), "SELECT 1")).rejects.toMatchObject({
