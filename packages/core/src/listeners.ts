@@ -1,5 +1,6 @@
 import type { CacheLookup, KeyUse } from "./cache.js";
 import type { Finding, FindingRecord } from "./finding.js";
+import { hearOperation } from "./event-loop.js";
 import { createGuard, type Guard } from "./guard.js";
 import type { DatabaseOperation, HttpServerOperation, Operation } from "./operation.js";
 import type { Loan, Waiter } from "./loans.js";
@@ -127,6 +128,7 @@ export function requestSlot(): number {
 // make every call site megamorphic and allocate its arguments.
 
 export function operationStarted(operation: Operation): void {
+  hearOperation();
   for (const { listener, guard } of startSubscriptions) {
     try {
       listener.operationStarted?.(operation);
@@ -137,6 +139,7 @@ export function operationStarted(operation: Operation): void {
 }
 
 export function operationEnded(operation: Operation): void {
+  hearOperation();
   for (const { listener, guard } of endSubscriptions) {
     try {
       listener.operationEnded?.(operation);

@@ -54,7 +54,6 @@ export function createInsights(options: InsightsOptions = {}): Insights {
   return {
     name: "insights",
     operationStarted(operation) {
-      if (loop.isDozing) loop.wake();
       blocks?.began(operation);
       if (operation.kind === "database") caches.began(operation);
     },

@@ -102,7 +102,7 @@ test("with a profile, the second block says which function it was", async () => 
 });
 
 test("a delay is that of the block in which something became known", async () => {
-  const loop = watchLoop({ seen() {}, over() {}, lastHeardMs: () => performance.now(), dozed() {} });
+  const loop = watchLoop({ seen() {}, over() {}, lastHeardMs: () => performance.now(), quiet() {} });
   stops.push(loop.stop);
   await sleep(30);
   const sentMs = performance.now();

@@ -83,7 +83,7 @@ export function createBlockFinder(options: InsightsOptions): BlockFinder | undef
       profiler?.arm();
     },
     lastHeardMs: () => heard.lastMs,
-    dozed() {
+    quiet() {
       // A request that was served long ago must not be held by this.
       heard.lastRequest = undefined;
       heard.silentRequest = undefined;
