@@ -4,24 +4,38 @@ import { attempt, createGuard, type Guard } from "./guard.js";
 import { startTimer, stopTimer } from "./timers.js";
 
 /**
- * From one look at the event loop to the next, in ms: the first while it works or operations are heard, the others in turn while it rests, as
- * waking a sleeping process takes it about 0.1 ms. None that an app would choose: Node keeps timers of one duration in one line, and after a block
- * it serves lines by their oldest timer, so with one of ours in front an app's timer of 10 ms would come before its timer of 5.
+ * From one look at the event loop to the next, in ms. None is what an app would choose: Node keeps timers of one duration in one line, and after a
+ * block it serves lines by their oldest timer, so with one of ours in front an app's timer of 10 ms would come before its timer of 5.
  */
-const PERIODS_MS = [11, 47, 199] as const;
-/** A loop that worked for less of a period than this rests. */
+const PERIOD_MS = 11;
+/** While the loop rests, as waking a sleeping process takes it about 0.1 ms: less than a block that matters, so that none falls between two looks … */
+const RESTING_MS = 47;
+/** … and once it has rested for a second. */
+const SLEEPING_MS = 199;
+const SLEEPS_AFTER_MS = 1_000;
+/** A loop that worked for less of the time since the last look than this, and heard of no operation, rests. */
 const RESTS_BELOW = 0.05;
+/** Whatever came later than this waited for work, and not only for a timer's whole milliseconds. */
+const LATE_MS = 5;
+/** What one piece of work takes: the turn in which it is, and what led to it. */
+const FEW_TURNS = 3;
 
 /** What has become of the event loop since the look before. */
 export interface LoopLook {
   /** `performance.now()` of this look. */
   readonly nowMs: number;
   readonly sinceMs: number;
-  /** After how long it was due; it may have come earlier. */
-  readonly periodMs: number;
+  /** False where an operation ended a rest, in the middle of a turn. */
+  readonly isDue: boolean;
+  /** How much later it came than it was due; less than 0 where it came earlier. */
+  readonly lateMs: number;
   /** How much of `sinceMs` the loop has worked; for the rest it waited. */
   readonly activeMs: number;
-  /** How long it has waited since the process began. */
+  /** About how long the longest piece of that work was: what kept a look that was late, else the mean of the turns, which is the least it can be. */
+  readonly pieceMs: number;
+  /** How often the loop has turned. Within a turn no timer is served and nothing that arrives is read. */
+  readonly turns: number;
+  /** How long the loop has waited since the process began. */
   readonly idleMs: number;
 }
 
@@ -30,21 +44,24 @@ interface Watcher {
   readonly looked: (look: LoopLook) => void;
 }
 
-/** True when the next operation is to be told of, which is once for each look. A field, as a variable of a module is looked up by whoever imports it. */
-const hearing = { isWanted: false };
 const watchers = new Set<Watcher>();
 /** A timer keeps what the code that starts it can reach: without this, the request that ended a rest, until another one does. */
 const outsideRequests = AsyncLocalStorage.snapshot();
-const guard = createGuard("event loop", stopLooking);
+const guard = createGuard("looks at the event loop", stopLooking);
+/** Undefined while nobody looks. */
 let timer: NodeJS.Timeout | undefined;
-let periodMs = 0;
+/** Whether an operation was heard since the last look; one is enough. */
+let isHeard = true;
+let periodMs = PERIOD_MS;
 let lookedMs = 0;
-let lastActiveMs = 0;
+let busyMs = 0;
+let activeMs = 0;
+let turns = 0;
 
 /**
- * Looks at the event loop again and again, with one timer for all who watch, and tells them what has become of it: every 11 ms, and up to 199
- * apart while it rests. An operation that starts or ends, and work, end a rest. What `looked` throws is counted for `part`. Holds no process
- * open; the result ends it.
+ * Looks at the event loop again and again, with one timer for all who watch, and tells them what has become of it since the last look: every
+ * 11 ms, every 47 while the loop rests (works for less than 5 % of the time, and no operation begins or ends), every 199 after a second of
+ * that. An operation that ends a rest is a look, too. What `looked` throws is counted for `part`. Holds no process open; the result ends it.
  */
 export function watchEventLoop(part: string, looked: (look: LoopLook) => void): () => void {
   const watcher = { guard: createGuard(part, stop), looked };
@@ -52,56 +69,67 @@ export function watchEventLoop(part: string, looked: (look: LoopLook) => void): 
     watchers.delete(watcher);
     if (watchers.size === 0) stopLooking();
   }
-  if (watchers.size === 0) {
-    attempt(guard, takeLook);
-    lookAfter(0);
-  }
+  // What was before belongs to those who watched.
+  look(false);
   watchers.add(watcher);
+  lookAgain();
   return stop;
 }
 
-/** What a look would see now; while nobody watches it means nothing. */
-export function peekAtEventLoop(): LoopLook {
-  const nowMs = performance.now();
-  const { idle, active } = performance.eventLoopUtilization();
-  return { nowMs, sinceMs: nowMs - lookedMs, periodMs, activeMs: active - lastActiveMs, idleMs: idle };
+/** What a look would see now; undefined while nobody looks. */
+export function peekAtEventLoop(isDue = false): LoopLook | undefined {
+  return timer === undefined ? undefined : measure(isDue);
 }
 
-/** An operation starts or ends. */
+/** An operation begins or ends. */
 export function hearOperation(): void {
-  if (!hearing.isWanted) return;
-  if (periodMs > PERIODS_MS[0]) look(0);
-  hearing.isWanted = false;
+  if (isHeard) return;
+  isHeard = true;
+  if (periodMs > PERIOD_MS) look(false);
 }
 
-function takeLook(): LoopLook {
-  const seen = peekAtEventLoop();
-  lookedMs = seen.nowMs;
-  lastActiveMs += seen.activeMs;
-  return seen;
+function measure(isDue: boolean): LoopLook {
+  const nowMs = performance.now();
+  const loop = performance.eventLoopUtilization();
+  const { loopCount } = performance.nodeTiming.uvMetricsInfo;
+  const sinceMs = nowMs - lookedMs;
+  const lateMs = sinceMs - periodMs;
+  const worked = loop.active - activeMs;
+  const turned = loopCount - turns;
+  // Of a long time the work may have been in several pieces, of which the last one made the look late.
+  const isOne = periodMs < SLEEPING_MS || turned <= FEW_TURNS;
+  const keptMs = lateMs <= LATE_MS ? 0 : isOne ? worked : Math.min(worked, lateMs + PERIOD_MS);
+  const pieceMs = Math.min(sinceMs, Math.max(keptMs, worked / Math.max(1, turned)));
+  return { nowMs, sinceMs, isDue, lateMs, activeMs: worked, pieceMs, turns: turned, idleMs: loop.idle };
 }
 
-/** `ifRests` is the period, by its index, that comes next where the loop rests. */
-function look(ifRests: number): void {
-  let next = 0;
+function look(isDue: boolean): void {
   attempt(guard, () => {
-    const seen = takeLook();
-    if (hearing.isWanted && seen.activeMs < RESTS_BELOW * seen.sinceMs) next = ifRests;
+    const seen = measure(isDue);
+    lookedMs = seen.nowMs;
+    activeMs += seen.activeMs;
+    turns += seen.turns;
+    if (isHeard || seen.activeMs >= RESTS_BELOW * seen.sinceMs) busyMs = lookedMs;
+    // Whoever is told may call what is an operation.
+    isHeard = true;
     for (const watcher of watchers) attempt(watcher.guard, () => watcher.looked(seen));
   });
-  if (watchers.size > 0) lookAfter(next);
+  lookAgain();
 }
 
-function lookAfter(index: number): void {
+function lookAgain(): void {
   stopTimer(timer);
-  if (!guard.on) return;
-  hearing.isWanted = true;
-  periodMs = PERIODS_MS[index] ?? PERIODS_MS[0];
-  const ifRests = Math.min(index + 1, PERIODS_MS.length - 1);
-  timer = outsideRequests(() => startTimer(() => look(ifRests), periodMs).unref());
+  timer = undefined;
+  if (!guard.on || watchers.size === 0) return;
+  isHeard = false;
+  const restedMs = lookedMs - busyMs;
+  periodMs = restedMs === 0 ? PERIOD_MS : restedMs < SLEEPS_AFTER_MS ? RESTING_MS : SLEEPING_MS;
+  timer = outsideRequests(() => startTimer(look, periodMs, true).unref());
 }
 
+/** Operations are not heard then. */
 function stopLooking(): void {
   stopTimer(timer);
-  hearing.isWanted = false;
+  timer = undefined;
+  isHeard = true;
 }

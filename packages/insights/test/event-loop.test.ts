@@ -5,7 +5,7 @@ import { beginRequest } from "@telltale/test/requests";
 import { waitFor } from "@telltale/testkit";
 import { afterEach, expect, test } from "vitest";
 import { createInsights, type InsightsOptions } from "../src/index.js";
-import { watchLoop } from "../src/event-loop/loop-watch.js";
+import { type Block, watchLoop } from "../src/event-loop/loop-watch.js";
 
 const findings: Finding[] = [];
 let stops: (() => void)[] = [];
@@ -68,6 +68,67 @@ test("a request that comes after a long rest is seen as well", async () => {
   serve("/rare", () => busyWork(70));
   await waitFor(() => findings.length > 0, "a finding");
   expect(routes()).toEqual(["/rare"]);
+});
+
+/** The blocks that are over, in ms, of requests or not. */
+function watchBlocks(): number[] {
+  const lengths: number[] = [];
+  const over = ({ fromMs, toMs }: Block): void => void lengths.push(toMs - fromMs);
+  const loop = watchLoop({ seen() {}, over, lastHeardMs: () => performance.now(), quiet() {} });
+  stops.push(loop.stop);
+  return lengths;
+}
+
+test("work in a request that has waited for what is not heard is a block", async () => {
+  const blocks = watchBlocks();
+  for (const waitMs of [60, 100, 150, 220, 290]) {
+    const operation = beginRequest("/late");
+    await sleep(waitMs);
+    blocks.length = 0;
+    busyWork(70);
+    endOperation(operation);
+    await waitFor(() => blocks.length > 0, `a block after ${waitMs} ms`);
+    expect(blocks[0]).toBeGreaterThan(66);
+    expect(blocks[0]).toBeLessThan(100);
+  }
+});
+
+test("a block in which an operation begins is one block", async () => {
+  const blocks = watchBlocks();
+  await sleep(1_300);
+  busyWork(80);
+  const operation = beginRequest("/within");
+  busyWork(60);
+  await sleep(20);
+  endOperation(operation);
+  await sleep(50);
+  expect(blocks.filter((ms) => ms > 30)).toHaveLength(1);
+  expect(Math.max(...blocks)).toBeGreaterThan(135);
+});
+
+test.each<[string, () => Promise<unknown>]>([
+  ["setImmediate", () => new Promise(setImmediate)],
+  ["a rest", () => sleep(10)],
+])("pieces of work with %s between them are not one block", async (_, pause) => {
+  const blocks = watchBlocks();
+  await sleep(1_300);
+  for (let n = 0; n < 12; n++, await pause()) busyWork(20);
+  await sleep(250);
+  expect(blocks.length).toBeGreaterThan(2);
+  expect(Math.max(...blocks)).toBeLessThan(49);
+});
+
+test("a request that was served long ago is not held", async () => {
+  listen({});
+  const serveOne = (): WeakRef<object> => {
+    const served = beginRequest("/once");
+    endOperation(served);
+    return new WeakRef(served);
+  };
+  const served = serveOne();
+  await sleep(1_400);
+  collectGarbage();
+  expect(served.deref()).toBeUndefined();
 });
 
 test("what runs while the app starts, outside of requests, is none", async () => {

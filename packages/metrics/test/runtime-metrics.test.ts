@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createMetrics, type Metrics } from "../src/index.js";
+import { delayOf } from "../src/loop-delay.js";
 import { values } from "./operations.js";
 
 let metrics: Metrics;
@@ -42,12 +43,28 @@ test("a block is seen whole by a loop that rested, and the rest counts for the t
   await one("nodejs.eventloop.delay.max");
   block(300);
   await sleep(400);
-  // Not less by what was left of a period of 100 ms.
+  // Not less by what was left of a period.
   const max = await one("nodejs.eventloop.delay.max");
   expect(max).toBeGreaterThan(0.29);
   expect(max).toBeLessThan(0.6);
   await sleep(1_000);
   expect(await one("nodejs.eventloop.delay.p50")).toBeLessThan(0.001);
+});
+
+test.each<
+  [string, sinceMs: number, lateMs: number, activeMs: number, pieceMs: number, delayMs: number, onTime: number]
+>([
+  ["on time", 11.2, 0.2, 0.1, 0.1, 0.2, 0],
+  ["on time, after work", 11.2, 0.2, 9, 9, 0.2, 0],
+  ["kept by work", 60, 49, 55, 55, 55, 0],
+  ["kept by another process", 60, 49, 1, 1, 49, 4],
+  ["after a rest", 47.1, 0.1, 0.1, 0.1, 0.1, 3],
+  ["after a long rest", 199.1, 0.1, 0.1, 0.1, 0.1, 17],
+  ["after a rest in which a block began and ended", 199.1, 0.1, 80, 80, 80, 10],
+  ["a year later", 3e10, 3e10, 1, 1, 3e10, 19],
+])("what a look says of delays: %s", (_, sinceMs, lateMs, activeMs, pieceMs, delayMs, onTime) => {
+  const look = { nowMs: 0, isDue: true, turns: 1, idleMs: 0, sinceMs, lateMs, activeMs, pieceMs };
+  expect(delayOf(look)).toEqual({ delayMs, onTime });
 });
 
 test("delays do not vanish for a reader who comes right after another", async () => {

@@ -80,7 +80,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
   };
 }
 
-const INSTALL = `PATH="$PATH:$1:$1/../bin" && shift && exec mariadb-install-db --no-defaults --datadir="$PWD/data" "$@"`;
+const INSTALL = `PATH="$PATH:$1:$1/../bin" && shift && exec mariadb-install-db --no-defaults --datadir="$PWD/data" --tmpdir="$PWD" "$@"`;
 
 /** To make the system's tables takes seconds and makes the same folder every time: it is done once per version and user, then copied. */
 async function prepareTemplate(program: string, { owner, temp }: ServerOwner): Promise<string> {

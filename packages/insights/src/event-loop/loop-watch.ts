@@ -1,9 +1,8 @@
 import { type LoopLook, peekAtEventLoop, watchEventLoop } from "@telltale/core";
 
-/** How late a look must come to tell of a block, and how long the loop must have worked before it. */
-const LATE_MS = 5;
+/** Work in one piece of at least this, in ms, is a block: more than there is from one look to the next. */
 const SHORTEST_MS = 16;
-/** What was heard before this is over. */
+/** After so long without an operation, in ms, whoever was heard last ran none of the next block. */
 const QUIET_MS = 1_000;
 /** After a block, answers are read in turn; this long after it they are still those that waited for it. */
 const AFTER_MS = 5;
@@ -42,44 +41,43 @@ export const UNWATCHED: LoopWatch = { delayBefore: () => 0, stop() {} };
 interface Seen extends Block {
   /** How long the event loop had waited since the process began, in ms, when the block ended. */
   readonly idleMs: number;
+  /** It was looked at in the middle of a turn, and may go on. */
+  readonly isCut: boolean;
 }
 
 /**
- * Finds blocks by how late looks at the event loop come. How much of the time between two looks the loop was waiting is known exactly; where
- * a look was late, the loop is taken to have waited first and worked then, in one piece. A block is told of once it is over.
+ * Finds blocks by looking at the event loop: how long it worked in one piece, which is taken to have ended with the look. A block is told of once
+ * it is over.
  */
 export function watchLoop(listener: BlockListener): LoopWatch {
   const blocks: Seen[] = [];
   let untold: Seen | undefined;
 
   /** The block that lasts until the look, if one does. */
-  function blockUntil({ nowMs, sinceMs, periodMs, activeMs, idleMs }: LoopLook): Seen | undefined {
-    if (sinceMs < periodMs + LATE_MS) return undefined;
-    // Late, but waiting all the while: the machine slept, or was busy elsewhere.
-    const workedMs = Math.min(activeMs, sinceMs);
-    if (workedMs < SHORTEST_MS) return undefined;
+  function blockUntil({ nowMs, pieceMs, turns, idleMs }: LoopLook): Seen | undefined {
     const before = blocks.at(-1);
-    const goesOn =
-      before !== undefined && idleMs - before.idleMs < RESTED_MS && nowMs - workedMs - before.toMs < AFTER_MS;
-    return { fromMs: goesOn ? before.fromMs : nowMs - workedMs, toMs: nowMs, idleMs };
+    const goesOn = before?.isCut === true && turns <= 1 && idleMs - before.idleMs < RESTED_MS;
+    if (pieceMs < SHORTEST_MS && !goesOn) return undefined;
+    return { fromMs: goesOn ? before.fromMs : nowMs - pieceMs, toMs: nowMs, idleMs, isCut: false };
   }
 
   function notice(look: LoopLook): void {
-    const block = blockUntil(look);
     if (look.nowMs - listener.lastHeardMs() > QUIET_MS) listener.quiet();
-    const goesOn = untold !== undefined && untold.fromMs === block?.fromMs;
-    if (untold !== undefined && !goesOn) listener.over(untold);
+    const block = blockUntil(look);
+    const told = untold?.fromMs === block?.fromMs ? undefined : untold;
     untold = block;
+    if (told !== undefined) listener.over(told);
     if (block === undefined) return;
-    if (goesOn) blocks.pop();
-    blocks.push(block);
+    if (blocks.at(-1)?.fromMs === block.fromMs) blocks.pop();
+    blocks.push({ ...block, isCut: !look.isDue });
     if (blocks.length > MAX_BLOCKS) blocks.shift();
     listener.seen(block);
   }
 
   /** The block in which something fell. */
   function blockAt(atMs: number): Block | undefined {
-    const now = blockUntil(peekAtEventLoop());
+    const look = peekAtEventLoop();
+    const now = look && blockUntil(look);
     if (now !== undefined && now.fromMs < atMs) return now;
     for (let n = blocks.length - 1; n >= 0; n--) {
       const block = blocks[n];

@@ -23,7 +23,7 @@ const HELP = `telltale doctor [app.js]: what of an app will be seen, what will n
 Reads the app's files and those of its libraries; runs none of them but with --run. Only a telltale.config.js is loaded, as the preload does. Asks
 the endpoints that telemetry would go to, with nothing in it, and tries the port of the metrics. Prints no values of variables.
 
-Exit codes: 0 nothing is in the way; 1 something will not be seen, or not arrive; 2 the arguments are wrong.
+Exit codes: 0 nothing is in the way, or warnings only; 1 something will not be seen, or cannot arrive; 2 the arguments are wrong.
 `;
 
 /** `telltale doctor`. */

@@ -11,6 +11,8 @@ ${VIEWER_HELP}
 
 Takes OTLP over HTTP, protobuf and JSON. Programs that export to the default address, http://localhost:4318, need no settings; for others:
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
+Telltale sends what it finds as logs, and pools and caches as metrics:
+  OTEL_LOGS_EXPORTER=otlp OTEL_METRICS_EXPORTER=prometheus,otlp
 Asks nothing of any other machine.
 `;
 

@@ -72,7 +72,7 @@ async function collect(response: IncomingMessage): Promise<string> {
 function explain(url: URL, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ECONNREFUSED") {
-    return `nothing listens on ${url.host}: is the service running, and watched by telltale/register? Its first line on stderr says where its metrics are`;
+    return `nothing listens on ${url.host}: is the service running, and watched by telltale/register? Its first line on stderr says where its metrics are; under telltale dev they are in the viewer (telltale top)`;
   }
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `there is no host ${url.hostname}`;
   return `${url.host} cannot be read: ${plain(message)}`;
