@@ -2,9 +2,10 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { collectGarbage } from "@telltale/test/memory";
+import { template } from "@telltale/test/template";
 import { waitFor } from "@telltale/testkit";
 import { afterEach, expect, test, vi } from "vitest";
-import { type LoopLook, setSay, watchEventLoop } from "../src/index.js";
+import { endOperation, type LoopLook, setSay, startDatabaseOperation, watchEventLoop } from "../src/index.js";
 import { hearOperation } from "../src/event-loop.js";
 
 let stops: (() => void)[] = [];
@@ -68,6 +69,19 @@ test("while operations are heard there is no rest, however little they do", asyn
   const during = looks.slice(before);
   expect(during.length).toBeGreaterThan(15);
   expect(during.filter(({ sinceMs, lateMs }) => sinceMs - lateMs > 12).length).toBeLessThan(during.length / 4);
+});
+
+test("the beginning and the end of a call are heard", async () => {
+  const looks = watch();
+  await untilItSleeps(looks);
+  const before = looks.length;
+  const operation = startDatabaseOperation(template(), undefined, undefined);
+  expect(looks).toHaveLength(before + 1);
+  await untilItSleeps(looks);
+  const beforeEnd = looks.length;
+  endOperation(operation);
+  expect(looks).toHaveLength(beforeEnd + 1);
+  expect(looks.at(-1)).toMatchObject({ isDue: false });
 });
 
 test("work ends a rest, and looks stay frequent while it goes on", async () => {
