@@ -31,7 +31,8 @@ function busyWork(ms: number): void {
   while (performance.now() < end);
 }
 
-const isLong = ({ sinceMs }: LoopLook): boolean => sinceMs >= 198;
+/** The one after it is long, too, as the loop hardly worked. */
+const isLong = ({ sinceMs, activeMs }: LoopLook): boolean => sinceMs >= 198 && activeMs < 0.04 * sinceMs;
 
 /** Two long periods, one after the other. */
 async function untilItSleeps(looks: readonly LoopLook[]): Promise<void> {
