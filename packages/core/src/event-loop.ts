@@ -7,7 +7,7 @@ import { startTimer, stopTimer } from "./timers.js";
  * From one look at the event loop to the next, in ms. None is what an app would choose: Node keeps timers of one duration in one line, and after a
  * block it serves lines by their oldest timer, so with one of ours in front an app's timer of 10 ms would come before its timer of 5.
  */
-const PERIOD_MS = 11;
+export const LOOP_PERIOD_MS = 11;
 /** While the loop rests, as waking a sleeping process takes it about 0.1 ms: less than a block that matters, so that none falls between two looks … */
 const RESTING_MS = 47;
 /** … and once it has rested for a second. */
@@ -15,8 +15,8 @@ const SLEEPING_MS = 199;
 const SLEEPS_AFTER_MS = 1_000;
 /** A loop that worked for less of the time since the last look than this, and heard of no operation, rests. */
 const RESTS_BELOW = 0.05;
-/** Whatever came later than this waited for work, and not only for a timer's whole milliseconds. */
-const LATE_MS = 5;
+/** A look that came later than this waited for work, and not only for a timer's whole milliseconds. */
+export const LOOP_LATE_MS = 5;
 /** What one piece of work takes: the turn in which it is, and what led to it. */
 const FEW_TURNS = 3;
 
@@ -52,7 +52,7 @@ const guard = createGuard("looks at the event loop", stopLooking);
 let timer: NodeJS.Timeout | undefined;
 /** Whether an operation was heard since the last look; one is enough. */
 let isHeard = true;
-let periodMs = PERIOD_MS;
+let periodMs = LOOP_PERIOD_MS;
 let lookedMs = 0;
 let busyMs = 0;
 let activeMs = 0;
@@ -77,15 +77,15 @@ export function watchEventLoop(part: string, looked: (look: LoopLook) => void): 
 }
 
 /** What a look would see now; undefined while nobody looks. */
-export function peekAtEventLoop(isDue = false): LoopLook | undefined {
-  return timer === undefined ? undefined : measure(isDue);
+export function peekAtEventLoop(): LoopLook | undefined {
+  return timer === undefined ? undefined : measure(false);
 }
 
 /** An operation begins or ends. */
 export function hearOperation(): void {
   if (isHeard) return;
   isHeard = true;
-  if (periodMs > PERIOD_MS) look(false);
+  if (periodMs > LOOP_PERIOD_MS) look(false);
 }
 
 function measure(isDue: boolean): LoopLook {
@@ -98,7 +98,7 @@ function measure(isDue: boolean): LoopLook {
   const turned = loopCount - turns;
   // Of a long time the work may have been in several pieces, of which the last one made the look late.
   const isOne = periodMs < SLEEPING_MS || turned <= FEW_TURNS;
-  const keptMs = lateMs <= LATE_MS ? 0 : isOne ? worked : Math.min(worked, lateMs + PERIOD_MS);
+  const keptMs = lateMs <= LOOP_LATE_MS ? 0 : isOne ? worked : Math.min(worked, lateMs + LOOP_PERIOD_MS);
   const pieceMs = Math.min(sinceMs, Math.max(keptMs, worked / Math.max(1, turned)));
   return { nowMs, sinceMs, isDue, lateMs, activeMs: worked, pieceMs, turns: turned, idleMs: loop.idle };
 }
@@ -123,7 +123,7 @@ function lookAgain(): void {
   if (!guard.on || watchers.size === 0) return;
   isHeard = false;
   const restedMs = lookedMs - busyMs;
-  periodMs = restedMs === 0 ? PERIOD_MS : restedMs < SLEEPS_AFTER_MS ? RESTING_MS : SLEEPING_MS;
+  periodMs = restedMs === 0 ? LOOP_PERIOD_MS : restedMs < SLEEPS_AFTER_MS ? RESTING_MS : SLEEPING_MS;
   timer = outsideRequests(() => startTimer(look, periodMs, true).unref());
 }
 

@@ -43,7 +43,7 @@ export {
   startAttributesOf,
 } from "./describe-span.js";
 export { type DriverConnection, findConnection, knowConnections } from "./driver-connections.js";
-export { type LoopLook, peekAtEventLoop, watchEventLoop } from "./event-loop.js";
+export { LOOP_LATE_MS, LOOP_PERIOD_MS, type LoopLook, peekAtEventLoop, watchEventLoop } from "./event-loop.js";
 export type { Explainer, ExplainJob, Explanation, PlanAdvice } from "./explain.js";
 export { NotExplained, workOnOwnConnection } from "./explain-connection.js";
 export { isExported, keepForFinding } from "./exported.js";

@@ -1,12 +1,8 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
-import { type LoopLook, watchEventLoop } from "@telltale/core";
+import { LOOP_LATE_MS, LOOP_PERIOD_MS, type LoopLook, watchEventLoop } from "@telltale/core";
 
-/** A rest counts as a look on time for each of so many ms of it, so that percentiles are those of the time, however often it was looked … */
-const LOOK_MS = 11;
-/** … for no longer than the longest there is: an app's tests may set the clock ahead by a year. */
+/** More than there are in the longest rest: an app's tests may set the clock ahead by a year. */
 const MOST_LOOKS = 20;
-/** Whatever came later than this waited for a piece of work, and not only for a timer's whole milliseconds. */
-const LATE_MS = 5;
 /** The least and the most that Node's histogram takes. */
 const ON_TIME_NS = 1;
 const LATEST_NS = Number.MAX_SAFE_INTEGER;
@@ -28,11 +24,14 @@ export function watchLoopDelay(): LoopDelay {
   return { delays, stop };
 }
 
-/** The delay that one look stands for, and how many looks on time there were besides, as the loop rested. */
+/**
+ * The delay that one look stands for, and how many looks on time there would have been besides: a rest counts as so many of the shortest period,
+ * so that percentiles are those of the time, however often it was looked.
+ */
 export function delayOf({ sinceMs, lateMs, activeMs, pieceMs }: LoopLook): { delayMs: number; onTime: number } {
-  const rested = Math.round((sinceMs - activeMs) / LOOK_MS);
+  const rested = Math.round((sinceMs - activeMs) / LOOP_PERIOD_MS);
   // The work that made it late began before it was due; in a long rest it may have been over before that.
-  const isKept = lateMs > LATE_MS || (rested > 1 && pieceMs > LATE_MS);
+  const isKept = lateMs > LOOP_LATE_MS || (rested > 1 && pieceMs > LOOP_LATE_MS);
   return {
     delayMs: isKept ? Math.max(lateMs, pieceMs) : lateMs,
     onTime: Math.max(0, Math.min(MOST_LOOKS, rested) - 1),

@@ -54,11 +54,11 @@ export function watchLoop(listener: BlockListener): LoopWatch {
   let untold: Seen | undefined;
 
   /** The block that lasts until the look, if one does. */
-  function blockUntil({ nowMs, pieceMs, turns, idleMs }: LoopLook): Seen | undefined {
+  function blockUntil({ nowMs, isDue, pieceMs, turns, idleMs }: LoopLook): Seen | undefined {
     const before = blocks.at(-1);
     const goesOn = before?.isCut === true && turns <= 1 && idleMs - before.idleMs < RESTED_MS;
     if (pieceMs < SHORTEST_MS && !goesOn) return undefined;
-    return { fromMs: goesOn ? before.fromMs : nowMs - pieceMs, toMs: nowMs, idleMs, isCut: false };
+    return { fromMs: goesOn ? before.fromMs : nowMs - pieceMs, toMs: nowMs, idleMs, isCut: !isDue };
   }
 
   function notice(look: LoopLook): void {
@@ -69,7 +69,7 @@ export function watchLoop(listener: BlockListener): LoopWatch {
     if (told !== undefined) listener.over(told);
     if (block === undefined) return;
     if (blocks.at(-1)?.fromMs === block.fromMs) blocks.pop();
-    blocks.push({ ...block, isCut: !look.isDue });
+    blocks.push(block);
     if (blocks.length > MAX_BLOCKS) blocks.shift();
     listener.seen(block);
   }
