@@ -9,6 +9,7 @@ import { showDiagnostics } from "./diagnostics.js";
 import { createFindingsPage } from "./findings/findings-page.js";
 import { INSTRUMENTATIONS } from "./instrumentations.js";
 import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
+import { keepTick } from "./kept-tick.js";
 import { tellLibraries } from "./library-news.js";
 import { type Ending, flushBeforeExit, flushOnSignals, flushWithin } from "./lifecycle.js";
 import { correlateLogs } from "./log-correlation/loggers.js";
@@ -99,6 +100,7 @@ function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["
   const { parts, undo } = assembly;
   const { sdk = {} } = config;
   showDiagnostics();
+  keepTick();
   nameCaches(config.caches ?? {});
   const resource = createResource(config);
   const tracing = createTracing(config, resource);
