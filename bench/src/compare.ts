@@ -2,40 +2,39 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type AppServer, type Reading, runLoad, startAppServer, type Surroundings } from "./app-server.js";
 import type { Endpoint, Options } from "./options.js";
 import { type AfterLoad, type Block, type EndpointResult, summarize } from "./results.js";
-import { shuffle } from "./statistics.js";
+import { median, shuffle } from "./statistics.js";
 import { copiesOf, type Variant } from "./variants.js";
 
 const MB = 1024 * 1024;
 /** Longer than most agents keep what they have to send. */
 const SETTLE_MS = 6_000;
 
-/** For as long as this nothing is asked of any server, and nothing is left over: what they spend then is what being there costs. */
-const IDLE_MS = 5_000;
+/** So often nothing is asked of any server for a second, and nothing is left over: what they spend then is what being there costs. */
+const IDLE_SECONDS = 5;
 /** From the last block to that: pg closes connections that nobody used for 10 s. */
 const CALM_MS = 12_000;
 
 /** So many come before the requests of a block and are not measured: after a rest V8 has made its heap smaller, and caches are cold. */
-const LEAD_IN = 1 / 3;
+const LEAD_IN = 2 / 3;
 
 interface Measured {
   readonly server: AppServer;
   readonly blocks: Spent[];
-  /** The last block, until the next one begins: what it has put off is still to come. */
-  last: { readonly begin: Reading; readonly restsSinceMs: number } | undefined;
+  /** Ends the last block, and is over when that has been read. */
+  endBlock: () => Promise<void>;
 }
 
-/** What a server spent on a block and in the rest after it. */
+/** What a server spent on a block and on what it had put off. */
 interface Spent {
   readonly begin: Reading;
   readonly end: Reading;
-  readonly endMs: number;
   readonly restMs: number;
 }
 
 /**
  * All servers are up and warm all the time; blocks of requests go to them in turn, in a new random order each round. What a server
- * spends is read from its block until its next turn, so that work put off (a batch that goes out later) counts. What it spends at rest
- * does not: the more servers take part in a run, the longer each of them rests.
+ * spends is read from its block until six seconds later, or its next turn: work put off (a batch that goes out later) counts. What it spends at rest
+ * does not, nor what V8 does when a server rests for long: the more servers take part in a run, the longer each of them rests.
  */
 export async function compareUnderLoad(
   around: Surroundings,
@@ -53,7 +52,7 @@ export async function compareUnderLoad(
     say(`${endpoint}: warming up ${variant.name}`);
     for (let copies = copiesOf(variant, servers); copies > 0; copies--) {
       const server = await startAppServer(around, variant, { keepsYoung: true });
-      all.push({ server, blocks: [], last: undefined });
+      all.push({ server, blocks: [], endBlock: async () => {} });
       await runLoad(around, server, endpoint, warmUp);
     }
   }
@@ -61,24 +60,24 @@ export async function compareUnderLoad(
   for (let round = 1; round <= rounds; round++) {
     say(`${endpoint}: round ${round} of ${rounds}`);
     for (const measured of shuffle(all)) {
-      await endBlock(measured);
+      await measured.endBlock();
       const { server } = measured;
       await runLoad(around, server, endpoint, leadIn);
       const begin = await server.read();
       await runLoad(around, server, endpoint, requests);
-      measured.last = { begin, restsSinceMs: performance.now() };
+      measured.endBlock = beginRest(measured, begin);
     }
   }
   say(`${endpoint}: waiting for what is sent late`);
   await sleep(CALM_MS);
-  for (const measured of all) await endBlock(measured);
+  for (const { endBlock } of all) await endBlock();
   say(`${endpoint}: at rest`);
-  await sleep(IDLE_MS);
+  const atRest = await cpuAtRest(all);
   const blocks: Block[] = [];
   const after: AfterLoad[] = [];
   const answered = warmUp + rounds * (leadIn + requests);
   for (const [index, measured] of all.entries()) {
-    const idle = await cpuAtRest(measured);
+    const idle = atRest[index] ?? 0;
     blocks.push(...blocksOf(measured, index, requests, idle));
     after.push({ ...(await lookAfterLoad(measured.server, answered)), idleMsPerSecond: idle });
   }
@@ -86,20 +85,42 @@ export async function compareUnderLoad(
   return summarize(blocks, after, requests);
 }
 
-async function endBlock(measured: Measured): Promise<void> {
-  const { last, server, blocks } = measured;
-  if (last === undefined) return;
-  measured.last = undefined;
-  const end = await server.read();
-  const endMs = performance.now();
-  blocks.push({ begin: last.begin, end, endMs, restMs: endMs - last.restsSinceMs });
+/** The rest after a block; what is returned ends it, unless it is over by then. */
+function beginRest({ server, blocks }: Measured, begin: Reading): () => Promise<void> {
+  const restsSinceMs = performance.now();
+  const turn = new AbortController();
+  const ended = (async () => {
+    await sleep(SETTLE_MS, undefined, { signal: turn.signal }).catch(() => {});
+    const end = await server.read();
+    blocks.push({ begin, end, restMs: performance.now() - restsSinceMs });
+  })();
+  // Whoever ends it hears of a failure.
+  ended.catch(() => {});
+  return () => {
+    turn.abort();
+    return ended;
+  };
 }
 
-/** CPU time in ms per second since the last block has ended, which is as many µs per ms. */
-async function cpuAtRest({ server, blocks }: Measured): Promise<number> {
-  const { end, endMs } = blocks.at(-1) as Spent;
-  const spentUs = (await server.read()).cpuUs - end.cpuUs;
-  return spentUs / (performance.now() - endMs);
+/** CPU time of each server in ms per second, which is as many µs per ms: of the median second, as a full collection may come in any. */
+async function cpuAtRest(all: readonly Measured[]): Promise<number[]> {
+  const seconds = all.map((): number[] => []);
+  let before = await Promise.all(all.map(readCpu));
+  for (let second = 0; second < IDLE_SECONDS; second++) {
+    await sleep(1_000);
+    const now = await Promise.all(all.map(readCpu));
+    for (const [index, { cpuUs, ms }] of now.entries()) {
+      const earlier = before[index] ?? { cpuUs, ms: 0 };
+      seconds[index]?.push((cpuUs - earlier.cpuUs) / (ms - earlier.ms));
+    }
+    before = now;
+  }
+  return seconds.map(median);
+}
+
+async function readCpu({ server }: Measured): Promise<{ cpuUs: number; ms: number }> {
+  const { cpuUs } = await server.read();
+  return { cpuUs, ms: performance.now() };
 }
 
 function blocksOf({ server, blocks }: Measured, index: number, requests: number, idle: number): Block[] {
