@@ -7,8 +7,8 @@ import {
   replaceMethod,
   undoAll,
 } from "@telltale/core";
-import { type CreateRouter, type Layer, noteMounted, type Router } from "./layer.js";
-import { enterLayer, enterRouter, type Message } from "./routing.js";
+import { type CreateRouter, type Layer, type Message, noteMounted, type Router } from "./layer.js";
+import { enterLayer, enterRouter } from "./routing.js";
 
 /** Names the route of each request that Express 4 and 5, or the `router` package, handle. Needs the http instrumentation. */
 export function expressInstrumentation(): Instrumentation {

@@ -1,5 +1,6 @@
 import { Attached } from "@telltale/core";
 import { joinPattern, type Path, patternsOf } from "./route-pattern.js";
+import { splitTarget } from "./url.js";
 
 /** What is used of a router: equal in Express 4 (`lib/router`) and in router 2, which is Express 5's. */
 export interface Router {
@@ -26,6 +27,19 @@ export interface Layer {
   readonly slash?: boolean;
   readonly regexp?: { readonly fast_slash?: boolean };
   match(path: string): unknown;
+}
+
+/** What is used of a request. */
+export interface Message {
+  readonly url?: string;
+  readonly baseUrl?: string;
+}
+
+/** Where a request is. */
+export interface Place {
+  readonly router: Router;
+  /** What the routers above have taken off the path. */
+  readonly baseUrl: string;
 }
 
 /** What is known of a layer. */
@@ -82,20 +96,20 @@ export function factsOf(layer: Layer): LayerFacts {
   return KnownLayer.get(layer) ?? noteLayer(layer, layer.route?.path ?? layer.rawPath ?? pathOfAny(layer));
 }
 
-/** The pattern of a layer that has matched a path, with the prefix of its router; undefined when it cannot be told. */
+/** The pattern of a layer that has matched the path of a message, with the prefix of its router; undefined when it cannot be told. */
 export function patternOf(
   layer: Layer,
   known: LayerFacts,
   prefix: string,
-  router: Router,
-  matchedPath: () => string,
+  { router, baseUrl }: Place,
+  message: Message,
   createRouter: CreateRouter,
 ): string | undefined {
   if (known.patterns === undefined) return undefined;
   let [pattern = "/"] = known.patterns;
   if (known.patterns.length > 1) {
     known.single ??= known.patterns.map((one) => createSingle(layer, one, router, createRouter));
-    const path = matchedPath();
+    const path = matchedPath(layer, message, baseUrl);
     pattern = known.patterns[known.single.findIndex((single) => single.match(path))] ?? pattern;
   }
   if (known.lastPrefix !== prefix || known.lastPattern !== pattern) {
@@ -104,6 +118,13 @@ export function patternOf(
     known.lastJoined = joinPattern(prefix, pattern);
   }
   return known.lastJoined;
+}
+
+/** A mounted layer runs with its part already taken off the path, a route does not. */
+function matchedPath({ route }: Layer, message: Message, baseUrl: string): string {
+  return route === undefined
+    ? (message.baseUrl ?? "").slice(baseUrl.length) || "/"
+    : splitTarget(message.url ?? "/").path;
 }
 
 function pathOfAny(layer: Layer): Path | undefined {

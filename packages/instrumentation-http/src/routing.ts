@@ -1,17 +1,15 @@
-import { type CreateRouter, factsOf, type Layer, patternOf, type Router } from "./layer.js";
+import { type CreateRouter, factsOf, type Layer, type Message, patternOf, type Place, type Router } from "./layer.js";
 import { setRoute } from "./name-route.js";
 import { servedOf } from "./served.js";
-import { splitTarget } from "./url.js";
 
 // How a request goes through the routers of Express. What Express itself keeps of the way (`req.baseUrl`) is the path of this
 // request, not the pattern, so each router that the request enters is noted here, with the patterns that led to it.
 
 /** A router with the request in it. */
-export class Routing {
+export class Routing implements Place {
   readonly router: Router;
-  /** What the routers above have taken off the path. */
   readonly baseUrl: string;
-  /** The same as patterns: empty at the root; undefined when a layer on the way cannot be told. */
+  /** What the routers above have taken off, as patterns: empty at the root; undefined when a layer on the way cannot be told. */
   readonly prefix: string | undefined;
   /** The prefix of a router that the running layer may enter. */
   inner: string | undefined;
@@ -22,12 +20,6 @@ export class Routing {
     this.prefix = prefix;
     this.inner = prefix;
   }
-}
-
-/** What is used of a request. */
-export interface Message {
-  readonly url?: string;
-  readonly baseUrl?: string;
 }
 
 /** A request enters a router. Returns the callback to give to it, which takes the request out again. */
@@ -59,11 +51,8 @@ export function enterLayer(layer: Layer, message: Message, createRouter: CreateR
   const facts = factsOf(layer);
   if (facts.isInner) return;
   const { route } = layer;
-  const { prefix, router, baseUrl } = routing;
-  // A mounted layer runs with its part already taken off the path, a route does not.
-  const matchedPath = () =>
-    route === undefined ? (message.baseUrl ?? "").slice(baseUrl.length) || "/" : splitTarget(message.url ?? "/").path;
-  const pattern = prefix === undefined ? undefined : patternOf(layer, facts, prefix, router, matchedPath, createRouter);
+  const { prefix } = routing;
+  const pattern = prefix === undefined ? undefined : patternOf(layer, facts, prefix, routing, message, createRouter);
   routing.inner = route === undefined ? pattern : prefix;
   setRoute(request, pattern === "" && route !== undefined ? "/" : pattern || undefined);
 }
