@@ -1,5 +1,6 @@
 import { type OtlpReceiver, startOtlpReceiver } from "@telltale/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { fixture, REGISTER, runProgram } from "./run-program.js";
 import { scrape, sumOf } from "./scrape.js";
 import { testNodes } from "./servers/index.js";
 import { startService, type WatchedService } from "./watched-service.js";
@@ -74,3 +75,19 @@ describe.each(await testNodes())("a service that sends and streams, on Node $ver
     socket.close();
   });
 });
+
+test.each(await testNodes())(
+  "on Node $version a request on a connection is active within itself alone, however it arrives",
+  async ({ binary }) => {
+    const { stdout } = await runProgram(fixture("http/pipelined.cjs"), {
+      node: binary,
+      nodeOptions: ["--require", REGISTER],
+      env: { OTEL_TRACES_EXPORTER: "otlp", OTEL_METRICS_EXPORTER: "none", TELLTALE_LOG: "silent" },
+    });
+    const lines = stdout.trim().split("\n");
+    const moments = ["before", "request", "tick", "promise", "data", "end", "timer"];
+    const expected = ["/1", "/2", "/3", "/4"].flatMap((url) => moments.map((moment) => `${url} ${moment} listen true`));
+    // The third comes in two parts.
+    expect(lines.toSorted()).toEqual([...expected, "/3 data listen true", "connection true"].toSorted());
+  },
+);

@@ -26,6 +26,7 @@ export { hearCaches, isHeardCache, nameCache, nameOfCache } from "./cache-names.
 export { epochOriginMs } from "./clock.js";
 export { codeAt, startsWith } from "./code-at.js";
 export { requestOf, spanOf, withRequest, withSpan } from "./context.js";
+export { enterContext, setEnterContext } from "./enter-context.js";
 export { createTargets, type DatabasePlace, type DatabaseTarget } from "./database-targets.js";
 export {
   type AttributeSink,

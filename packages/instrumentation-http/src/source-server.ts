@@ -1,10 +1,11 @@
-import type { EventEmitter } from "node:events";
+import { EventEmitter } from "node:events";
 import { type IncomingMessage, IncomingMessage as Incoming, ServerResponse } from "node:http";
 import { Server, Socket } from "node:net";
 import { context, type Context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
 import {
   activeRequest,
   contextOf,
+  enterContext,
   failOperation,
   type Guard,
   hasListeners,
@@ -56,6 +57,8 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
       if (HANDED.has(event) && guard.on && hasListeners() && !ignored.has(this)) {
         const runIn = event === "stream" ? beginStream(arguments[1], arguments[2]) : begin(arguments[1], arguments[2]);
         if (runIn !== undefined) {
+          if (arguments.length === 3 && isBeingParsed(event, arguments[1]) && enterContext(runIn))
+            return find().call(this, event, arguments[1], arguments[2]);
           // A `server.emit` of the app's may hand more to its listeners.
           if (arguments.length > 3)
             return context.with(runIn, find(), this, ...(arguments as unknown as Parameters<Emit>));
@@ -140,8 +143,8 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
     return function emit(this: EventEmitter, event: string) {
       const isEnd = event === "finish" || event === "close";
       const listeners = this.listenerCount(event);
-      // Most events of a message have no listener: to look no further saves 1 µs a request.
-      const here = isEnd || listeners > 0 ? servedByResponse(this) : undefined;
+      if (!isEnd && isUnheard(event, listeners, find)) return false;
+      const here = servedByResponse(this);
       // A call that V8 can inline; most events have no arguments.
       if (here === undefined)
         return arguments.length === 1 ? find().call(this, event) : Reflect.apply(find(), this, arguments);
@@ -175,6 +178,18 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
   }
 }
 
+/**
+ * Node's parser hands the message over, in a callback of its own: it ends with that, and what is active in it as well. Others may do so in
+ * the middle of anything.
+ */
+function isBeingParsed(event: string, message: unknown): boolean {
+  if (event !== "request") return false;
+  const { parser } = (message as IncomingMessage).socket as Socket & {
+    readonly parser?: { readonly incoming?: unknown };
+  };
+  return parser?.incoming === message;
+}
+
 /** With the connection that it came by. */
 function isOfNode(message: unknown): message is IncomingMessage {
   return message instanceof Incoming && (message.socket as Socket | null | undefined) != null;
@@ -186,11 +201,19 @@ function typeOf(response: ServerResponse): string | undefined {
   return head === undefined ? undefined : /^content-type:(.*)$/im.exec(head)?.[1];
 }
 
+const { emit: nodesEmit } = EventEmitter.prototype;
+
+/** As most events of a message are: Node's own `emit`, where nobody has replaced it, has nothing to do then but to look once more. */
+function isUnheard(event: string, listeners: number, find: () => Emit): boolean {
+  return listeners === 0 && event !== "error" && find() === nodesEmit;
+}
+
 /** The body arrives in the context of the connection: what listens for it belongs to the request all the same. */
 function wrapIncoming(find: () => Emit): Emit {
   return function emit(this: EventEmitter, event: string) {
     const listeners = this.listenerCount(event);
-    const here = listeners > 0 ? servedByMessage(this) : undefined;
+    if (isUnheard(event, listeners, find)) return false;
+    const here = servedByMessage(this);
     if (here === undefined || isNodesEnd(this, event, listeners, here) || activeRequest() === here.request)
       return arguments.length === 1 ? find().call(this, event) : Reflect.apply(find(), this, arguments);
     return context.with(here.context, find(), this, ...(arguments as unknown as Parameters<Emit>));

@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import {
+  type Context,
   context,
   type ContextManager,
   type LoggerProvider,
@@ -11,7 +13,7 @@ import {
   type TracerProvider,
 } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
-import { sayOnce } from "@telltale/core";
+import { sayOnce, setEnterContext } from "@telltale/core";
 
 export interface Globals {
   readonly contextManager: ContextManager | undefined;
@@ -33,7 +35,11 @@ export function registerGlobals(globals: Globals): () => void {
     else sayOnce("info", `OpenTelemetry has a ${what} already, set up before Telltale started; it stays`);
   };
   const manager = contextManager ?? new AsyncLocalStorageContextManager();
-  register("context manager", context.setGlobalContextManager(manager.enable()), () => context.disable());
+  register("context manager", context.setGlobalContextManager(manager.enable()), () => {
+    setEnterContext(undefined);
+    context.disable();
+  });
+  if (undo.length > 0 && contextManager === undefined) setEnterContext(enterOf(manager));
   if (propagator !== undefined) {
     register("propagator", propagation.setGlobalPropagator(propagator), () => propagation.disable());
   }
@@ -47,4 +53,11 @@ export function registerGlobals(globals: Globals): () => void {
   return () => {
     for (const step of undo.reverse()) step();
   };
+}
+
+/** With async hooks (before Node 24, or `--no-async-context-frame`) what is entered belongs to the resource, which may be a whole connection. */
+function enterOf(manager: ContextManager): ((context: Context) => void) | undefined {
+  const { _asyncLocalStorage: storage } = manager as { readonly _asyncLocalStorage?: unknown };
+  if ("_propagate" in AsyncLocalStorage.prototype || !(storage instanceof AsyncLocalStorage)) return undefined;
+  return (to) => storage.enterWith(to);
 }
