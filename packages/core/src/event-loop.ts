@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { performance } from "node:perf_hooks";
 import { attempt, createGuard, type Guard } from "./guard.js";
-import { startTimer, stopTimer } from "./timers.js";
+import { startTick, startTimer, stopTimer } from "./timers.js";
 
 /**
  * From one look at the event loop to the next, in ms. None is what an app would choose: Node keeps timers of one duration in one line, and after a
@@ -48,8 +48,8 @@ const watchers = new Set<Watcher>();
 /** A timer keeps what the code that starts it can reach: without this, the request that ended a rest, until another one does. */
 const outsideRequests = AsyncLocalStorage.snapshot();
 const guard = createGuard("looks at the event loop", stopLooking);
-/** Undefined while nobody looks. */
 let timer: NodeJS.Timeout | undefined;
+let isLooking = false;
 /** Whether an operation was heard since the last look; one is enough. */
 let isHeard = true;
 let periodMs = LOOP_PERIOD_MS;
@@ -72,13 +72,13 @@ export function watchEventLoop(part: string, looked: (look: LoopLook) => void): 
   // What was before belongs to those who watched.
   look(false);
   watchers.add(watcher);
-  lookAgain();
+  lookAgain(false);
   return stop;
 }
 
 /** What a look would see now; undefined while nobody looks. */
 export function peekAtEventLoop(): LoopLook | undefined {
-  return timer === undefined ? undefined : measure(false);
+  return isLooking ? measure(false) : undefined;
 }
 
 /** An operation begins or ends. */
@@ -114,22 +114,38 @@ function look(isDue: boolean): void {
     isHeard = true;
     for (const watcher of watchers) attempt(watcher.guard, () => watcher.looked(seen));
   });
-  lookAgain();
+  lookAgain(isDue);
 }
 
-function lookAgain(): void {
+function lookAgain(isDue: boolean): void {
   stopTimer(timer);
-  timer = undefined;
-  if (!guard.on || watchers.size === 0) return;
+  isLooking = guard.on && watchers.size > 0;
+  if (!isLooking) return;
   isHeard = false;
   const restedMs = lookedMs - busyMs;
   periodMs = restedMs === 0 ? LOOP_PERIOD_MS : restedMs < SLEEPS_AFTER_MS ? RESTING_MS : SLEEPING_MS;
-  timer = outsideRequests(() => startTimer(look, periodMs, true).unref());
+  // A look that is not due may be in a call of the app's, whose context the timer would keep. That is left after the call: of an error that is thrown
+  // in a callback of Node's HTTP parser nobody hears once a snapshot has run in the same callback.
+  if (isDue) wait();
+  else startTick(outsideRequests, lookAfterCall);
+}
+
+function wait(): void {
+  timer = startTimer(look, periodMs, true).unref();
+}
+
+function lookAfterCall(): void {
+  attempt(guard, () => {
+    stopTimer(timer);
+    if (!isLooking) return;
+    if (performance.now() - lookedMs > periodMs) look(true);
+    else wait();
+  });
 }
 
 /** Operations are not heard then. */
 function stopLooking(): void {
   stopTimer(timer);
-  timer = undefined;
+  isLooking = false;
   isHeard = true;
 }

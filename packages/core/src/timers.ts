@@ -3,3 +3,6 @@
  * at once, or never.
  */
 export const { setTimeout: startTimer, clearTimeout: stopTimer, setImmediate: startImmediate } = globalThis;
+
+/** The same of ticks. */
+export const { nextTick: startTick } = process;
