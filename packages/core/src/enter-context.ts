@@ -1,6 +1,6 @@
-import type { Context } from "@opentelemetry/api";
+import { type Context, context } from "@opentelemetry/api";
 
-let enter: ((context: Context) => void) | undefined;
+let enter: ((to: Context) => void) | undefined;
 
 /** How a context is entered without a way back; undefined where it would then outlive the callback that Node runs. */
 export function setEnterContext(how: typeof enter): void {
@@ -9,10 +9,11 @@ export function setEnterContext(how: typeof enter): void {
 
 /**
  * Makes a context the active one for the rest of the callback that Node runs: where that ends soon, half of what `context.with` costs, which
- * makes a Map to go in and another one to come back. False where it cannot be done, and nothing has changed.
+ * makes a Map to go in and another one to come back. False where that is not to be had; `context.with` is then.
  */
-export function enterContext(context: Context): boolean {
+export function enterContext(to: Context): boolean {
   if (enter === undefined) return false;
-  enter(context);
-  return true;
+  enter(to);
+  // The app may have put a context manager of its own in place of ours.
+  return context.active() === to;
 }
