@@ -16,7 +16,7 @@ describe("full collections at rest", () => {
       });
       expect(code).toBe(0);
       const { before, after } = JSON.parse(stdout) as { before: number; after: number };
-      // Alone it is four to eight.
+      // Alone it is five to eight.
       expect(after / before).toBeLessThan(2);
     },
   );

@@ -8,8 +8,8 @@ export function setEnterContext(how: typeof enter): void {
 }
 
 /**
- * Makes a context the active one for the rest of the callback that Node runs: where that ends soon, half of what `context.with` costs, which
- * makes a Map to go in and another one to come back. False where that is not to be had; `context.with` is then.
+ * Makes a context the active one for the rest of the callback that Node runs, which is to end soon: `context.with` makes a Map to go in and
+ * another one to come back. False where that is not to be had; `context.with` is then.
  */
 export function enterContext(to: Context): boolean {
   if (enter === undefined) return false;

@@ -1,6 +1,6 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { performance } from "node:perf_hooks";
 import { attempt, createGuard, type Guard } from "./guard.js";
+import { outsideRequests } from "./outside-requests.js";
 import { startTick, startTimer, stopTimer } from "./timers.js";
 
 /**
@@ -45,11 +45,8 @@ interface Watcher {
 }
 
 const watchers = new Set<Watcher>();
-/** A timer keeps what the code that starts it can reach: without this, the request that ended a rest, until another one does. */
-const outsideRequests = AsyncLocalStorage.snapshot();
 const guard = createGuard("looks at the event loop", stopLooking);
 let timer: NodeJS.Timeout | undefined;
-let isLooking = false;
 /** Whether an operation was heard since the last look; one is enough. */
 let isHeard = true;
 let periodMs = LOOP_PERIOD_MS;
@@ -78,7 +75,7 @@ export function watchEventLoop(part: string, looked: (look: LoopLook) => void): 
 
 /** What a look would see now; undefined while nobody looks. */
 export function peekAtEventLoop(): LoopLook | undefined {
-  return isLooking ? measure(false) : undefined;
+  return isLooking() ? measure(false) : undefined;
 }
 
 /** An operation begins or ends. */
@@ -86,6 +83,10 @@ export function hearOperation(): void {
   if (isHeard) return;
   isHeard = true;
   if (periodMs > LOOP_PERIOD_MS) look(false);
+}
+
+function isLooking(): boolean {
+  return guard.on && watchers.size > 0;
 }
 
 function measure(isDue: boolean): LoopLook {
@@ -119,13 +120,11 @@ function look(isDue: boolean): void {
 
 function lookAgain(isDue: boolean): void {
   stopTimer(timer);
-  isLooking = guard.on && watchers.size > 0;
-  if (!isLooking) return;
+  if (!isLooking()) return;
   isHeard = false;
   const restedMs = lookedMs - busyMs;
   periodMs = restedMs === 0 ? LOOP_PERIOD_MS : restedMs < SLEEPS_AFTER_MS ? RESTING_MS : SLEEPING_MS;
-  // A look that is not due may be in a call of the app's, whose context the timer would keep. That is left after the call: of an error that is thrown
-  // in a callback of Node's HTTP parser nobody hears once a snapshot has run in the same callback.
+  // A look that is not due may be in a call of the app's: the request that ended a rest would be kept until another one does.
   if (isDue) wait();
   else startTick(outsideRequests, lookAfterCall);
 }
@@ -137,7 +136,7 @@ function wait(): void {
 function lookAfterCall(): void {
   attempt(guard, () => {
     stopTimer(timer);
-    if (!isLooking) return;
+    if (!isLooking()) return;
     if (performance.now() - lookedMs > periodMs) look(true);
     else wait();
   });
@@ -146,6 +145,5 @@ function lookAfterCall(): void {
 /** Operations are not heard then. */
 function stopLooking(): void {
   stopTimer(timer);
-  isLooking = false;
   isHeard = true;
 }

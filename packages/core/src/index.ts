@@ -137,6 +137,7 @@ export {
   startHttpServerOperation,
 } from "./operation.js";
 export { OuterLookup } from "./outer-lookup.js";
+export { outsideRequests } from "./outside-requests.js";
 export { installedFolder, targetsOf } from "./package-files.js";
 export {
   allPools,
@@ -173,5 +174,5 @@ export { Slices } from "./slices.js";
 export { addSpanListener } from "./spans.js";
 export { locateFrame } from "./stack-frames.js";
 export { undoAll } from "./undo.js";
-export { startImmediate, startTimer, stopTimer } from "./timers.js";
+export { startImmediate, startTick, startTimer, stopTimer } from "./timers.js";
 export { VERSION } from "./version.js";

@@ -3,6 +3,5 @@
  * at once, or never.
  */
 export const { setTimeout: startTimer, clearTimeout: stopTimer, setImmediate: startImmediate } = globalThis;
-
-/** The same of ticks. */
+/** The same of `process.nextTick`. */
 export const { nextTick: startTick } = process;

@@ -35,11 +35,12 @@ export function registerGlobals(globals: Globals): () => void {
     else sayOnce("info", `OpenTelemetry has a ${what} already, set up before Telltale started; it stays`);
   };
   const manager = contextManager ?? new AsyncLocalStorageContextManager();
-  register("context manager", context.setGlobalContextManager(manager.enable()), () => {
+  const isOurs = context.setGlobalContextManager(manager.enable());
+  register("context manager", isOurs, () => {
     setEnterContext(undefined);
     context.disable();
   });
-  if (undo.length > 0 && contextManager === undefined) setEnterContext(enterOf(manager));
+  if (isOurs && contextManager === undefined) setEnterContext(enterOf(manager));
   if (propagator !== undefined) {
     register("propagator", propagation.setGlobalPropagator(propagator), () => propagation.disable());
   }

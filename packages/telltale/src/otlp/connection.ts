@@ -1,8 +1,7 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { context, ROOT_CONTEXT } from "@opentelemetry/api";
-import { startTimer, stopTimer, suppress } from "@telltale/core";
+import { outsideRequests, startTimer, stopTimer, suppress } from "@telltale/core";
 import { type Answer, type AnswerParser, createAnswerParser } from "./answer-parser.js";
 import type { Target } from "./request-head.js";
 
@@ -50,9 +49,6 @@ const IDLE_MS = 60_000;
 const PROBED = { keepAlive: true, keepAliveInitialDelay: 1_000 };
 /** How a connection that was closed meanwhile fails. */
 const CLOSED = new Set(["ECONNRESET", "EPIPE"]);
-
-/** As it was when this was loaded: what lives long and is made by a request would keep all that an app's AsyncLocalStorage has for it. */
-const outsideRequests = AsyncLocalStorage.snapshot();
 
 /**
  * HTTP/1.1 of our own. Sockets, requests and answers of node:http made Node's code, which the app's requests run through, meet more shapes of
