@@ -33,8 +33,8 @@ interface Spent {
 
 /**
  * All servers are up and warm all the time; blocks of requests go to them in turn, in a new random order each round. What a server
- * spends is read from its block until six seconds later, or its next turn: work put off (a batch that goes out later) counts. What it spends at rest
- * does not, nor what V8 does when a server rests for long: the more servers take part in a run, the longer each of them rests.
+ * spends is read from its block until six seconds later, or its next turn: work put off (a batch that goes out later) counts. What it
+ * spends at rest does not, nor what V8 does when a server rests for long: the more servers take part in a run, the longer each rests.
  */
 export async function compareUnderLoad(
   around: Surroundings,
