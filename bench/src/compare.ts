@@ -6,35 +6,31 @@ import { median, shuffle } from "./statistics.js";
 import { copiesOf, type Variant } from "./variants.js";
 
 const MB = 1024 * 1024;
-/** Longer than most agents keep what they have to send. */
-const SETTLE_MS = 6_000;
-
 /** So often nothing is asked of any server for a second, and nothing is left over: what they spend then is what being there costs. */
 const IDLE_SECONDS = 5;
-/** From the last block to that: pg closes connections that nobody used for 10 s. */
+/** From the last block to that: longer than most agents keep what they have to send, and pg closes connections that nobody used for 10 s. */
 const CALM_MS = 12_000;
 
-/** So many come before the requests of a block and are not measured: after a rest V8 has made its heap smaller, and caches are cold. */
-const LEAD_IN = 2 / 3;
+/** A block comes in so many slices, between those of the other servers: the machine's speed changes from second to second. */
+const SLICES = 10;
 
 interface Measured {
   readonly server: AppServer;
-  readonly blocks: Spent[];
-  /** Ends the last block, and is over when that has been read. */
-  endBlock: () => Promise<void>;
+  /** At the begin of each round, and at the end of the last. */
+  readonly readings: Passed[];
+  /** How long it has been asked something, in all. */
+  busyMs: number;
 }
 
-/** What a server spent on a block and on what it had put off. */
-interface Spent {
-  readonly begin: Reading;
-  readonly end: Reading;
+/** What a server has spent so far, and for how long it has rested. */
+interface Passed extends Reading {
   readonly restMs: number;
 }
 
 /**
- * All servers are up and warm all the time; blocks of requests go to them in turn, in a new random order each round. What a server
- * spends is read from its block until six seconds later, or its next turn: work put off (a batch that goes out later) counts. What it
- * spends at rest does not, nor what V8 does when a server rests for long: the more servers take part in a run, the longer each rests.
+ * All servers are up and warm all the time. In each round every one answers a block of requests, slice by slice in a new random order,
+ * so that none rests for long. All that a server spends from one round's begin to the next counts, work put off with it (a batch that
+ * goes out later), but for what it spends at rest anyway.
  */
 export async function compareUnderLoad(
   around: Surroundings,
@@ -44,62 +40,51 @@ export async function compareUnderLoad(
   say: (line: string) => void,
 ): Promise<EndpointResult> {
   const share = endpoint === "item" ? 1 : 1 / 3;
-  const requests = Math.ceil(itemRequests * share);
+  const slice = Math.ceil((itemRequests * share) / SLICES);
   const warmUp = Math.ceil(itemWarmUp * share);
-  const leadIn = Math.ceil(requests * LEAD_IN);
   const all: Measured[] = [];
   for (const variant of variants) {
     say(`${endpoint}: warming up ${variant.name}`);
     for (let copies = copiesOf(variant, servers); copies > 0; copies--) {
       const server = await startAppServer(around, variant, { keepsYoung: true });
-      all.push({ server, blocks: [], endBlock: async () => {} });
+      all.push({ server, readings: [], busyMs: 0 });
       await runLoad(around, server, endpoint, warmUp);
     }
   }
-  await sleep(SETTLE_MS);
-  for (let round = 1; round <= rounds; round++) {
-    say(`${endpoint}: round ${round} of ${rounds}`);
-    for (const measured of shuffle(all)) {
-      await measured.endBlock();
-      const { server } = measured;
-      await runLoad(around, server, endpoint, leadIn);
-      const begin = await server.read();
-      await runLoad(around, server, endpoint, requests);
-      measured.endBlock = beginRest(measured, begin);
+  // One more that does not count: while others warmed up the first ones rested.
+  for (let round = 0; round <= rounds; round++) {
+    say(`${endpoint}: ${round === 0 ? "warming up all" : `round ${round} of ${rounds}`}`);
+    if (round > 0) await readAll(all);
+    for (let done = 0; done < SLICES; done++) {
+      for (const measured of shuffle(all)) {
+        const sinceMs = performance.now();
+        await runLoad(around, measured.server, endpoint, slice);
+        measured.busyMs += performance.now() - sinceMs;
+      }
     }
   }
   say(`${endpoint}: waiting for what is sent late`);
   await sleep(CALM_MS);
-  for (const { endBlock } of all) await endBlock();
+  await readAll(all);
   say(`${endpoint}: at rest`);
   const atRest = await cpuAtRest(all);
   const blocks: Block[] = [];
   const after: AfterLoad[] = [];
-  const answered = warmUp + rounds * (leadIn + requests);
+  const answered = warmUp + (rounds + 1) * SLICES * slice;
   for (const [index, measured] of all.entries()) {
     const idle = atRest[index] ?? 0;
-    blocks.push(...blocksOf(measured, index, requests, idle));
+    blocks.push(...blocksOf(measured, index, SLICES * slice, idle));
     after.push({ ...(await lookAfterLoad(measured.server, answered)), idleMsPerSecond: idle });
   }
   for (const { server } of all) await server.stop();
-  return summarize(blocks, after, requests);
+  return summarize(blocks, after, SLICES * slice);
 }
 
-/** The rest after a block; what is returned ends it, unless it is over by then. */
-function beginRest({ server, blocks }: Measured, begin: Reading): () => Promise<void> {
-  const restsSinceMs = performance.now();
-  const turn = new AbortController();
-  const ended = (async () => {
-    await sleep(SETTLE_MS, undefined, { signal: turn.signal }).catch(() => {});
-    const end = await server.read();
-    blocks.push({ begin, end, restMs: performance.now() - restsSinceMs });
-  })();
-  // Whoever ends it hears of a failure.
-  ended.catch(() => {});
-  return () => {
-    turn.abort();
-    return ended;
-  };
+async function readAll(all: readonly Measured[]): Promise<void> {
+  for (const { server, readings, busyMs } of all) {
+    const reading = await server.read();
+    readings.push({ ...reading, restMs: performance.now() - busyMs });
+  }
 }
 
 /** CPU time of each server in ms per second, which is as many µs per ms: of the median second, as a full collection may come in any. */
@@ -123,15 +108,18 @@ async function readCpu({ server }: Measured): Promise<{ cpuUs: number; ms: numbe
   return { cpuUs, ms: performance.now() };
 }
 
-function blocksOf({ server, blocks }: Measured, index: number, requests: number, idle: number): Block[] {
-  return blocks.map(({ begin, end, restMs }, i) => ({
-    round: i + 1,
-    variant: server.variant.name,
-    server: index,
-    cpuUs: (end.cpuUs - begin.cpuUs - idle * restMs) / requests,
-    allocatedBytes: (end.allocated - begin.allocated) / requests,
-    gcUs: (end.gcUs - begin.gcUs) / requests,
-  }));
+function blocksOf({ server, readings }: Measured, index: number, requests: number, idle: number): Block[] {
+  return readings.slice(1).map((end, i) => {
+    const begin = readings[i] as Passed;
+    return {
+      round: i + 1,
+      variant: server.variant.name,
+      server: index,
+      cpuUs: (end.cpuUs - begin.cpuUs - idle * (end.restMs - begin.restMs)) / requests,
+      allocatedBytes: (end.allocated - begin.allocated) / requests,
+      gcUs: (end.gcUs - begin.gcUs) / requests,
+    };
+  });
 }
 
 /** Fails where an agent that sends spans has sent none: it would be compared for doing nothing. */

@@ -1,5 +1,5 @@
 import type { Endpoint } from "./options.js";
-import { median, type Spread, spread } from "./statistics.js";
+import { mean, median, type Spread, spread } from "./statistics.js";
 import { BARE } from "./variants.js";
 
 /** One block of requests to one server; all figures are per request. */
@@ -26,7 +26,7 @@ export interface AfterLoad {
 /** One variant under load; ratios are to the bare app. */
 export interface LoadResult {
   readonly cpuUs: Spread;
-  /** Ratio of the medians; least and most of its servers, each by itself. */
+  /** Of each block, to the bare app's blocks of its round: median; least and most of the medians of its servers. */
   readonly cpuRatio: Spread;
   readonly allocatedBytes: Spread;
   readonly allocatedRatio: Spread;
@@ -85,7 +85,7 @@ export interface ScrapeResult {
 }
 
 /** How the figures are measured: raise it when those of before cannot be compared any more. */
-export const METHOD = 2;
+export const METHOD = 3;
 
 export interface Results {
   readonly method: number;
@@ -100,7 +100,7 @@ export interface Results {
   readonly scrape?: ScrapeResult;
 }
 
-/** Medians of blocks, and their ratios to the bare app's. */
+/** Medians of blocks, and of their ratios to the bare app's blocks of the same round. */
 export function summarize(
   blocks: readonly Block[],
   afterLoad: readonly AfterLoad[],
@@ -131,7 +131,11 @@ const cpu = ({ cpuUs }: Block): number => cpuUs;
 const allocated = ({ allocatedBytes }: Block): number => allocatedBytes;
 
 function ratio(own: readonly Block[], bare: readonly Block[], figure: (block: Block) => number): Spread {
-  const toBare = (blocks: readonly Block[]): number => median(blocks.map(figure)) / median(bare.map(figure));
+  const bareOf = Map.groupBy(bare, ({ round }) => round);
+  const toBare = (block: Block): number => figure(block) / mean((bareOf.get(block.round) ?? []).map(figure));
   const servers = [...Map.groupBy(own, ({ server }) => server).values()];
-  return { ...spread(servers.map(toBare)), median: toBare(own) };
+  return {
+    ...spread(servers.map((blocks) => median(blocks.map(toBare)))),
+    median: median([...Map.groupBy(own, ({ round }) => round).values()].map((blocks) => mean(blocks.map(toBare)))),
+  };
 }

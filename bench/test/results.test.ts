@@ -14,29 +14,37 @@ const afterLoad = (variant: string, heapAfterGcMb: number): AfterLoad => ({
 
 const result = summarize(
   [
-    ...blocks("bare", 0, [100, 100, 100]),
-    ...blocks("bare", 1, [98, 104, 102]),
-    ...blocks("agent", 2, [150, 306, 200]),
-    ...blocks("agent", 3, [190]),
+    ...blocks("bare", 0, [90, 200, 100]),
+    ...blocks("bare", 1, [110, 200, 120]),
+    ...blocks("agent", 2, [150, 280, 165]),
+    ...blocks("agent", 3, [190, 360, 275]),
   ],
   [afterLoad("bare", 10), afterLoad("bare", 12), afterLoad("agent", 20)],
   3000,
 );
 
-test("a ratio is that of the medians; its ends are those of the servers, each by itself", () => {
+test("a ratio is to the bare blocks of the same round, whatever the machine's speed in another one", () => {
   const { cpuUs, cpuRatio, allocatedRatio } = result.variants["agent"] ?? {};
-  expect(cpuUs).toEqual({ median: 195, min: 150, max: 306 });
-  // Bare: 98, 100, 100, 100, 102, 104; the agent's servers are at 200 and 190.
-  expect(cpuRatio).toEqual({ median: 1.95, min: 1.9, max: 2 });
+  expect(cpuUs).toEqual({ median: 232.5, min: 150, max: 360 });
+  // Bare is at 100, 200 and 110; one server is at 1.5, 1.4 and 1.5 of it, the other at 1.9, 1.8 and 2.5; both together at 1.7, 1.6 and 2.
+  expect(cpuRatio).toEqual({ median: expect.closeTo(1.7), min: 1.5, max: 1.9 });
   expect(allocatedRatio).toEqual(cpuRatio);
 });
 
 test("noise is what the bare servers differ by", () => {
-  expect(result.variants["bare"]?.cpuRatio).toEqual({ median: 1, min: 1, max: 1.02 });
+  const { median, min, max } = result.variants["bare"]?.cpuRatio ?? {};
+  // 0.9, 1 and 0.91; 1.1, 1 and 1.09.
+  expect(median).toBeCloseTo(1);
+  expect(min).toBeCloseTo(100 / 110);
+  expect(max).toBeCloseTo(120 / 110);
 });
 
 test("the rest is the median of a variant's servers", () => {
   expect(result).toMatchObject({ rounds: 3, requestsPerBlock: 3000 });
-  expect(result.variants["bare"]).toMatchObject({ heapAfterGcMb: 11, gcShare: 0.1, idleMsPerSecond: 1.1 });
+  expect(result.variants["bare"]).toMatchObject({
+    heapAfterGcMb: 11,
+    gcShare: expect.closeTo(0.1),
+    idleMsPerSecond: 1.1,
+  });
   expect(result.variants["agent"]).toMatchObject({ heapAfterGcMb: 20, spansPerRequest: 2.4 });
 });
