@@ -53,6 +53,16 @@ test.each([
   expect(checkResults(results({ load }), reference).regressions).toHaveLength(now.regressions);
 });
 
+test.each([
+  { cpuRatio: 1.49, regressions: 0 },
+  { cpuRatio: 1.51, regressions: 1 },
+])("where a variant's servers were 0.2 apart, 1.30 may become $cpuRatio: $regressions regressions", (now) => {
+  const apart = { ...loadResult(1.3), cpuRatio: { median: 1.3, min: 1.2, max: 1.4 } };
+  const was = results({ load: { item: endpointResult({ telltale: apart }) } });
+  const load = { item: endpointResult({ telltale: loadResult(now.cpuRatio) }) };
+  expect(checkResults(results({ load }), was).regressions).toHaveLength(now.regressions);
+});
+
 test("what only one of them has is not compared", () => {
   const now = results({ load: { multi: endpointResult({ telltale: loadResult(9) }) } });
   expect(checkResults(now, reference)).toEqual({ compared: 0, regressions: [] });
