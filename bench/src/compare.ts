@@ -46,7 +46,7 @@ export async function compareUnderLoad(
   for (const variant of variants) {
     say(`${endpoint}: warming up ${variant.name}`);
     for (let copies = copiesOf(variant, servers); copies > 0; copies--) {
-      const server = await startAppServer(around, variant, { keepsYoung: true });
+      const server = await startAppServer(around, variant, { busy: true });
       all.push({ server, readings: [], busyMs: 0 });
       await runLoad(around, server, endpoint, warmUp);
     }
