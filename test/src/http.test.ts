@@ -91,3 +91,19 @@ test.each(await testNodes())(
     expect(lines.toSorted()).toEqual([...expected, "/3 data listen true", "connection true"].toSorted());
   },
 );
+
+test.each(await testNodes())(
+  "on Node $version a request that the app hands on by itself is active within its handler alone",
+  async ({ binary }) => {
+    const { stdout } = await runProgram(fixture("http/handed-on.cjs"), {
+      node: binary,
+      nodeOptions: ["--require", REGISTER],
+      env: { OTEL_TRACES_EXPORTER: "otlp", OTEL_METRICS_EXPORTER: "none", TELLTALE_LOG: "silent" },
+    });
+    const queued = ["/queued/1", "/queued/2", "/queued/3"].flatMap((url) =>
+      ["before", "handled", "after", "timer"].map((moment) => `${url} ${moment} true`),
+    );
+    const awaited = ["handled", "after", "later", "timer"].map((moment) => `/awaited ${moment} true`);
+    expect(stdout.trim().split("\n").toSorted()).toEqual([...queued, ...awaited].toSorted());
+  },
+);

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { attempt, createGuard, type Guard } from "./guard.js";
 import { outsideRequests } from "./outside-requests.js";
-import { startTick, startTimer, stopTimer } from "./timers.js";
+import { startImmediate, startTick, startTimer, stopTimer } from "./timers.js";
 
 /**
  * From one look at the event loop to the next, in ms. None is what an app would choose: Node keeps timers of one duration in one line, and after a
@@ -126,18 +126,19 @@ function lookAgain(isDue: boolean): void {
   periodMs = restedMs === 0 ? LOOP_PERIOD_MS : restedMs < SLEEPS_AFTER_MS ? RESTING_MS : SLEEPING_MS;
   // A look that is not due may be in a call of the app's: the request that ended a rest would be kept until another one does.
   if (isDue) wait();
-  else startTick(outsideRequests, lookAfterCall);
+  else startTick(outsideRequests, waitForTurn);
 }
 
 function wait(): void {
   timer = startTimer(look, periodMs, true).unref();
 }
 
-function lookAfterCall(): void {
+/** What goes on in the same turn after the call is one piece with it, so the look waits for its end; without a rest, which would part them. */
+function waitForTurn(): void {
   attempt(guard, () => {
     stopTimer(timer);
     if (!isLooking()) return;
-    if (performance.now() - lookedMs > periodMs) look(true);
+    if (performance.now() - lookedMs > periodMs) startImmediate(() => void (isLooking() && look(true)));
     else wait();
   });
 }

@@ -128,6 +128,19 @@ test("whoever is told of a look may do what is an operation", async () => {
   expect(deepest).toBe(1);
 });
 
+test("work that goes on after the call that ended a rest is one piece, in one look", async () => {
+  const looks = watch();
+  await untilItSleeps(looks);
+  const before = looks.length;
+  hearOperation();
+  busyWork(40);
+  void Promise.resolve().then(() => busyWork(40));
+  await waitFor(() => looks.length > before + 1, "a look");
+  expect(looks[before]).toMatchObject({ isDue: false });
+  expect(looks[before + 1]).toMatchObject({ isDue: true });
+  expect(looks[before + 1]?.pieceMs).toBeGreaterThan(78);
+});
+
 test("who watches later is not told of what was before", async () => {
   watch();
   await sleep(20);

@@ -1,3 +1,4 @@
+import { executionAsyncResource } from "node:async_hooks";
 import type { EventEmitter } from "node:events";
 import { type IncomingMessage, IncomingMessage as Incoming, ServerResponse } from "node:http";
 import { Server, Socket } from "node:net";
@@ -179,15 +180,15 @@ export function hearServers(options: HttpInstrumentationOptions, guard: Guard): 
 }
 
 /**
- * Node's parser hands the message over, in a callback of its own: it ends with that, and what is active in it as well. Others may do so in
- * the middle of anything.
+ * Whether Node's parser hands the message over, in a callback of its own: it ends with that, and what is active in it as well. An app may
+ * hand it on later, in a timer or after an `await` of its own, while the parser still has the message.
  */
 function isBeingParsed(event: string, message: unknown): boolean {
   if (event !== "request") return false;
-  const { parser } = (message as IncomingMessage).socket as Socket & {
-    readonly parser?: { readonly incoming?: unknown };
-  };
-  return parser?.incoming === message;
+  const { socket } = message as IncomingMessage;
+  const { parser } = socket as Socket & { readonly parser?: { readonly incoming?: unknown } };
+  // Node's `HTTPServerAsyncResource`, on 22 to 26.
+  return parser?.incoming === message && (executionAsyncResource() as { readonly socket?: unknown }).socket === socket;
 }
 
 /** With the connection that it came by. */
