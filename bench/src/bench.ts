@@ -106,7 +106,7 @@ function judge(results: Results, reference: Results): number {
   const { compared, regressions } = checkResults(results, reference);
   console.log(
     `\n${compared} figures compared with ${REFERENCE}; allowed: CPU +${TOLERANCE.cpuRatio} × bare, ` +
-      `or as much as servers of one variant are apart; allocation +${TOLERANCE.allocatedRatio}, ` +
+      `or more where servers of one variant are apart; allocation +${TOLERANCE.allocatedRatio}, ` +
       `start-up +${TOLERANCE.startupCpuMs} ms of CPU and +${TOLERANCE.startupMb} MB`,
   );
   for (const line of regressions) console.log(`worse: ${line}`);

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AppServer, type Reading, runLoad, startAppServer, type Surroundings } from "./app-server.js";
+import { type AppServer, runLoad, startAppServer, type Surroundings } from "./app-server.js";
+import { blocksBetween, type Moment, restRate } from "./blocks.js";
 import type { Endpoint, Options } from "./options.js";
 import { type AfterLoad, type Block, type EndpointResult, summarize } from "./results.js";
-import { median, shuffle } from "./statistics.js";
+import { shuffle } from "./statistics.js";
 import { copiesOf, type Variant } from "./variants.js";
 
 const MB = 1024 * 1024;
-/** So often nothing is asked of any server for a second, and nothing is left over: what they spend then is what being there costs. */
-const IDLE_SECONDS = 5;
+/** For so long nothing is asked of any server, and nothing is left over: what they spend then is what being there costs. */
+const IDLE_MS = 10_000;
 /** From the last block to that: longer than most agents keep what they have to send, and pg closes connections that nobody used for 10 s. */
 const CALM_MS = 12_000;
 
@@ -16,15 +17,10 @@ const SLICES = 10;
 
 interface Measured {
   readonly server: AppServer;
-  /** At the begin of each round, and at the end of the last. */
-  readonly readings: Passed[];
+  /** At the begin of each round, at the end of the last, and about the rest after it. */
+  readonly moments: Moment[];
   /** How long it has been asked something, in all. */
   busyMs: number;
-}
-
-/** What a server has spent so far, and for how long it has rested. */
-interface Passed extends Reading {
-  readonly restMs: number;
 }
 
 /**
@@ -47,7 +43,7 @@ export async function compareUnderLoad(
     say(`${endpoint}: warming up ${variant.name}`);
     for (let copies = copiesOf(variant, servers); copies > 0; copies--) {
       const server = await startAppServer(around, variant, { busy: true });
-      all.push({ server, readings: [], busyMs: 0 });
+      all.push({ server, moments: [], busyMs: 0 });
       await runLoad(around, server, endpoint, warmUp);
     }
   }
@@ -67,59 +63,26 @@ export async function compareUnderLoad(
   await sleep(CALM_MS);
   await readAll(all);
   say(`${endpoint}: at rest`);
-  const atRest = await cpuAtRest(all);
+  await readAll(all);
+  await sleep(IDLE_MS);
+  await readAll(all);
   const blocks: Block[] = [];
   const after: AfterLoad[] = [];
   const answered = warmUp + (rounds + 1) * SLICES * slice;
-  for (const [index, measured] of all.entries()) {
-    const idle = atRest[index] ?? 0;
-    blocks.push(...blocksOf(measured, index, SLICES * slice, idle));
-    after.push({ ...(await lookAfterLoad(measured.server, answered)), idleMsPerSecond: idle });
+  for (const [index, { server, moments }] of all.entries()) {
+    const idle = restRate(...(moments.slice(-2) as [Moment, Moment]));
+    const origin = { variant: server.variant.name, server: index };
+    blocks.push(...blocksBetween(moments.slice(0, -2), SLICES * slice, idle, origin));
+    after.push({ ...(await lookAfterLoad(server, answered)), idleMsPerSecond: idle });
   }
   for (const { server } of all) await server.stop();
   return summarize(blocks, after, SLICES * slice);
 }
 
 async function readAll(all: readonly Measured[]): Promise<void> {
-  for (const { server, readings, busyMs } of all) {
-    const reading = await server.read();
-    readings.push({ ...reading, restMs: performance.now() - busyMs });
+  for (const { server, moments, busyMs } of all) {
+    moments.push({ ...(await server.read()), notBusyMs: performance.now() - busyMs });
   }
-}
-
-/** CPU time of each server in ms per second, which is as many µs per ms: of the median second, as a full collection may come in any. */
-async function cpuAtRest(all: readonly Measured[]): Promise<number[]> {
-  const seconds = all.map((): number[] => []);
-  let before = await Promise.all(all.map(readCpu));
-  for (let second = 0; second < IDLE_SECONDS; second++) {
-    await sleep(1_000);
-    const now = await Promise.all(all.map(readCpu));
-    for (const [index, { cpuUs, ms }] of now.entries()) {
-      const earlier = before[index] ?? { cpuUs, ms: 0 };
-      seconds[index]?.push((cpuUs - earlier.cpuUs) / (ms - earlier.ms));
-    }
-    before = now;
-  }
-  return seconds.map(median);
-}
-
-async function readCpu({ server }: Measured): Promise<{ cpuUs: number; ms: number }> {
-  const { cpuUs } = await server.read();
-  return { cpuUs, ms: performance.now() };
-}
-
-function blocksOf({ server, readings }: Measured, index: number, requests: number, idle: number): Block[] {
-  return readings.slice(1).map((end, i) => {
-    const begin = readings[i] as Passed;
-    return {
-      round: i + 1,
-      variant: server.variant.name,
-      server: index,
-      cpuUs: (end.cpuUs - begin.cpuUs - idle * (end.restMs - begin.restMs)) / requests,
-      allocatedBytes: (end.allocated - begin.allocated) / requests,
-      gcUs: (end.gcUs - begin.gcUs) / requests,
-    };
-  });
 }
 
 /** Fails where an agent that sends spans has sent none: it would be compared for doing nothing. */

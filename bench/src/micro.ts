@@ -8,8 +8,11 @@ import { formatTable } from "./table.js";
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in GROUPS));
 const [only] = wanted;
-if (unknown.length > 0) {
-  console.error(`no micro-benchmarks are called ${unknown.join(", ")}; there are ${Object.keys(GROUPS).join(", ")}`);
+const groups = Object.keys(GROUPS).join(", ");
+if (wanted.includes("--help")) {
+  console.log(`npm run bench:micro -- [group …]\n\nOf these groups, or all: ${groups}.`);
+} else if (unknown.length > 0) {
+  console.error(`no micro-benchmarks are called ${unknown.join(", ")}; there are ${groups}`);
   process.exitCode = 2;
 } else if (only !== undefined && wanted.length === 1) await measureGroup(only);
 else {

@@ -26,7 +26,7 @@ export interface AfterLoad {
 /** One variant under load; ratios are to the bare app. */
 export interface LoadResult {
   readonly cpuUs: Spread;
-  /** Of each block, to the bare app's blocks of its round: median; least and most of the medians of its servers. */
+  /** Of its servers: each one's median of its blocks, each of these to the mean of the bare app's blocks of its round. */
   readonly cpuRatio: Spread;
   readonly allocatedBytes: Spread;
   readonly allocatedRatio: Spread;
@@ -100,7 +100,7 @@ export interface Results {
   readonly scrape?: ScrapeResult;
 }
 
-/** Medians of blocks, and of their ratios to the bare app's blocks of the same round. */
+/** Medians of blocks, and of the servers' ratios to the bare app's blocks of the same round. */
 export function summarize(
   blocks: readonly Block[],
   afterLoad: readonly AfterLoad[],
@@ -134,8 +134,5 @@ function ratio(own: readonly Block[], bare: readonly Block[], figure: (block: Bl
   const bareOf = Map.groupBy(bare, ({ round }) => round);
   const toBare = (block: Block): number => figure(block) / mean((bareOf.get(block.round) ?? []).map(figure));
   const servers = [...Map.groupBy(own, ({ server }) => server).values()];
-  return {
-    ...spread(servers.map((blocks) => median(blocks.map(toBare)))),
-    median: median([...Map.groupBy(own, ({ round }) => round).values()].map((blocks) => mean(blocks.map(toBare)))),
-  };
+  return spread(servers.map((blocks) => median(blocks.map(toBare))));
 }

@@ -26,9 +26,23 @@ const result = summarize(
 test("a ratio is to the bare blocks of the same round, whatever the machine's speed in another one", () => {
   const { cpuUs, cpuRatio, allocatedRatio } = result.variants["agent"] ?? {};
   expect(cpuUs).toEqual({ median: 232.5, min: 150, max: 360 });
-  // Bare is at 100, 200 and 110; one server is at 1.5, 1.4 and 1.5 of it, the other at 1.9, 1.8 and 2.5; both together at 1.7, 1.6 and 2.
+  // Bare is at 100, 200 and 110; one server is at 1.5, 1.4 and 1.5 of it, the other at 1.9, 1.8 and 2.5.
   expect(cpuRatio).toEqual({ median: expect.closeTo(1.7), min: 1.5, max: 1.9 });
   expect(allocatedRatio).toEqual(cpuRatio);
+});
+
+test("a round that hit each server once is in no figure of a ratio", () => {
+  const hit = summarize(
+    [
+      ...blocks("bare", 0, [100, 100, 100]),
+      ...blocks("agent", 1, [110, 110, 400]),
+      ...blocks("agent", 2, [120, 400, 120]),
+      ...blocks("agent", 3, [400, 130, 130]),
+    ],
+    [afterLoad("bare", 10), afterLoad("agent", 10)],
+    3000,
+  );
+  expect(hit.variants["agent"]?.cpuRatio).toEqual({ median: 1.2, min: 1.1, max: 1.3 });
 });
 
 test("noise is what the bare servers differ by", () => {
