@@ -5,6 +5,8 @@ import { hearSignals } from "./lifecycle-signals.js";
 export interface Ending {
   /** True while there is something to deliver, and somebody there to take it. */
   pending(): boolean;
+  /** Calls, at least once, when there is for the first time; at once where there may be from the start. */
+  onFirst(call: () => void): void;
   /** Delivers it, without a second try. */
   flush(): Promise<void>;
   /** Longest time that the end may be held back, in ms. */
@@ -41,23 +43,28 @@ export function flushBeforeExit(ending: Ending): () => void {
 
 /**
  * Flushes on SIGTERM and SIGINT. A signal that nobody handles still kills, after the flush; where the app handles it, the app decides
- * how it ends. Returns what undoes it.
+ * how it ends. Until there has been something to deliver one that nobody handles kills at once; from then on, where the app keeps the
+ * event loop, as soon as that is free. Returns what undoes it.
  */
 export function flushOnSignals(ending: Ending): () => void {
-  const undo = hearSignals(["SIGTERM", "SIGINT"], (signal) => {
+  const { hold, stop } = hearSignals(["SIGTERM", "SIGINT"], heard);
+  ending.onFirst(hold);
+
+  function heard(signal: NodeJS.Signals): void {
     // Asked before the app hears it: who listens once is gone afterwards.
     if (process.listenerCount(signal) > 0) {
       if (ending.pending()) void ending.flush().catch(() => {});
       return;
     }
     const die = (): void => {
-      undo();
+      stop();
       process.kill(process.pid, signal);
     };
     if (ending.pending()) void flushWithin(ending).then(die);
     else die();
-  });
-  return undo;
+  }
+
+  return stop;
 }
 
 /** Flushes, for a bounded time; the timer is what keeps the loop alive, as everything that is sent is unref'd. */

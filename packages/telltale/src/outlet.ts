@@ -7,6 +7,8 @@ export interface Outlet {
   /** Whether the last delivery succeeded; undefined before the first one has ended. */
   delivering(): boolean | undefined;
   forceFlush(): Promise<void>;
+  /** Calls when there is something to deliver for the first time; left out where there may be from the start. */
+  readonly onFirst?: (call: () => void) => void;
   /** The process may be ending: gives up what it would try again, until the result is called. */
   hurry(): () => void;
 }
@@ -19,6 +21,12 @@ const UNKNOWN_COLLECTOR_MS = 500;
 export function endingOf(outlets: readonly Outlet[]): Ending {
   return {
     pending: () => outlets.some((outlet) => outlet.hasMore() && outlet.delivering() !== false),
+    onFirst(call) {
+      for (const { onFirst } of outlets) {
+        if (onFirst === undefined) call();
+        else onFirst(call);
+      }
+    },
     async flush() {
       const calm = outlets.map((outlet) => outlet.hurry());
       await Promise.allSettled(outlets.map((outlet) => outlet.forceFlush()));

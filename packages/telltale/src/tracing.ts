@@ -56,6 +56,7 @@ export function createTracing(config: SourceOptions, resource: Resource): Tracin
       outlets.push({
         waiting: () => spans.waiting,
         hasMore: () => spans.size > 0,
+        onFirst: (call) => void (spans.onFirst = call),
         delivering: () => spans.delivering,
         forceFlush: () => spans.forceFlush(),
         hurry,

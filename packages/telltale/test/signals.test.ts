@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const program = path("programs/signals.cjs");
+const ownSignals = path("programs/own-signals.cjs");
 const [register, library] = [path("../register.cjs"), path("../dist/index.cjs")];
 
 let receiver: OtlpReceiver;
@@ -15,8 +16,8 @@ beforeAll(async () => {
 beforeEach(() => receiver.reset());
 afterAll(() => receiver.close());
 
-async function run(nodeOptions: string[], args: string[]) {
-  const child = spawn(process.env.TRYNODE ?? process.execPath, [...nodeOptions, program, ...args], {
+async function run(nodeOptions: string[], args: string[], script = program) {
+  const child = spawn(process.env.TRYNODE ?? process.execPath, [...nodeOptions, script, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
@@ -47,4 +48,17 @@ describe.each(ways)("a signal that meets the listeners: %s", (way) => {
     const alone = await run([], [way]);
     expect(await run([], [way, library])).toEqual(alone);
   });
+});
+
+describe("a signal that nobody handles", () => {
+  test.each(["name", "number", "exit", "graceful", "busy", "busy with a span"])(
+    "%s: ends the process as alone",
+    async (way) => {
+      const alone = await run([], [way], ownSignals);
+      expect(alone).toEqual({ code: null, signal: way === "number" ? "SIGINT" : "SIGTERM", stdout: "" });
+      expect(await run(["--require", register], [way], ownSignals)).toEqual(alone);
+      const expected = ["graceful", "busy with a span"].includes(way) ? ["work"] : [];
+      expect(receiver.spans.map(({ name }) => name)).toEqual(expected);
+    },
+  );
 });

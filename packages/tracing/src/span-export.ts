@@ -75,6 +75,8 @@ export class SpanExport {
   /** Made at once and started again and again: a timer that is made when the stack is nearly full may hold the process open for ever. */
   private readonly timers: Readonly<Record<Delay, NodeJS.Timeout>>;
   /** Which of the timers is waited for. */
+  /** Called when the first span is there. */
+  onFirst: (() => void) | undefined = undefined;
   private waitingFor: Delay | undefined;
   private lastDelivery: boolean | undefined;
   private closed = false;
@@ -266,6 +268,9 @@ export class SpanExport {
     if (this.waitingFor === delay || this.waitingFor === "soon") return;
     this.waitingFor = delay;
     this.timers[delay].refresh();
+    const { onFirst } = this;
+    this.onFirst = undefined;
+    onFirst?.();
   }
 
   private wake(delay: Delay): void {
