@@ -1,3 +1,4 @@
+import type { TextMapPropagator } from "@opentelemetry/api";
 import { addListener, addSpanListener, nameCaches, say, setSay, startTimer, stopTimer, VERSION } from "@telltale/core";
 import { createFindingEvents, createFindingLog, createInsights, type Insights } from "@telltale/insights";
 import { createMetrics } from "@telltale/metrics";
@@ -7,6 +8,7 @@ import type { ForeignInstrumentation, InstrumentationName } from "./config/optio
 import type { Config } from "./config/resolve.js";
 import { showDiagnostics } from "./diagnostics.js";
 import { createFindingsPage } from "./findings/findings-page.js";
+import { makeHarmlessPropagator } from "./harmless-propagator.js";
 import { INSTRUMENTATIONS } from "./instrumentations.js";
 import { readKnownFindingsFile, sayUnseen } from "./known-findings-file.js";
 import { keepTick } from "./kept-tick.js";
@@ -125,7 +127,7 @@ function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["
   undo.push(
     registerGlobals({
       contextManager: sdk.contextManager,
-      propagator: sdk.textMapPropagator === undefined ? createPropagator() : (sdk.textMapPropagator ?? undefined),
+      propagator: propagatorOf(sdk.textMapPropagator),
       tracerProvider: tracing.provider,
       meterProvider,
       loggerProvider,
@@ -186,6 +188,12 @@ function putTogether(assembly: Assembly, config: Config, role: Role): Telltale["
     if (role !== "thread") say("info", news.join(" · "));
   });
   return () => readers.url;
+}
+
+/** Null for none. */
+function propagatorOf(own: TextMapPropagator | null | undefined): TextMapPropagator | undefined {
+  if (own === undefined) return createPropagator();
+  return own === null ? undefined : makeHarmlessPropagator(own);
 }
 
 /** The names of those that are enabled. */

@@ -25,8 +25,15 @@ export function makeHarmless(meter: Meter): Meter {
         if (record in (instrument as object)) protect(instrument as Methods, record);
     });
   }
-  for (const name of OBSERVABLE) protect(methods, name);
-  for (const name of BATCHES) protect(methods, name);
+  for (const name of OBSERVABLE) {
+    protect(methods, name, (instrument) => {
+      for (const callback of ["addCallback", "removeCallback"]) giveErrors(instrument as Methods, callback);
+    });
+  }
+  for (const name of BATCHES) {
+    giveErrors(methods, name);
+    protect(methods, name);
+  }
   return meter;
 }
 
@@ -42,6 +49,40 @@ function protect(owner: Methods, name: string, then?: (result: unknown) => void)
       return noop[name]?.("");
     }
   };
+}
+
+/** What a callback throws is an error from here on: the SDK and readers ask it for its name, which nothing at all does not have. */
+function giveErrors(owner: Methods, name: string): void {
+  const original = owner[name] as Method;
+  owner[name] = function harmless(this: unknown, callback, ...rest) {
+    const given = typeof callback === "function" ? throwingErrors(callback as Method) : callback;
+    return Reflect.apply(original, this, [given, ...rest]);
+  };
+}
+
+/** One for each callback, by which it is found again. */
+const throwing = new WeakMap<Method, Method>();
+
+function throwingErrors(callback: Method): Method {
+  const known = throwing.get(callback);
+  if (known !== undefined) return known;
+  const made = async (...args: unknown[]): Promise<unknown> => {
+    try {
+      return await callback(...args);
+    } catch (error) {
+      throw asError(error);
+    }
+  };
+  throwing.set(callback, made);
+  return made;
+}
+
+function asError(thrown: unknown): Error {
+  try {
+    return thrown instanceof Error ? thrown : new Error(String(thrown));
+  } catch {
+    return new Error(`a ${typeof thrown} without a text`);
+  }
 }
 
 function failed(error: unknown): void {

@@ -1,6 +1,14 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { logs, metrics, ROOT_CONTEXT, SeverityNumber, trace, TraceFlags } from "@opentelemetry/api";
+import {
+  logs,
+  metrics,
+  ROOT_CONTEXT,
+  SeverityNumber,
+  type TextMapPropagator,
+  trace,
+  TraceFlags,
+} from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import {
   AggregationTemporality,
@@ -13,6 +21,7 @@ import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 import { setSay } from "@telltale/core";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type ForeignInstrumentation, type SdkOptions, type TelltaleOptions } from "../src/config/options.js";
+import { makeHarmlessPropagator } from "../src/harmless-propagator.js";
 import { createLoggerProvider } from "../src/logger-provider.js";
 import { createMeterProvider } from "../src/meter-provider.js";
 import { createPropagator } from "../src/propagator.js";
@@ -58,6 +67,27 @@ describe("OTEL_PROPAGATORS", () => {
     expect(inject()).toEqual(["traceparent"]);
     expect(said).toEqual([expect.stringMatching(/OTEL_PROPAGATORS: unknown propagator "pigeon"/)]);
   });
+});
+
+test.each<[string, Partial<TextMapPropagator>]>([
+  [
+    "throws",
+    {
+      inject() {
+        throw new Error("no");
+      },
+      extract() {
+        throw new Error("no");
+      },
+    },
+  ],
+  ["finds nothing", { inject() {}, extract: () => null as never }],
+])("with a propagator that %s a request goes on", (_, { inject, extract }) => {
+  const propagator = makeHarmlessPropagator({ inject, extract, fields: () => null as never } as TextMapPropagator);
+  const parent = ROOT_CONTEXT.setValue(Symbol("one"), 1);
+  propagator.inject(parent, {}, { set() {} });
+  expect(propagator.extract(parent, {}, { get: () => undefined, keys: () => [] })).toBe(parent);
+  expect(said).toEqual([expect.stringMatching(/the propagator failed; the app is not affected/)]);
 });
 
 test("limits of spans come from the environment, the specific ones first", () => {
@@ -222,6 +252,31 @@ describe("the meter provider", () => {
       .find(({ descriptor }) => descriptor.name === "right");
     expect(right?.dataPoints[0]?.value).toBe(2);
   });
+
+  test.each([undefined, null, Object.create(null), new Error("no")])(
+    "a callback that throws or rejects with %o is an error of its own collection alone",
+    async (thrown) => {
+      const reader = new Reader();
+      const meter = createMeterProvider(resource, [reader]).getMeter("app");
+      meter.createCounter("orders").add(1);
+      const gone = () => {
+        throw new Error("removed");
+      };
+      const watched = meter.createObservableGauge("watched");
+      watched.addCallback(gone);
+      watched.removeCallback(gone);
+      watched.addCallback(() => Promise.reject(thrown));
+      watched.addCallback((result) => result.observe(7));
+      meter.addBatchObservableCallback(() => {
+        throw thrown;
+      }, [watched]);
+      const { resourceMetrics, errors } = await reader.collect();
+      const values = resourceMetrics.scopeMetrics[0]?.metrics.map(({ dataPoints }) => dataPoints[0]?.value);
+      expect(values).toEqual([1, 7]);
+      expect(errors).toHaveLength(2);
+      for (const error of errors) expect(error).toBeInstanceOf(Error);
+    },
+  );
 
   test("a reader keeps its temporality", async () => {
     const reader = new Reader({ aggregationTemporalitySelector: () => AggregationTemporality.DELTA });

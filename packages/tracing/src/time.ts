@@ -15,7 +15,10 @@ export function momentOf(time: TimeInput | undefined): Moment {
   if (typeof time === "number") return time <= now && time > -Infinity ? time : (epochMoment(time) ?? now);
   try {
     if (time instanceof Date) return epochMoment(time.getTime()) ?? now;
-    return isHrTime(time) && Number.isFinite(time[0] + time[1]) ? time : now;
+    if (!isHrTime(time)) return now;
+    // A copy: what the app does to its array later is nobody's time.
+    const moment: HrTime = [time[0], time[1]];
+    return isHrTime(moment) && Number.isFinite(moment[0] + moment[1]) ? moment : now;
   } catch {
     // A revoked proxy throws even when it is asked what it is.
     return now;

@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { inspect } from "node:util";
 import {
   context,
   type Context,
@@ -26,6 +27,7 @@ import { fromHex, newTrace, randomWord, traceOf } from "./trace-identity.js";
 /** The sampler's values of `SamplingDecision`. */
 const DROP = 0;
 const KEEP = 2;
+const DECISIONS = new Set<unknown>([DROP, 1, KEEP]);
 
 export class EngineTracer implements Tracer {
   private readonly pipeline: Pipeline;
@@ -122,7 +124,7 @@ export class EngineTracer implements Tracer {
   ): SamplingResult {
     try {
       const result = this.pipeline.sampler.shouldSample(from, traceId, name, kind, offered.values, links);
-      if (typeof result === "object" && result !== null) {
+      if (typeof result === "object" && result !== null && DECISIONS.has(result.decision)) {
         const { decision, attributes, traceState } = result;
         return {
           decision,
@@ -131,7 +133,7 @@ export class EngineTracer implements Tracer {
           ...(typeof traceState?.serialize === "function" && { traceState }),
         };
       }
-      throw new TypeError(`a SamplingResult expected, got ${String(result)}`);
+      throw new TypeError(`a SamplingResult with a decision of 0 to 2 expected, got ${inspect(result)}`);
     } catch (error) {
       noteFailure("sampler", error);
       return { decision: KEEP, attributes: offered.values };

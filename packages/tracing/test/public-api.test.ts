@@ -180,6 +180,8 @@ describe("samplers", () => {
   test.each<[string, () => unknown]>([
     ["throws", boom],
     ["returns nothing", () => undefined],
+    ["answers later", () => Promise.resolve({ decision: SamplingDecision.RECORD_AND_SAMPLED })],
+    ["decides what nobody knows", () => ({ decision: 9 })],
     [
       "throws what has no text",
       () => {
@@ -386,6 +388,7 @@ describe("what the app hands over may throw when it is read", () => {
   const nameless = Object.create(null) as object;
   // oxfmt-ignore
   const ODD: readonly unknown[] = [
+    Object.assign([1, 2], { [Symbol.iterator]: boom }),
     null, undefined, 0, Number.NaN, -1, Infinity, 1n, Symbol("s"), "", "text", true, () => 1, {}, [], [null], [1, 2], hostile, unreadable,
     revoked.proxy, nameless, { toString: boom }, new Proxy({}, { get: boom, getPrototypeOf: boom }), new Date(Number.NaN), [Number.NaN, 0],
     new Map(), new Uint8Array(2),
@@ -458,6 +461,18 @@ describe("what the app hands over may throw when it is read", () => {
     }
     await provider.forceFlush();
     expect(exported).toHaveLength(ODD.length);
+  });
+
+  test("a time that the app changes later is what it was", () => {
+    const { provider } = createProvider();
+    const time: [number, number] = [1_200_000_000, 5];
+    const span = provider.getTracer("t").startSpan("s", { startTime: time }) as ApiSpan & ReadableSpan;
+    span.end(time);
+    time[0] = 1;
+    expect([span.startTime, span.endTime]).toEqual([
+      [1_200_000_000, 5],
+      [1_200_000_000, 5],
+    ]);
   });
 
   test("an active span without anything to run in it", () => {
