@@ -17,12 +17,13 @@ export function blocksBetween(
   moments: readonly Moment[],
   requests: number,
   idle: number,
-  origin: Pick<Block, "variant" | "server">,
+  { variant, server }: Pick<Block, "variant" | "server">,
 ): Block[] {
   return moments.slice(1).map((end, i) => {
     const begin = moments[i] as Moment;
     return {
-      ...origin,
+      variant,
+      server,
       round: i + 1,
       cpuUs: (end.cpuUs - begin.cpuUs - idle * (end.notBusyMs - begin.notBusyMs)) / requests,
       allocatedBytes: (end.allocated - begin.allocated) / requests,
