@@ -400,10 +400,11 @@ describeWith(["mariadb"], "EXPLAIN on MariaDB", () => {
       if (asked.filter(({ command }) => command === "Quit").length === names.length) break;
     }
     let [most, open] = [0, 0];
-    for (const { command } of asked) {
+    for (const [n, { command }] of asked.entries()) {
       if (command === "Connect") open++;
       if (command === "Quit") open--;
-      most = Math.max(most, open);
+      // The server's threads write the log: that of the connection that is gone may be behind that of the next.
+      if (command !== "Connect" || asked[n + 1]?.command !== "Quit") most = Math.max(most, open);
     }
     expect({ most, open }).toEqual({ most: 1, open: 0 });
     const words = new Set(asked.map(({ text }) => /^\w*/.exec(text)?.[0]));
