@@ -8,25 +8,23 @@ const noop = createNoopMeter() as unknown as Methods;
 const SYNCHRONOUS = ["createCounter", "createUpDownCounter", "createHistogram", "createGauge"];
 const OBSERVABLE = ["createObservableCounter", "createObservableUpDownCounter", "createObservableGauge"];
 const BATCHES = ["addBatchObservableCallback", "removeBatchObservableCallback"];
-const made = new WeakSet<object>();
 let isSaid = false;
 
 /**
  * The SDK's meter, whose methods and instruments no longer throw. They do at values that they cannot read: a bigint or a cycle among the
- * attributes, null for them, a name that has no text. The app alone, without an SDK, never hears of that.
+ * attributes, null for them, a name that has no text. The app alone, without an SDK, never hears of that. An instrument that is not admitted
+ * measures nothing.
  */
-export function makeHarmless(meter: Meter): Meter {
-  if (made.has(meter)) return meter;
-  made.add(meter);
+export function makeHarmless(meter: Meter, admits: (instrument: unknown) => boolean): Meter {
   const methods = meter as unknown as Methods;
   for (const name of SYNCHRONOUS) {
-    protect(methods, name, (instrument) => {
+    protect(limit(methods, name, admits), name, (instrument) => {
       for (const record of ["add", "record"])
         if (record in (instrument as object)) protect(instrument as Methods, record);
     });
   }
   for (const name of OBSERVABLE) {
-    protect(methods, name, (instrument) => {
+    protect(limit(methods, name, admits), name, (instrument) => {
       for (const callback of ["addCallback", "removeCallback"]) giveErrors(instrument as Methods, callback);
     });
   }
@@ -35,6 +33,14 @@ export function makeHarmless(meter: Meter): Meter {
     protect(methods, name);
   }
   return meter;
+}
+
+function limit(owner: Methods, name: string, admits: (instrument: unknown) => boolean): Methods {
+  const original = owner[name] as Method;
+  owner[name] = function limited(this: unknown, ...args) {
+    return admits(args[0]) ? Reflect.apply(original, this, args) : noop[name]?.("");
+  };
+  return owner;
 }
 
 function protect(owner: Methods, name: string, then?: (result: unknown) => void): void {

@@ -10,9 +10,16 @@ import type {
   ScopeMetrics,
   ViewOptions,
 } from "@opentelemetry/sdk-metrics";
+import { limitOf } from "@telltale/core";
 import { makeHarmless } from "./harmless-meter.js";
 
 const require = createRequire(import.meta.url);
+
+/** The SDK keeps both for ever; an app that makes up names for them gets some that measure nothing. */
+const MAX_METERS = 1_000;
+const MAX_INSTRUMENTS = 2_000;
+const refusedMeters = limitOf("meters");
+const refusedInstruments = limitOf("instruments");
 
 /** The SDK's meter provider, made when the app asks for its first meter: Telltale's own metrics need none. */
 export interface LateMeterProvider extends MeterProvider {
@@ -30,6 +37,20 @@ export function createMeterProvider(
   const late = readers.map((reader) => new LateReader(reader, resource));
   let provider: SdkMeterProvider | undefined;
   let closed = false;
+  const meters = new Map<string, Meter>();
+  const instruments = new Set<string>();
+
+  /** False for one too many. */
+  function admit(meter: number, instrument: unknown): boolean {
+    const key = `${meter} ${String(instrument).toLowerCase()}`;
+    if (instruments.size >= MAX_INSTRUMENTS && !instruments.has(key)) {
+      refusedInstruments.total++;
+      return false;
+    }
+    instruments.add(key);
+    return true;
+  }
+
   return {
     getMeter(name: string, version?: string, options?: MeterOptions): Meter {
       if (provider === undefined) {
@@ -37,7 +58,17 @@ export function createMeterProvider(
         provider = new sdk.MeterProvider({ resource, views, readers: closed ? [] : late });
       }
       try {
-        return makeHarmless(provider.getMeter(name, version, options));
+        const scope = `${name}@${version ?? ""}:${options?.schemaUrl ?? ""}`;
+        const known = meters.get(scope);
+        if (known !== undefined) return known;
+        if (meters.size >= MAX_METERS) {
+          refusedMeters.total++;
+          return createNoopMeter();
+        }
+        const place = meters.size;
+        const meter = makeHarmless(provider.getMeter(name, version, options), (instrument) => admit(place, instrument));
+        meters.set(scope, meter);
+        return meter;
       } catch {
         // A name that is none throws when it is read.
         return createNoopMeter();

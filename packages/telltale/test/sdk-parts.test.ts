@@ -18,7 +18,7 @@ import {
   MetricReader,
 } from "@opentelemetry/sdk-metrics";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
-import { setSay } from "@telltale/core";
+import { limitOf, setSay } from "@telltale/core";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type ForeignInstrumentation, type SdkOptions, type TelltaleOptions } from "../src/config/options.js";
 import { makeHarmlessPropagator } from "../src/harmless-propagator.js";
@@ -277,6 +277,29 @@ describe("the meter provider", () => {
       for (const error of errors) expect(error).toBeInstanceOf(Error);
     },
   );
+
+  test("names that are made up take bounded memory, and are counted", async () => {
+    const refused = (what: string) => limitOf(what).total;
+    const before = [refused("meters"), refused("instruments")];
+    const reader = new Reader();
+    const provider = createMeterProvider(resource, [reader]);
+    for (let n = 0; n < 2_500; n++) provider.getMeter("app").createCounter(`orders.${n}`).add(1);
+    for (let n = 0; n < 1_500; n++)
+      provider
+        .getMeter(`app.${n}`)
+        .createObservableGauge("g")
+        .addCallback(() => {});
+    provider.getMeter("app").createCounter("orders.1999").add(4);
+    const { resourceMetrics } = await reader.collect();
+    const { metrics: counted = [] } = resourceMetrics.scopeMetrics[0] ?? {};
+    expect(counted).toHaveLength(2_000);
+    expect(counted.at(-1)?.dataPoints[0]?.value).toBe(5);
+    // 999 of the others have room beside the first meter, and none of them for an instrument.
+    expect([refused("meters"), refused("instruments")].map((now, i) => now - (before[i] ?? 0))).toEqual([
+      501,
+      500 + 999,
+    ]);
+  });
 
   test("a reader keeps its temporality", async () => {
     const reader = new Reader({ aggregationTemporalitySelector: () => AggregationTemporality.DELTA });

@@ -52,7 +52,7 @@ const dropped = counterOf("telltale.spans", "telltale.outcome", "dropped");
 const rejected = counterOf("telltale.spans", "telltale.outcome", "rejected");
 
 /**
- * Encodes spans soon after they end and sends them in batches, away from the app's work. Nothing here waits, grows without a bound or holds the
+ * Encodes spans, 32 at a time or with the next delivery, and sends them in batches, away from the app's work. Nothing here waits, grows without a bound or holds the
  * process open; what is lost is counted.
  */
 export class SpanExport {

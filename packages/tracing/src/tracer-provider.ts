@@ -49,7 +49,7 @@ const OPERATION_ATTRIBUTES = 64;
 
 /**
  * A tracer provider for the API, with the SDK's samplers, processors, id generators and exporters. Spans that nobody looks at are
- * encoded as OTLP soon after they end, and nothing else is made of them.
+ * encoded as OTLP, 32 at a time, and nothing else is made of them.
  */
 export function createTracerProvider(options: TracerProviderOptions): EngineTracerProvider {
   const { resource, sampler = createSampler("parentbased_always_on"), spanProcessors = [], idGenerator } = options;

@@ -26,7 +26,7 @@ export function readSpanQueueLimits(): SpanQueueLimits {
   };
 }
 
-/** The same for spans that are encoded soon after they end; what is not set is left to the engine's larger defaults. */
+/** The same for spans that are encoded as OTLP; what is not set is left to the engine's larger defaults. */
 export function readSpanExportLimits(): {
   maxQueueSize?: number;
   maxExportBatchSize?: number;
