@@ -66,7 +66,7 @@ const STOP_MS = 3_000;
  * - it makes the young generation smaller, and larger again as more survives: from 8 to 64 MB were seen side by side, and with 2 MB any
  *   server spends a third of its time on collections;
  * - it collects the whole heap while no request is under way, and throws away the code that was made for objects which nobody has just
- *   then: 140 functions of the bare app and 240 of a watched one, which cost half a second and more to compile again.
+ *   then (`--log-deopt` tells of it), to be compiled again in the next round.
  */
 const BUSY = ["--min-semi-space-size=16", "--max-semi-space-size=16", "--no-memory-reducer"];
 

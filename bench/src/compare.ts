@@ -17,7 +17,7 @@ const SLICES = 10;
 
 interface Measured {
   readonly server: AppServer;
-  /** At the begin of each round, at the end of the last, and about the rest after it. */
+  /** At the begin of each round, after the last, and after the rest that follows. */
   readonly moments: Moment[];
   /** How long it has been asked something, in all. */
   busyMs: number;
@@ -63,7 +63,6 @@ export async function compareUnderLoad(
   await sleep(CALM_MS);
   await readAll(all);
   say(`${endpoint}: at rest`);
-  await readAll(all);
   await sleep(IDLE_MS);
   await readAll(all);
   const blocks: Block[] = [];
@@ -72,7 +71,7 @@ export async function compareUnderLoad(
   for (const [index, { server, moments }] of all.entries()) {
     const idle = restRate(...(moments.slice(-2) as [Moment, Moment]));
     const origin = { variant: server.variant.name, server: index };
-    blocks.push(...blocksBetween(moments.slice(0, -2), SLICES * slice, idle, origin));
+    blocks.push(...blocksBetween(moments.slice(0, -1), SLICES * slice, idle, origin));
     after.push({ ...(await lookAfterLoad(server, answered)), idleMsPerSecond: idle });
   }
   for (const { server } of all) await server.stop();

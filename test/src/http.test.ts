@@ -76,15 +76,20 @@ describe.each(await testNodes())("a service that sends and streams, on Node $ver
   });
 });
 
+/** What a program prints that is watched. */
+async function watchedLines(program: string, node: string): Promise<string[]> {
+  const { stdout } = await runProgram(fixture(program), {
+    node,
+    nodeOptions: ["--require", REGISTER],
+    env: { OTEL_TRACES_EXPORTER: "otlp", OTEL_METRICS_EXPORTER: "none", TELLTALE_LOG: "silent" },
+  });
+  return stdout.trim().split("\n");
+}
+
 test.each(await testNodes())(
   "on Node $version a request on a connection is active within itself alone, however it arrives",
   async ({ binary }) => {
-    const { stdout } = await runProgram(fixture("http/pipelined.cjs"), {
-      node: binary,
-      nodeOptions: ["--require", REGISTER],
-      env: { OTEL_TRACES_EXPORTER: "otlp", OTEL_METRICS_EXPORTER: "none", TELLTALE_LOG: "silent" },
-    });
-    const lines = stdout.trim().split("\n");
+    const lines = await watchedLines("http/pipelined.cjs", binary);
     const moments = ["before", "request", "tick", "promise", "data", "end", "timer"];
     const expected = ["/1", "/2", "/3", "/4"].flatMap((url) => moments.map((moment) => `${url} ${moment} listen true`));
     // The third comes in two parts.
@@ -95,15 +100,11 @@ test.each(await testNodes())(
 test.each(await testNodes())(
   "on Node $version a request that the app hands on by itself is active within its handler alone",
   async ({ binary }) => {
-    const { stdout } = await runProgram(fixture("http/handed-on.cjs"), {
-      node: binary,
-      nodeOptions: ["--require", REGISTER],
-      env: { OTEL_TRACES_EXPORTER: "otlp", OTEL_METRICS_EXPORTER: "none", TELLTALE_LOG: "silent" },
-    });
+    const lines = await watchedLines("http/handed-on.cjs", binary);
     const queued = ["/queued/1", "/queued/2", "/queued/3"].flatMap((url) =>
       ["before", "handled", "after", "timer"].map((moment) => `${url} ${moment} true`),
     );
     const awaited = ["handled", "after", "later", "timer"].map((moment) => `/awaited ${moment} true`);
-    expect(stdout.trim().split("\n").toSorted()).toEqual([...queued, ...awaited].toSorted());
+    expect(lines.toSorted()).toEqual([...queued, ...awaited].toSorted());
   },
 );

@@ -1,5 +1,5 @@
 import { createNoopMeter, type Meter } from "@opentelemetry/api";
-import { count, say } from "@telltale/core";
+import { createLeftOut } from "./left-out.js";
 
 type Method = (...args: unknown[]) => unknown;
 type Methods = Record<string, Method>;
@@ -8,7 +8,7 @@ const noop = createNoopMeter() as unknown as Methods;
 const SYNCHRONOUS = ["createCounter", "createUpDownCounter", "createHistogram", "createGauge"];
 const OBSERVABLE = ["createObservableCounter", "createObservableUpDownCounter", "createObservableGauge"];
 const BATCHES = ["addBatchObservableCallback", "removeBatchObservableCallback"];
-let isSaid = false;
+const failed = createLeftOut("meter", "a measurement of the app was left out");
 
 /**
  * The SDK's meter, whose methods and instruments no longer throw. They do at values that they cannot read: a bigint or a cycle among the
@@ -89,12 +89,4 @@ function asError(thrown: unknown): Error {
   } catch {
     return new Error(`a ${typeof thrown} without a text`);
   }
-}
-
-function failed(error: unknown): void {
-  count("telltale.instrumentation.errors", "telltale.part", "meter");
-  if (isSaid) return;
-  isSaid = true;
-  const text = error instanceof Error ? error.message : typeof error;
-  say("error", `a measurement of the app was left out; the app is not affected: ${text}`);
 }

@@ -1,5 +1,7 @@
 import type { Context, TextMapPropagator } from "@opentelemetry/api";
-import { count, sayOnce } from "@telltale/core";
+import { createLeftOut } from "./left-out.js";
+
+const failed = createLeftOut("propagator", "the propagator failed");
 
 /** A propagator of the app's that no longer throws: a request goes on without what it would have read or written. */
 export function makeHarmlessPropagator(propagator: TextMapPropagator): TextMapPropagator {
@@ -30,10 +32,4 @@ export function makeHarmlessPropagator(propagator: TextMapPropagator): TextMapPr
       }
     },
   };
-}
-
-function failed(error: unknown): void {
-  count("telltale.instrumentation.errors", "telltale.part", "propagator");
-  const text = error instanceof Error ? error.message : typeof error;
-  sayOnce("error", `the propagator failed; the app is not affected: ${text}`);
 }

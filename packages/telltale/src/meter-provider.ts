@@ -53,9 +53,10 @@ export function createMeterProvider(
 
   return {
     getMeter(name: string, version?: string, options?: MeterOptions): Meter {
+      if (closed) return createNoopMeter();
       if (provider === undefined) {
         const sdk = require("@opentelemetry/sdk-metrics") as typeof import("@opentelemetry/sdk-metrics");
-        provider = new sdk.MeterProvider({ resource, views, readers: closed ? [] : late });
+        provider = new sdk.MeterProvider({ resource, views, readers: late });
       }
       try {
         const scope = `${name}@${version ?? ""}:${options?.schemaUrl ?? ""}`;

@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
+  createNoopMeter,
   logs,
   metrics,
   ROOT_CONTEXT,
@@ -18,7 +19,7 @@ import {
   MetricReader,
 } from "@opentelemetry/sdk-metrics";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
-import { limitOf, setSay } from "@telltale/core";
+import { counterOf, limitOf, setSay } from "@telltale/core";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type ForeignInstrumentation, type SdkOptions, type TelltaleOptions } from "../src/config/options.js";
 import { makeHarmlessPropagator } from "../src/harmless-propagator.js";
@@ -69,7 +70,9 @@ describe("OTEL_PROPAGATORS", () => {
   });
 });
 
-test.each<[string, Partial<TextMapPropagator>]>([
+const failures = counterOf("telltale.instrumentation.errors", "telltale.part", "propagator");
+
+test.each<[string, Partial<TextMapPropagator>, failuresOfOne: number]>([
   [
     "throws",
     {
@@ -79,15 +82,23 @@ test.each<[string, Partial<TextMapPropagator>]>([
       extract() {
         throw new Error("no");
       },
+      fields() {
+        throw new Error("no");
+      },
     },
+    3,
   ],
-  ["finds nothing", { inject() {}, extract: () => null as never }],
-])("with a propagator that %s a request goes on", (_, { inject, extract }) => {
-  const propagator = makeHarmlessPropagator({ inject, extract, fields: () => null as never } as TextMapPropagator);
+  ["finds nothing", { inject() {}, extract: () => null as never, fields: () => [] }, 1],
+])("with a propagator that %s a request goes on", (_, own, failuresOfOne) => {
+  const before = failures.total;
+  const propagator = makeHarmlessPropagator(own as TextMapPropagator);
   const parent = ROOT_CONTEXT.setValue(Symbol("one"), 1);
   propagator.inject(parent, {}, { set() {} });
   expect(propagator.extract(parent, {}, { get: () => undefined, keys: () => [] })).toBe(parent);
-  expect(said).toEqual([expect.stringMatching(/the propagator failed; the app is not affected/)]);
+  expect(propagator.fields()).toEqual([]);
+  expect(failures.total).toBe(before + failuresOfOne);
+  expect(said.length).toBeLessThanOrEqual(1);
+  for (const line of said) expect(line).toMatch(/^the propagator failed; the app is not affected: /);
 });
 
 test("limits of spans come from the environment, the specific ones first", () => {
@@ -277,6 +288,15 @@ describe("the meter provider", () => {
       for (const error of errors) expect(error).toBeInstanceOf(Error);
     },
   );
+
+  test("after the end a meter is the API's own that measures nothing, as it was", async () => {
+    const { createCounter } = createNoopMeter();
+    const provider = createMeterProvider(resource, [new Reader()]);
+    provider.getMeter("app").createCounter("orders").add(1);
+    await provider.shutdown();
+    for (const name of ["app", "late", "later"]) expect(provider.getMeter(name)).toBe(createNoopMeter());
+    expect(createNoopMeter().createCounter).toBe(createCounter);
+  });
 
   test("names that are made up take bounded memory, and are counted", async () => {
     const refused = (what: string) => limitOf(what).total;

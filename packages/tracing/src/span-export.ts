@@ -74,9 +74,9 @@ export class SpanExport {
   private exporting: Promise<void> | undefined;
   /** Made at once and started again and again: a timer that is made when the stack is nearly full may hold the process open for ever. */
   private readonly timers: Readonly<Record<Delay, NodeJS.Timeout>>;
-  /** Which of the timers is waited for. */
   /** Called when the first span is there. */
   onFirst: (() => void) | undefined = undefined;
+  /** Which of the timers is waited for. */
   private waitingFor: Delay | undefined;
   private lastDelivery: boolean | undefined;
   private closed = false;
